@@ -1,0 +1,1 @@
+"""[Chunk] → a directory on disk → [Passage]."""

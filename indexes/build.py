@@ -1,0 +1,312 @@
+"""The ingest flow: discover, skip unchanged, parse, embed, commit."""
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from indexes.embedder import Embedder
+from indexes.errors import ChunkTooLong, NoSuchPath, NothingToIngest
+from indexes.store import Manifest, StoredDocument, find_document
+from indexes.writer import NewContent, Writer
+from ingest.errors import UnreadableFile
+from ingest.korean import open_analyser
+from ingest.worker import ParseOptions, Parsed, WorkerPool, searched_text
+
+# A commit syncs files, so small ones are put together; a kill loses at most this much work.
+COMMIT_CHUNKS = 5_000
+COMMIT_SECONDS = 30.0
+EMBED_BATCH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One file that could not be read; `code` is one of ingest.errors.FILE_CODES."""
+
+    path: str
+    code: str
+    page: int | None
+    error: UnreadableFile
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of the documents."""
+
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    moved: int = 0
+    removed: int = 0
+    failed: int = 0
+
+
+@dataclass(slots=True)
+class IngestReport:
+    """What one ingest did; `pages` and `chunks` count what was read in it."""
+
+    index: str
+    version: int = 0
+    documents: Counts = field(default_factory=Counts)
+    pages: int = 0
+    chunks: int = 0
+    seconds: float = 0.0
+    failures: list[Failure] = field(default_factory=list)
+    unreadable_pages: dict[str, list[int]] = field(default_factory=dict)  # by path
+
+
+# Called with (files done, files in all, pages read, path just done).
+Progress = Callable[[int, int, int, str], None]
+
+
+def ingest(
+    folder: Path,
+    paths: Sequence[Path],
+    embedder: Embedder,
+    options: ParseOptions,
+    *,
+    tokenizer: str,
+    groups: Sequence[str] = (),
+    sync: bool = False,
+    progress: Progress = lambda *_: None,
+) -> IngestReport:
+    """Bring the index in `folder` up to the PDF files at `paths` (files, or folders to walk).
+
+    A file that cannot be read is reported and changes nothing; the others go on. What was read is
+    committed every few seconds, also on Ctrl-C.
+
+    Args:
+        tokenizer: name of the tokenizer that counts chunk sizes, for the manifest.
+        groups: whose documents these are; added to the groups a document already has.
+        sync: remove documents under `paths` whose files are gone.
+
+    Raises:
+        NoSuchPath, NothingToIngest: before anything is written.
+        IndexBusy, IndexMismatch, IndexUnwritable, ChunkTooLong.
+    """
+    started = time.monotonic()
+    files = discover(paths)
+    if not files and not sync:
+        raise NothingToIngest(path=", ".join(map(str, paths)))
+    if options.chunking.max_tokens > embedder.max_tokens:
+        raise ChunkTooLong(
+            embedder=embedder.identity.name,
+            reads=embedder.max_tokens,
+            chunk=options.chunking.max_tokens,
+        )
+    manifest = Manifest(embedder.identity, open_analyser(options.analyser).name, tokenizer)
+    report = IngestReport(str(folder))
+    with Writer(folder, manifest) as writer, WorkerPool(options) as pool:
+        run = _Run(writer, embedder, options.fingerprint, tuple(groups), report)
+        try:
+            run.read(files, pool, progress)
+            if sync:
+                run.remove_gone(paths, set(files))
+        finally:  # on Ctrl-C, too: what was read is kept
+            report.version = writer.commit()
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def discover(paths: Iterable[Path]) -> list[str]:
+    """Absolute paths of the files to read, each once: files as named, folders' `*.pdf` sorted.
+
+    Raises:
+        NoSuchPath: one of `paths` does not exist.
+    """
+    files: dict[str, None] = {}
+    for path in paths:
+        if not path.exists():
+            raise NoSuchPath(path=path)
+        found = sorted(_walk(path)) if path.is_dir() else [path]
+        files |= dict.fromkeys(os.path.abspath(file) for file in found)
+    return list(files)
+
+
+def delete(folder: Path, names: Sequence[str], manifest: Manifest) -> list[StoredDocument]:
+    """Take the named documents (ids, paths or file names) out of the index, in one commit.
+
+    Raises:
+        DocumentNotFound: one of them is not there; then nothing is deleted.
+    """
+    with Writer(folder, manifest) as writer:
+        gone = {
+            document.id: document
+            for document in (find_document(writer.documents.values(), name) for name in names)
+        }
+        for document_id in gone:
+            writer.remove(document_id)
+        writer.commit()
+    return list(gone.values())
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in names:
+            if name.lower().endswith(".pdf") and not name.startswith("."):
+                yield Path(parent, name)
+
+
+class _Run:
+    """The state of one ingest: which documents are known, what waits for the next commit."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        embedder: Embedder,
+        fingerprint: str,
+        groups: tuple[str, ...],
+        report: IngestReport,
+    ) -> None:
+        self._writer = writer
+        self._embedder = embedder
+        self._fingerprint = fingerprint
+        self._groups = groups
+        self._report = report
+        self._committed = time.monotonic()
+        self._copies: dict[str, list[str]] = {}  # bytes being read → other paths with the same
+        self._at_path = {path: d.id for d in writer.documents.values() for path in d.paths}
+
+    def read(self, files: Sequence[str], pool: WorkerPool, progress: Progress) -> None:
+        """Read what is new or changed in `files` and add it."""
+        total = len(files)
+        self._done = 0
+
+        def advance(path: str) -> None:
+            self._done += 1
+            progress(self._done, total, self._report.pages, path)
+
+        for result in pool.parse(self._to_read(files, advance)):
+            if isinstance(result, UnreadableFile):
+                self._fail(result)
+            else:
+                self._store(result)
+            advance(result.path)
+            if self._due():
+                self._writer.commit()
+                self._committed = time.monotonic()
+        for copies in self._copies.values():
+            for path in copies:
+                self._keep(path, file_id(path))
+
+    def remove_gone(self, roots: Sequence[Path], present: set[str]) -> None:
+        """Take out the documents under `roots` whose files are no longer there."""
+        folders = [os.path.abspath(root) + os.sep for root in roots if root.is_dir()]
+        for document in list(self._writer.documents.values()):
+            left = tuple(
+                path
+                for path in document.paths
+                if path in present or not any(path.startswith(folder) for folder in folders)
+            )
+            if left != document.paths:
+                self._set_paths(document, left)
+                self._report.documents.removed += not left
+
+    def _due(self) -> bool:
+        waited = time.monotonic() - self._committed
+        chunks = self._writer.pending_chunks
+        return chunks >= COMMIT_CHUNKS or (chunks > 0 and waited >= COMMIT_SECONDS)
+
+    def _to_read(self, files: Sequence[str], advance: Callable[[str], None]) -> Iterator[str]:
+        """Those of `files` whose bytes are not in the index as this parser would read them."""
+        for path in files:
+            try:
+                identity = file_id(path)
+            except OSError as exc:
+                self._fail(UnreadableFile("unreadable", path, exc.strerror or str(exc)))
+                advance(path)
+                continue
+            known = self._writer.documents.get(identity)
+            if known is not None and known.parser == self._fingerprint:
+                self._keep(path, identity)
+                advance(path)
+            elif identity in self._copies:
+                self._copies[identity].append(path)
+                advance(path)
+            else:
+                self._copies[identity] = []
+                yield path
+
+    def _keep(self, path: str, identity: str) -> None:
+        """The bytes at `path` are in the index: note the path and the groups."""
+        known = self._writer.documents.get(identity)
+        if known is None:  # its twin could not be read, and neither can it
+            return
+        counts = self._report.documents
+        if path in known.paths and set(self._groups) <= set(known.groups):
+            counts.unchanged += 1
+            return
+        gone = [old for old in known.paths if not os.path.exists(old)]
+        counts.moved += bool(gone) and path not in known.paths
+        counts.unchanged += not gone or path in known.paths
+        self._release(path, identity)
+        paths = tuple(dict.fromkeys([p for p in known.paths if p not in gone] + [path]))
+        groups = tuple(sorted({*known.groups, *self._groups}))
+        self._writer.change(replace(known, paths=paths, groups=groups))
+
+    def _store(self, parsed: Parsed) -> None:
+        document = parsed.document
+        old = self._owner(parsed.path)
+        same = self._writer.documents.get(document.id)
+        groups = {*self._groups, *(same.groups if same else ()), *(old.groups if old else ())}
+        paths = dict.fromkeys([*(same.paths if same else ()), parsed.path])
+        self._report.documents.updated += bool(old or same)
+        self._report.documents.added += not (old or same)
+        self._release(parsed.path, document.id)
+        stored = StoredDocument(
+            document.id,
+            document.title,
+            tuple(paths),
+            tuple(sorted(groups)),
+            self._fingerprint,
+            parsed.bytes,
+            0,
+            0,
+        )
+        vectors = self._embed(parsed)
+        self._writer.add(NewContent(stored, document.pages, parsed.chunks, parsed.terms, vectors))
+        self._report.pages += len(document.pages)
+        self._report.chunks += len(parsed.chunks)
+        if document.unreadable_pages:
+            self._report.unreadable_pages[parsed.path] = document.unreadable_pages
+
+    def _embed(self, parsed: Parsed):
+        import numpy as np
+
+        title = parsed.document.title
+        texts = [searched_text(title, chunk.context, chunk.text) for chunk in parsed.chunks]
+        return np.concatenate(
+            [
+                self._embedder.embed_passages(texts[start : start + EMBED_BATCH])
+                for start in range(0, len(texts), EMBED_BATCH)
+            ]
+        )
+
+    def _owner(self, path: str) -> StoredDocument | None:
+        return self._writer.documents.get(self._at_path.get(path, ""))
+
+    def _release(self, path: str, identity: str) -> None:
+        """Another document stood at `path` until now: it goes, unless other paths lead to it."""
+        old = self._owner(path)
+        self._at_path[path] = identity
+        if old is not None and old.id != identity:
+            self._set_paths(old, tuple(p for p in old.paths if p != path))
+
+    def _set_paths(self, document: StoredDocument, paths: tuple[str, ...]) -> None:
+        if paths:
+            self._writer.change(replace(document, paths=paths))
+        else:
+            self._writer.remove(document.id)
+
+    def _fail(self, failure: UnreadableFile) -> None:
+        self._report.documents.failed += 1
+        self._report.failures.append(Failure(failure.path, failure.code, failure.page, failure))
+
+
+def file_id(path: str) -> str:
+    """The id of the document in the file: the first 16 hex digits of its SHA-256."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -1,0 +1,121 @@
+"""What can go wrong with an index, in the wording of ingest/errors.py."""
+
+from ingest.errors import PipelineError
+
+
+class IndexNotFound(PipelineError):
+    """Fields: path."""
+
+    code = "index_not_found"
+    en = ("there is no index at {path}", "build one: rag ingest FOLDER --index {path}")
+    ko = ("{path} 에 색인이 없습니다", "먼저 만드세요: rag ingest 폴더 --index {path}")
+
+
+class IndexMismatch(PipelineError):
+    """The index was built with another model or analyser. Fields: what, built, opened, path."""
+
+    code = "index_mismatch"
+    en = (
+        "the index was built with {what} {built}, but the configuration names {opened}",
+        "set the configuration back, or ingest again into a new --index",
+    )
+    ko = (
+        "색인은 {what} {built}(으)로 만들었는데 설정은 {opened}입니다",
+        "설정을 되돌리거나 새 --index 폴더에 다시 색인하세요",
+    )
+
+
+class IndexFormat(PipelineError):
+    """The index is of another format version. Fields: path, found, known."""
+
+    code = "index_format"
+    en = (
+        "the index at {path} has format {found}, this program reads {known}",
+        "use the program version that built it, or ingest again",
+    )
+    ko = (
+        "{path} 색인의 형식은 {found}이고 이 프로그램은 {known}만 읽습니다",
+        "색인을 만든 버전을 쓰거나 다시 색인하세요",
+    )
+
+
+class IndexBusy(PipelineError):
+    """Another process writes. Fields: path, holder."""
+
+    code = "index_busy"
+    en = ("another process ({holder}) is writing to {path}", "wait until it has finished")
+    ko = ("다른 프로세스({holder})가 {path} 에 쓰고 있습니다", "끝난 뒤 다시 실행하세요")
+
+
+class IndexDamaged(PipelineError):
+    """A file of the index is missing or changed. Fields: path, detail."""
+
+    code = "index_damaged"
+    en = ("the index at {path} is damaged: {detail}", "run: rag check --index {path}")
+    ko = ("{path} 색인이 손상되었습니다: {detail}", "rag check --index {path} 로 확인하세요")
+
+
+class IndexUnwritable(PipelineError):
+    """The operating system refuses a write. Fields: path, detail."""
+
+    code = "index_unwritable"
+    en = (
+        "cannot write to {path}: {detail}",
+        "free space or mend the permissions; what was committed before is intact",
+    )
+    ko = (
+        "{path} 에 쓸 수 없습니다: {detail}",
+        "공간이나 권한을 확인하세요. 앞서 저장한 내용은 그대로입니다",
+    )
+
+
+class DocumentNotFound(PipelineError):
+    """Fields: name."""
+
+    code = "document_not_found"
+    en = ("no document {name} in the index", "rag list shows them")
+    ko = ("색인에 {name} 문서가 없습니다", "rag list 로 목록을 보세요")
+
+
+class NothingToIngest(PipelineError):
+    """Fields: path."""
+
+    code = "nothing_to_ingest"
+    en = ("no PDF files in {path}", "name a PDF file or a folder that holds some")
+    ko = ("{path} 에 PDF 파일이 없습니다", "PDF 파일이나 PDF가 든 폴더를 지정하세요")
+
+
+class NoSuchPath(PipelineError):
+    """Fields: path."""
+
+    code = "no_such_path"
+    en = ("no such file or folder: {path}", "check the spelling")
+    ko = ("파일이나 폴더가 없습니다: {path}", "경로를 확인하세요")
+
+
+class ModelUnavailable(PipelineError):
+    """A model cannot be loaded. Fields: name, detail, section."""
+
+    code = "model_unavailable"
+    en = (
+        "the model {name} cannot be loaded: {detail}",
+        "give a local folder in {section}, or let this machine reach the hub once",
+    )
+    ko = (
+        "{name} 모델을 불러올 수 없습니다: {detail}",
+        "{section} 에 로컬 폴더를 지정하거나 허브에 연결해 한 번 내려받으세요",
+    )
+
+
+class ChunkTooLong(PipelineError):
+    """Chunks are longer than the embedder reads. Fields: embedder, reads, chunk."""
+
+    code = "chunk_too_long"
+    en = (
+        "the embedder {embedder} reads {reads} tokens, chunks hold up to {chunk}",
+        "lower chunking.max_tokens, or choose an embedder that reads more",
+    )
+    ko = (
+        "{embedder} 임베더는 {reads}토큰까지 읽는데 청크는 최대 {chunk}토큰입니다",
+        "chunking.max_tokens 를 줄이거나 더 긴 입력을 읽는 임베더를 쓰세요",
+    )

@@ -1,0 +1,103 @@
+"""BM25 postings on disk: one tantivy index, whose versions are folders of hard links.
+
+tantivy never changes a file that it has finished, but for meta.json, which it replaces. So a new
+version starts as a folder of links to the files of the old one and grows only by what is new, and
+a reader of the old version sees nothing of it. One index, not one per commit: BM25's statistics
+must be those of the whole.
+"""
+
+import os
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+
+# tantivy's smallest writer takes 15 MB a thread.
+WRITER_BYTES = 64 << 20
+
+
+class LexicalIndex:
+    """One version, open for searching."""
+
+    def __init__(self, folder: Path) -> None:
+        self._index = _open(folder)
+        self._schema = self._index.schema
+        self._searcher = self._index.searcher()
+
+    def search(
+        self, terms: Sequence[str], k: int, documents: Collection[str] | None
+    ) -> list[tuple[int, float]]:
+        """The `k` chunks with the best BM25 (k1 = 1.2, b = 0.75) for `terms`: (key, score), best first.
+
+        Args:
+            terms: of the query; a repeated term counts as often as it stands.
+            documents: ids of the documents to search, None for all. Acts before the top k.
+        """
+        from tantivy import Occur, Query
+
+        if not terms or (documents is not None and not documents):
+            return []
+        query = Query.boolean_query(
+            [
+                (Occur.Should, Query.term_query(self._schema, "terms", term, index_option="freq"))
+                for term in terms
+            ]
+        )
+        if documents is not None:
+            allowed = Query.term_set_query(self._schema, "document", sorted(documents))
+            filtered = (Occur.Must, Query.const_score_query(allowed, 0.0))
+            query = Query.boolean_query([(Occur.Must, query), filtered])
+        hits = self._searcher.search(query, k, count=False).hits
+        found = [(self._searcher.doc(address)["key"][0], score) for score, address in hits]
+        return sorted(found, key=lambda pair: (-pair[1], pair[0]))
+
+
+def write_version(
+    folder: Path,
+    previous: Path | None,
+    removed: Iterable[str],
+    added: Iterable[tuple[int, str, str]],
+) -> list[str]:
+    """Write into the new `folder` the version `previous` without and with some chunks.
+
+    Args:
+        previous: folder of the version to start from; None for an empty one.
+        removed: ids of the documents whose chunks go.
+        added: (chunk key, document id, its terms joined with spaces).
+
+    Returns:
+        The names of the version's files. Files are not synced.
+    """
+    from tantivy import Document
+
+    folder.mkdir(parents=True)
+    if previous is not None:
+        for name in version_files(previous):
+            os.link(previous / name, folder / name)
+    writer = _open(folder).writer(heap_size=WRITER_BYTES, num_threads=1)
+    for document_id in removed:
+        writer.delete_documents_by_term("document", document_id)
+    for key, document_id, terms in added:
+        entry = Document(document=document_id, terms=terms)
+        entry.add_unsigned("key", key)
+        writer.add_document(entry)
+    writer.commit()
+    writer.wait_merging_threads()
+    return version_files(folder)
+
+
+def version_files(folder: Path) -> list[str]:
+    """Names of the files that make a version: all but tantivy's locks."""
+    return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock")
+
+
+def _open(folder: Path):
+    from tantivy import Index, SchemaBuilder, TextAnalyzerBuilder, Tokenizer
+
+    builder = SchemaBuilder()
+    builder.add_unsigned_field("key", stored=True)
+    # Deleting by an unsigned field deletes nothing, silently (tantivy 0.27), so documents are text.
+    builder.add_text_field("document", tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("terms", tokenizer_name="terms", index_option="freq")
+    index = Index(builder.build(), path=str(folder), reuse=True)
+    # The terms come analysed; all that is left is to cut them at the spaces.
+    index.register_tokenizer("terms", TextAnalyzerBuilder(Tokenizer.whitespace()).build())
+    return index

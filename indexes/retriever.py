@@ -1,0 +1,228 @@
+"""Query → [Passage]: one version of an index, open for searching."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from indexes import dense, lexical
+from indexes.embedder import Embedder
+from indexes.errors import IndexDamaged, IndexMismatch, IndexNotFound
+from indexes.fusion import fuse_scores
+from indexes.store import Manifest, Store, StoredDocument, find_document
+from ingest.document import Chunk
+from ingest.korean import Analyser
+
+Mode = Literal["hybrid", "lexical", "dense"]
+MODES: tuple[Mode, ...] = ("hybrid", "lexical", "dense")
+# Each retriever gives this many times k to the fusion: a chunk ranked low by one can win by both.
+CANDIDATES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class SearchConfig:
+    """`k` passages are retrieved; `dense_weight` is the cosine's part beside BM25 in hybrid mode.
+
+    `analyser`: "kiwi" (morphemes and bigrams) or "bigram" (no start-up time, a little less exact).
+    """
+
+    k: int = 40
+    mode: Mode = "hybrid"
+    dense_weight: float = 0.4
+    analyser: str = "kiwi"
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise ValueError(f"search.k must be at least 1, got {self.k}")
+        if self.mode not in MODES:
+            raise ValueError(f"search.mode must be one of {', '.join(MODES)}, got {self.mode!r}")
+        if self.dense_weight < 0:
+            raise ValueError(f"search.dense_weight must be at least 0, got {self.dense_weight}")
+        if self.analyser not in ("kiwi", "bigram"):
+            raise ValueError(f"search.analyser must be kiwi or bigram, got {self.analyser!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A chunk that a query retrieved; a higher score is better, ranks count from 1."""
+
+    chunk: Chunk
+    score: float
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Who asks, and about what. Fails closed: what it does not plainly allow is not searched.
+
+    `groups`: None for the owner, who sees everything; else only documents of one of these groups.
+    `documents`: None for all; else ids, paths, file names or path patterns (`*.pdf`).
+    """
+
+    groups: tuple[str, ...] | None = None
+    documents: tuple[str, ...] | None = None
+
+    def allows(self, document: StoredDocument) -> bool:
+        if self.groups is not None and not set(self.groups) & set(document.groups):
+            return False
+        return self.documents is None or any(_names(name, document) for name in self.documents)
+
+
+EVERYTHING = Filter()
+
+
+class Retriever:
+    """One version of the index in `folder`; what others commit later does not change it."""
+
+    def __init__(self, folder: Path, embedder: Embedder | None, analyser: Analyser | None) -> None:
+        """Open the last committed version.
+
+        Args:
+            embedder: None to read without dense search.
+            analyser: None to read without lexical search.
+
+        Raises:
+            IndexNotFound, IndexFormat, IndexMismatch, IndexDamaged.
+        """
+        self.store = Store(folder)
+        manifest = self.store.manifest
+        if manifest is None:
+            raise IndexNotFound(path=folder)
+        check_manifest(
+            folder,
+            manifest,
+            embedder.identity if embedder else None,
+            analyser.name if analyser else None,
+        )
+        self.manifest = manifest
+        self._embedder = embedder
+        self._analyser = analyser
+        for attempt in range(5):
+            # A writer may remove files of the version just read before they are open: read again.
+            try:
+                self._open_version()
+                return
+            except (FileNotFoundError, ValueError, RuntimeError) as exc:
+                if self.store.version == self.version or attempt == 4:
+                    raise IndexDamaged(path=folder, detail=str(exc)) from exc
+
+    def _open_version(self) -> None:
+        with self.store.snapshot():
+            self.version = self.store.version
+            self.documents = self.store.documents(self.version)
+            files = self.store.files()
+        check_sizes(self.store.folder, files)
+        self._by_id = {document.id: document for document in self.documents}
+        self._segments = [
+            dense.open_segment(self.store.folder / "dense", Path(file.name).stem)
+            for file in files
+            if file.kind == "dense" and file.name.endswith(".faiss")
+        ]
+        folders = {Path(file.name).parent for file in files if file.kind == "lexical"}
+        self._postings = [lexical.LexicalIndex(self.store.folder / name) for name in folders]
+
+    def document(self, name: str, allowed: Filter = EVERYTHING) -> StoredDocument:
+        """The document with that id, path or file name, if `allowed`; else DocumentNotFound."""
+        return find_document(filter(allowed.allows, self.documents), name)
+
+    def visible(self, allowed: Filter) -> list[StoredDocument]:
+        """The documents that `allowed` lets through, in the order in which they came."""
+        return [document for document in self.documents if allowed.allows(document)]
+
+    def retrieve(
+        self,
+        queries: Sequence[str],
+        k: int,
+        mode: Mode = "hybrid",
+        allowed: Filter = EVERYTHING,
+        dense_weight: float = 0.4,
+    ) -> list[list[Passage]]:
+        """For each query the best `k` chunks, best first; fewer where there are not as many."""
+        documents = self.visible(allowed)
+        if not documents:
+            return [[] for _ in queries]
+        terms = self._analyser.terms(queries) if mode != "dense" else [[] for _ in queries]
+        vectors = self._embedder.embed_queries(queries) if mode != "lexical" else [None] * len(queries)
+        return [
+            self._passages(documents, self._rank(query_terms, vector, k, documents, dense_weight), k)
+            for query_terms, vector in zip(terms, vectors, strict=True)
+        ]
+
+    def _rank(self, terms, vector, k, documents, dense_weight) -> list[tuple[int, float]]:
+        ids = None if len(documents) == len(self.documents) else [d.id for d in documents]
+        found = [hit for index in self._postings for hit in index.search(terms, CANDIDATES * k, ids)]
+        if vector is None:
+            return found
+        near = dense.search(self._segments, vector, CANDIDATES * k, key_ranges(documents))
+        if not terms:
+            return near
+        by_words, by_meaning = dict(found), dict(near)
+        missing = by_words.keys() - by_meaning.keys()
+        by_meaning |= dense.scores_of(self._segments, vector, list(missing))
+        return fuse_scores(by_words, by_meaning, dense_weight)
+
+    def _passages(self, documents, ranking, k) -> list[Passage]:
+        best = ranking[:k]
+        chunks = self.store.chunks(documents, [key for key, _ in best])
+        return [
+            Passage(chunks[key], score, rank) for rank, (key, score) in enumerate(best, start=1)
+        ]
+
+    def find(self, document_id: str) -> StoredDocument:
+        """The document with that id."""
+        return self._by_id[document_id]
+
+
+def key_ranges(documents: Sequence[StoredDocument]) -> dense.KeyRanges:
+    """The chunk keys of `documents`, as ascending half-open ranges."""
+    return np.array(
+        sorted((d.content, d.content + d.chunks) for d in documents), np.int64
+    ).reshape(-1, 2)
+
+
+def check_manifest(folder: Path, manifest: Manifest, embedder, analyser: str | None) -> None:
+    """Refuse models that the index was not built with.
+
+    Raises:
+        IndexMismatch: naming both. A model's name may differ (a hub name, then a local copy of it)
+            where its revision does not.
+    """
+    built = manifest.embedder
+    if embedder is not None and (
+        (built.revision, built.dim, built.query_prompt, built.passage_prompt)
+        != (embedder.revision, embedder.dim, embedder.query_prompt, embedder.passage_prompt)
+    ):
+        raise IndexMismatch(
+            path=folder,
+            what="embedder",
+            built=f"{built.name} ({built.dim}d, {built.revision[:12]})",
+            opened=f"{embedder.name} ({embedder.dim}d, {embedder.revision[:12]})",
+        )
+    if analyser is not None and analyser != manifest.analyser:
+        raise IndexMismatch(
+            path=folder, what="analyser", built=manifest.analyser, opened=analyser
+        )
+
+
+def check_sizes(folder: Path, files) -> None:
+    """Raise IndexDamaged where a file is not as long as it was; FileNotFoundError where it is gone."""
+    for file in files:
+        if (folder / file.name).stat().st_size != file.bytes:
+            raise IndexDamaged(path=folder, detail=f"{file.name} has another size")
+
+
+@lru_cache(maxsize=4096)
+def _file_name(path: str) -> str:
+    return Path(path).name
+
+
+def _names(name: str, document: StoredDocument) -> bool:
+    if name == document.id:
+        return True
+    return any(
+        path == name or _file_name(path) == name or fnmatch(path, name) for path in document.paths
+    )

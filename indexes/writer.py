@@ -1,0 +1,271 @@
+"""The one writer of an index: collects changes, and commits them all or not at all.
+
+A commit writes and syncs new files, then names them in SQLite's transaction; before it nothing of
+them is seen, and after a crash they are swept away by the next writer.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexes import dense, lexical
+from indexes.errors import IndexBusy, IndexUnwritable
+from indexes.retriever import check_manifest, key_ranges
+from indexes.store import Manifest, Store, StoredDocument, StoredFile
+from ingest.document import Chunk, Page
+
+LOCK = "writer.lock"
+
+
+@dataclass(frozen=True, slots=True)
+class NewContent:
+    """One document on its way in: `vectors[i]` (N, D) and `terms[i]` belong to `chunks[i]`."""
+
+    document: StoredDocument
+    pages: Sequence[Page]
+    chunks: Sequence[Chunk]
+    terms: Sequence[str]
+    vectors: NDArray[np.float32]
+
+
+class Writer:
+    """Open for writing; a context manager. One at a time, in one process and thread."""
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        """Take the lock, create the index if there is none, sweep what a dead writer left.
+
+        Raises:
+            IndexBusy: another writer lives.
+            IndexMismatch: the index was built with other models.
+            IndexUnwritable: no space or no permission.
+        """
+        self.folder = folder
+        self._manifest = manifest
+        with _translated(folder):
+            (folder / "dense").mkdir(parents=True, exist_ok=True)
+            (folder / "lexical").mkdir(exist_ok=True)
+            self._lock = _take_lock(folder)
+            try:
+                self._store = Store(folder, writable=True)
+                if (built := self._store.manifest) is not None:
+                    check_manifest(folder, built, manifest.embedder, manifest.analyser)
+                self._version = self._store.version
+                self.documents = {d.id: d for d in self._store.documents(self._version)}
+                self._next_key = int(self._store.meta("next_key") or 1)
+                self._sweep()
+            except BaseException:
+                self._lock.close()
+                raise
+        self._new: list[NewContent] = []
+        self._closed: dict[str, bool] = {}  # document id → its chunks go, too
+        self._opened: list[StoredDocument] = []  # rows that changed in paths or groups only
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(self, *exc_info) -> None:
+        self._store.close()
+        self._lock.close()
+
+    @property
+    def version(self) -> int:
+        """Number of the last commit."""
+        return self._version
+
+    @property
+    def pending_chunks(self) -> int:
+        """Chunks that the next commit adds."""
+        return sum(len(content.chunks) for content in self._new)
+
+    def add(self, content: NewContent) -> None:
+        """Add a document, in place of the one with its id if there is one."""
+        document = replace(
+            content.document, content=self._next_key, chunks=len(content.chunks)
+        )
+        if document.id in self.documents:
+            self.remove(document.id)
+        self._next_key += max(1, len(content.chunks))
+        self._new.append(replace(content, document=document))
+        self.documents[document.id] = document
+
+    def change(self, document: StoredDocument) -> None:
+        """Store other paths or groups of a document whose content stays."""
+        self._drop_pending_row(document.id)
+        for position, content in enumerate(self._new):
+            if content.document.id == document.id:
+                self._new[position] = replace(content, document=document)
+                break
+        else:
+            self._closed.setdefault(document.id, False)
+            self._opened.append(document)
+        self.documents[document.id] = document
+
+    def remove(self, document_id: str) -> None:
+        """Take a document out."""
+        self._drop_pending_row(document_id)
+        before = len(self._new)
+        self._new = [content for content in self._new if content.document.id != document_id]
+        if len(self._new) == before:
+            self._closed[document_id] = True
+        del self.documents[document_id]
+
+    def _drop_pending_row(self, document_id: str) -> None:
+        self._opened = [document for document in self._opened if document.id != document_id]
+
+    def commit(self) -> int:
+        """Make all changes since the last commit visible at once; returns the version.
+
+        Without changes nothing is written, but for the manifest of a new index.
+
+        Raises:
+            IndexUnwritable: no space or no permission; the last commit stands.
+        """
+        if not (self._new or self._closed or self._opened) and self._version:
+            return self._version
+        with _translated(self.folder):
+            version = self._version + 1
+            dense_files = self._write_vectors(version)
+            lexical_files = self._write_postings(version)
+            for folder in (self.folder / "dense", self.folder / "lexical", self.folder):
+                _sync(folder)
+            self._commit_rows(version, dense_files, lexical_files)
+            self._version = version
+            self._new, self._closed, self._opened = [], {}, []
+            self._sweep()
+        return version
+
+    def _commit_rows(self, version, dense_files, lexical_files) -> None:
+        with self._store.transaction():
+            for document_id in self._closed:
+                self._store.close_document(document_id, version)
+            for document in self._opened:
+                self._store.insert_document(document, version)
+            for content in self._new:
+                self._store.insert_document(content.document, version)
+                self._store.insert_content(content.document.content, content.pages, content.chunks)
+            for kind, files in (("dense", dense_files), ("lexical", lexical_files)):
+                if files is not None:
+                    self._store.set_files(kind, files)
+            self._store.set_manifest(self._manifest)
+            self._store.set_meta("next_key", str(self._next_key))
+            self._store.set_meta("version", str(version))
+
+    def _write_vectors(self, version: int) -> list[StoredFile] | None:
+        """The vectors' files as they will be, or None where nothing changes.
+
+        Small segments are copied into the new one, so that their number grows with the logarithm
+        of the chunks only; rows of deleted documents are left behind.
+        """
+        contents = [content for content in self._new if content.chunks]
+        if not contents:
+            return None
+        stored = self._store.files("dense")
+        count = sum(len(content.chunks) for content in contents)
+        merged, total = [], count
+        for name in sorted({Path(file.name).stem.partition(".")[0] for file in stored}, reverse=True):
+            segment = dense.open_segment(self.folder / "dense", name)
+            if len(segment.keys) > total:
+                break
+            merged.append(segment)
+            total += len(segment.keys)
+        live = key_ranges(list(self.documents.values()))
+        parts = [dense.read_rows(segment, live) for segment in reversed(merged)]
+        parts += [
+            (np.arange(c.document.content, c.document.content + len(c.chunks)), c.vectors)
+            for c in contents
+        ]
+        keys = np.concatenate([keys for keys, _ in parts])
+        vectors = np.concatenate([vectors for _, vectors in parts])
+        names = dense.write_segment(self.folder / "dense", f"{version:08d}", keys, vectors)
+        gone = {segment.name for segment in merged}
+        kept = [f for f in stored if Path(f.name).name.partition(".")[0] not in gone]
+        return kept + [_record(self.folder, f"dense/{name}", "dense") for name in names]
+
+    def _write_postings(self, version: int) -> list[StoredFile] | None:
+        removed = [document_id for document_id, entirely in self._closed.items() if entirely]
+        if not self._new and not removed:
+            return None
+        stored = self._store.files("lexical")
+        previous = self.folder / Path(stored[0].name).parent if stored else None
+        folder = self.folder / "lexical" / f"{version:08d}"
+        added = (
+            (content.document.content + offset, content.document.id, terms)
+            for content in self._new
+            for offset, terms in enumerate(content.terms)
+        )
+        names = lexical.write_version(folder, previous, removed, added)
+        known = {Path(file.name).name: file for file in stored}
+        files = [
+            _record(self.folder, f"lexical/{version:08d}/{name}", "lexical", known.get(name))
+            for name in names
+        ]
+        _sync(folder)
+        return files
+
+    def _sweep(self) -> None:
+        """Remove what no version names. Readers keep the files they have open, whatever their names."""
+        named = {file.name for file in self._store.files()}
+        for path in (self.folder / "dense").iterdir():
+            if f"dense/{path.name}" not in named:
+                path.unlink()
+        folders = {Path(name).parent.name for name in named if name.startswith("lexical/")}
+        for path in (self.folder / "lexical").iterdir():
+            if path.name not in folders:
+                shutil.rmtree(path)
+
+
+def _record(folder: Path, name: str, kind: str, known: StoredFile | None = None) -> StoredFile:
+    """Size and checksum of a new file, which is synced; of a link to a known file as they were."""
+    path = folder / name
+    size = path.stat().st_size
+    linked = known is not None and os.path.exists(folder / known.name)
+    if linked and os.path.samefile(path, folder / known.name):
+        return StoredFile(name, kind, size, known.sha256)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        os.fsync(file.fileno())
+    return StoredFile(name, kind, size, digest)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _take_lock(folder: Path):
+    lock = open(folder / LOCK, "a+", encoding="utf-8")  # noqa: SIM115 - held as long as the writer
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as exc:
+        lock.seek(0)
+        holder = lock.read().strip() or "?"
+        lock.close()
+        raise IndexBusy(path=folder, holder=holder) from exc
+    lock.seek(0)
+    lock.truncate()
+    lock.write(f"pid {os.getpid()}")
+    lock.flush()
+    return lock
+
+
+@contextmanager
+def _translated(folder: Path) -> Iterator[None]:
+    """What the operating system or SQLite refuses, as an error that a user can act on."""
+    try:
+        yield
+    except OSError as exc:
+        raise IndexUnwritable(path=folder, detail=exc.strerror or str(exc)) from exc
+    except sqlite3.OperationalError as exc:
+        raise IndexUnwritable(path=folder, detail=str(exc)) from exc

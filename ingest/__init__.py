@@ -1,0 +1,1 @@
+"""A file → Document → [Chunk]. Text work only: no model, no index."""

@@ -1,0 +1,126 @@
+"""What can go wrong in a way that a user can act on, in English and Korean.
+
+    PipelineError            one line for a person: what is wrong and what to do; the CLI exits 1
+      MissingDependency      also an ImportError; names the extra to install
+      UnreadableFile         one input file, by one of the codes in FILE_CODES
+
+Each class carries its own wording, so that no text is far from the condition it describes.
+"""
+
+from typing import Any, ClassVar
+
+
+class PipelineError(Exception):
+    """Base of all errors a user can be told and act on.
+
+    Subclasses set `code` (stable, for programs) and `en`, `ko`: each a pair of templates
+    (what is wrong, what to do) filled from the keyword arguments of the constructor.
+    """
+
+    code: ClassVar[str] = "error"
+    en: ClassVar[tuple[str, str]] = ("{detail}", "")
+    ko: ClassVar[tuple[str, str]] = ("{detail}", "")
+
+    def __init__(self, **fields: Any) -> None:
+        self.fields = fields
+        super().__init__(self.say("en"))
+
+    def message(self, language: str) -> str:
+        """What is wrong, in `language` ("ko" or "en")."""
+        return (self.ko if language == "ko" else self.en)[0].format(**self.fields)
+
+    def remedy(self, language: str) -> str:
+        """What to do about it; empty where nothing can be."""
+        return (self.ko if language == "ko" else self.en)[1].format(**self.fields)
+
+    def say(self, language: str) -> str:
+        """Both on one line."""
+        remedy = self.remedy(language)
+        text = f"{self.message(language)} — {remedy}" if remedy else self.message(language)
+        return " ".join(text.split())
+
+
+class MissingDependency(PipelineError, ImportError):
+    """A library of an optional extra is not installed. Fields: library, extra."""
+
+    code = "missing_dependency"
+    en = ("{library} is not installed", 'pip install "rag-korean-pdf[{extra}]"')
+    ko = ("{library} 라이브러리가 없습니다", 'pip install "rag-korean-pdf[{extra}]" 로 설치하세요')
+
+
+# code: (English, remedy, Korean, remedy); the codes are part of the JSON contract.
+FILE_CODES: dict[str, tuple[str, str, str, str]] = {
+    "encrypted": (
+        "the PDF is locked by a password",
+        "give it with --password",
+        "암호가 걸린 PDF입니다",
+        "--password 로 암호를 알려 주세요",
+    ),
+    "damaged": (
+        "the PDF is damaged ({detail})",
+        "open it in a viewer and save it again",
+        "손상된 PDF입니다 ({detail})",
+        "PDF 뷰어에서 열어 다시 저장해 보세요",
+    ),
+    "not_pdf": (
+        "the file is not a PDF",
+        "check the file; it does not begin as a PDF does",
+        "PDF 파일이 아닙니다",
+        "파일 내용을 확인하세요",
+    ),
+    "no_text": (
+        "no page has text that can be read (a scan?)",
+        "run OCR on it first",
+        "읽을 수 있는 글자가 없습니다(스캔 문서로 보입니다)",
+        "먼저 OCR로 글자를 입혀 주세요",
+    ),
+    "too_large": (
+        "the file is over the limit ({detail})",
+        "split it, or raise the limit in [ingest]",
+        "한도를 넘는 파일입니다 ({detail})",
+        "나누거나 설정 [ingest]의 한도를 올리세요",
+    ),
+    "timeout": (
+        "reading took longer than {detail} s",
+        "raise ingest.timeout_seconds if the file is worth it",
+        "{detail}초 안에 읽지 못했습니다",
+        "필요하면 ingest.timeout_seconds 를 늘리세요",
+    ),
+    "memory": (
+        "reading needed more than {detail} MB",
+        "raise ingest.max_memory_mb if the file is worth it",
+        "읽는 데 {detail}MB보다 많은 메모리가 필요합니다",
+        "필요하면 ingest.max_memory_mb 를 늘리세요",
+    ),
+    "crashed": (
+        "the reader crashed on this file ({detail})",
+        "open it in a viewer and save it again",
+        "이 파일을 읽다가 읽기 프로세스가 멈췄습니다 ({detail})",
+        "PDF 뷰어에서 열어 다시 저장해 보세요",
+    ),
+    "unsupported": (
+        "the PDF uses {detail}, which is not supported",
+        "print it to a new PDF",
+        "지원하지 않는 형식입니다: {detail}",
+        "PDF로 다시 인쇄해 저장해 보세요",
+    ),
+    "unreadable": (
+        "the file cannot be opened ({detail})",
+        "check that it exists and that you may read it",
+        "파일을 열 수 없습니다 ({detail})",
+        "파일이 있는지, 읽기 권한이 있는지 확인하세요",
+    ),
+}
+
+
+class UnreadableFile(PipelineError):
+    """One input file cannot be read. Fields: reason (a key of FILE_CODES), path, detail, page."""
+
+    def __init__(self, reason: str, path: str, detail: str = "", page: int | None = None) -> None:
+        english, english_remedy, korean, korean_remedy = FILE_CODES[reason]
+        self.code = reason
+        self.en = (english, english_remedy)
+        self.ko = (korean, korean_remedy)
+        self.path = path
+        self.page = page
+        super().__init__(path=path, detail=detail)

@@ -1,0 +1,145 @@
+"""Korean text: sentence spans, index terms, joining words that a line break cut.
+
+Kiwi does the morphology. Loading it takes about 3 s and 0.5 GB, so one analyser lives per process
+and is loaded at first use; forked children share it. `BigramAnalyser` needs neither.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Protocol
+
+from ingest.errors import MissingDependency
+
+# Kiwi's tags that carry content: nouns, numbers, verbs, adjectives, roots, foreign words, Hanja.
+CONTENT_TAGS = frozenset("NNG NNP NNB NR NP VV VA XR MAG SL SH SN".split())
+# Content tags whose one-syllable forms say nothing (것, 수, 등, 하다, 되다 …).
+WEAK_TAGS = frozenset("NNB NP VV VA MAG".split())
+
+HANGUL_RUN = re.compile(r"[가-힣]+")
+WORD = re.compile(r"[0-9a-z]+(?:[.,][0-9]+)*|[\u3400-\u9fff\uf900-\ufaff]+")
+
+# A sentence ends at a line end, or at closing punctuation that is followed by a space. A full
+# stop after a digit or a single letter is a date, a number or a list mark (2024. 3. 1., 가.).
+SENTENCE_END = re.compile(
+    r"\n+"
+    r"|(?<=[가-힣A-Za-z%)\]」』”’\"'》>])(?<![\s(][가-하])(?<!^[가-하])[.。!?…]+[\"'”’)\]」』》]*"
+    r"(?:<[^<>\n]{1,60}>|\[[^\[\]\n]{1,60}\])?(?:[ \t]+|(?=\n)|$)\n*",
+    re.MULTILINE,
+)
+
+
+def sentence_spans(text: str) -> list[tuple[int, int]]:
+    """Spans of the sentences of `text`, which they tile; trailing blanks belong to the sentence before.
+
+    A sentence that ends at a line break, such as a list item or a row, counts as one.
+    """
+    spans, start = [], 0
+    for match in SENTENCE_END.finditer(text):
+        if match.end() > start and text[start : match.end()].strip():
+            spans.append((start, match.end()))
+            start = match.end()
+    if start < len(text):
+        if text[start:].strip() or not spans:
+            spans.append((start, len(text)))
+        else:
+            spans[-1] = (spans[-1][0], len(text))
+    return spans
+
+
+def bigrams(text: str) -> list[str]:
+    """Character bigrams of the Hangul runs of `text`, a run of one syllable as itself."""
+    terms = []
+    for run in HANGUL_RUN.findall(text):
+        terms += [run[i : i + 2] for i in range(len(run) - 1)] or [run]
+    return terms
+
+
+def fold(text: str) -> str:
+    """`text` as the index sees it: compatibility forms (㎡, ①, Ｂ) resolved, lower case."""
+    return unicodedata.normalize("NFKC", text).lower()
+
+
+class Analyser(Protocol):
+    """Text → index terms. `name` goes into the index's manifest: both sides must use the same."""
+
+    name: str
+
+    def terms(self, texts: Sequence[str]) -> list[list[str]]:
+        """The terms of each text, repeats kept, in no particular order."""
+        ...
+
+
+class BigramAnalyser:
+    """Hangul bigrams, Latin words, numbers and Hanja: no dependency, no start-up cost."""
+
+    name = "bigram-1"
+
+    def terms(self, texts: Sequence[str]) -> list[list[str]]:
+        return [bigrams(folded) + words(folded) for folded in map(fold, texts)]
+
+
+class KiwiAnalyser:
+    """Content morphemes by Kiwi, and bigrams beside them, which forgive what Kiwi cuts wrongly."""
+
+    def __init__(self) -> None:
+        import kiwipiepy
+
+        self._kiwi = load_kiwi()
+        self.name = f"kiwi-{kiwipiepy.__version__}+bigram-1"
+
+    def terms(self, texts: Sequence[str]) -> list[list[str]]:
+        folded = [fold(text) for text in texts]
+        return [
+            [*_content_forms(tokens), *bigrams(text), *words(text)]
+            for text, tokens in zip(folded, self._kiwi.tokenize(folded), strict=True)
+        ]
+
+
+def words(folded: str) -> list[str]:
+    """Latin words, numbers (without thousands separators) and Hanja runs of folded text."""
+    return [word.replace(",", "") for word in WORD.findall(folded)]
+
+
+def _content_forms(tokens: Iterable) -> list[str]:
+    # SN, SL and SH come from `words`, which keeps 12.5 and 1,234 whole.
+    return [
+        token.form
+        for token in tokens
+        if token.tag.partition("-")[0] in CONTENT_TAGS
+        and token.tag not in ("SN", "SL", "SH")
+        and not (len(token.form) == 1 and token.tag.partition("-")[0] in WEAK_TAGS)
+        and " " not in token.form
+    ]
+
+
+@lru_cache(maxsize=1)
+def load_kiwi():
+    """The process's one Kiwi. One thread: its own threads were slower than processes."""
+    try:
+        from kiwipiepy import Kiwi
+    except ImportError as exc:
+        raise MissingDependency(library="kiwipiepy", extra="") from exc
+    return Kiwi(num_workers=1)
+
+
+@lru_cache(maxsize=2)
+def open_analyser(name: str) -> Analyser:
+    """The analyser called `name` in the configuration: "kiwi" or "bigram"."""
+    if name == "kiwi":
+        return KiwiAnalyser()
+    if name == "bigram":
+        return BigramAnalyser()
+    raise ValueError(f"analyser must be kiwi or bigram, got {name!r}")
+
+
+def glue_breaks(lines: Sequence[str]) -> list[bool]:
+    """For each break between consecutive `lines` of one paragraph: does a space belong there?
+
+    Returns:
+        len(lines) - 1 booleans; True where the break fell between words.
+    """
+    if len(lines) < 2:
+        return []
+    return list(load_kiwi().glue(list(lines), return_space_insertions=True)[1])

@@ -1,0 +1,394 @@
+"""Files → documents, chunks and index terms, each read in a child process with limits.
+
+A bad file fails alone: a hang ends at the time limit, a leak at the memory limit, and a crash takes
+one child. The pool is a helper process that loads Kiwi once and forks the children, so they share
+its 0.5 GB; it is started fresh, never forked from the caller, whose threads a fork would not
+survive. Messages are JSON with a length in front. Where there is no fork (Windows), files are read
+in the calling process, without limits.
+"""
+
+import hashlib
+import json
+import os
+import selectors
+import signal
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ingest.chunking import ChunkingConfig, split
+from ingest.document import Chunk, Document, Heading, Page
+from ingest.errors import UnreadableFile
+from ingest.korean import open_analyser
+from ingest.normalise import normalise
+from ingest.outline import find_headings
+from ingest.pdf import read_pdf
+
+# Raise it whenever the same file could give another text or other chunks: it makes files «changed».
+PARSER_VERSION = 1
+FRAME = struct.Struct(">I")
+CONTEXT_SEPARATOR = "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class IngestConfig:
+    """Limits of reading one file, and how many are read at a time (0: one per core)."""
+
+    workers: int = 0
+    timeout_seconds: float = 300.0
+    max_memory_mb: int = 2048
+    max_pages: int = 20_000
+    max_file_mb: int = 1024
+
+    def __post_init__(self) -> None:
+        for name in ("timeout_seconds", "max_memory_mb", "max_pages", "max_file_mb"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"ingest.{name} must be above 0, got {getattr(self, name)}")
+        if self.workers < 0:
+            raise ValueError(f"ingest.workers must be at least 0, got {self.workers}")
+
+
+@dataclass(frozen=True, slots=True)
+class ParseOptions:
+    """All that decides what a file becomes. `tokenizer_json` counts chunk sizes (tokenizers' format)."""
+
+    tokenizer_json: str
+    analyser: str = "kiwi"
+    chunking: ChunkingConfig = field(default_factory=ChunkingConfig)
+    limits: IngestConfig = field(default_factory=IngestConfig)
+    passwords: tuple[str, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """Same bytes and same fingerprint give the same chunks; part of what «unchanged» means."""
+        tokenizer = hashlib.sha256(self.tokenizer_json.encode()).hexdigest()[:16]
+        return f"parser-{PARSER_VERSION} {self.analyser} {self.chunking.max_tokens} {tokenizer}"
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """One file, read: `terms[i]` are the index terms of `chunks[i]`, joined with spaces."""
+
+    path: str
+    bytes: int
+    document: Document
+    chunks: tuple[Chunk, ...]
+    terms: tuple[str, ...]
+
+
+class Parser:
+    """Reads files in this process; built once, for its tokenizer and analyser take time to load."""
+
+    def __init__(self, options: ParseOptions) -> None:
+        from tokenizers import Tokenizer
+
+        self._options = options
+        self._tokenizer = Tokenizer.from_str(options.tokenizer_json)
+        self._analyser = open_analyser(options.analyser)
+
+    def parse(self, path: str) -> Parsed:
+        """The file at `path` as a document, its chunks and their terms.
+
+        Raises:
+            UnreadableFile: for every reason but timeout, memory and crashed.
+        """
+        data = self._read(path)
+        limits = self._options.limits
+        raw = read_pdf(Path(path), data, self._options.passwords, limits.max_pages)
+        text, pages = normalise(raw.pages)
+        if not text.strip():
+            raise UnreadableFile("no_text", path)
+        headings = find_headings(text, pages, raw.outline)
+        document_id = hashlib.sha256(data).hexdigest()[:16]
+        document = Document(document_id, raw.title, text, pages, headings)
+        chunks = split(document, self._options.chunking, self._count)
+        searched = [searched_text(document.title, chunk.context, chunk.text) for chunk in chunks]
+        terms = tuple(" ".join(terms) for terms in self._analyser.terms(searched))
+        return Parsed(path, len(data), document, tuple(chunks), terms)
+
+    def _read(self, path: str) -> bytes:
+        limit = self._options.limits.max_file_mb
+        try:
+            size = os.path.getsize(path)
+            if size > limit * 2**20:
+                raise UnreadableFile("too_large", path, f"{size / 2**20:,.0f} > {limit:,} MB")
+            data = Path(path).read_bytes()
+        except OSError as exc:
+            raise UnreadableFile("unreadable", path, exc.strerror or str(exc)) from exc
+        if not data:
+            raise UnreadableFile("damaged", path, "0 bytes")
+        return data
+
+    def _count(self, text: str) -> int:
+        return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+
+def searched_text(title: str, context: str, text: str) -> str:
+    """What the indexes see of a chunk: its words under its title and breadcrumb."""
+    crumbs = context if context.startswith(title) else f"{title}\n{context}"
+    return CONTEXT_SEPARATOR.join(part for part in (crumbs.strip(), text) if part)
+
+
+class WorkerPool:
+    """Reads many files in child processes; a context manager.
+
+    Results come in the order of the paths, whatever order they finish in, and at most a few wait:
+    memory does not grow with the number of files.
+    """
+
+    def __init__(self, options: ParseOptions) -> None:
+        self._options = options
+        self._size = options.limits.workers or os.cpu_count() or 1
+        self._sockets: list[socket.socket] = []
+        self._process: subprocess.Popen | None = None
+
+    def __enter__(self) -> "WorkerPool":
+        return self
+
+    def __exit__(self, *exc_info) -> None:
+        for connection in self._sockets:
+            connection.close()
+        if self._process is not None:
+            try:  # children in the middle of a file would go on until it is read
+                os.killpg(self._process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            self._process.wait()
+
+    def parse(self, paths: Iterable[str]) -> Iterator[Parsed | UnreadableFile]:
+        """Each path's result, in order: what it holds, or why it cannot be read."""
+        if not hasattr(os, "fork"):
+            parser = Parser(self._options)
+            yield from (_outcome(parser.parse, path) for path in paths)
+            return
+        if self._process is None:
+            self._start()
+        yield from self._schedule(enumerate(paths))
+
+    def _start(self) -> None:
+        pairs = [socket.socketpair() for _ in range(self._size)]
+        self._sockets = [ours for ours, _ in pairs]
+        descriptors = [theirs.fileno() for _, theirs in pairs]
+        source = str(Path(__file__).resolve().parents[1])
+        path = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "ingest.worker", *map(str, descriptors)],
+            stdin=subprocess.PIPE,
+            pass_fds=descriptors,
+            start_new_session=True,  # Ctrl-C goes to the caller, which ends the pool in good order
+            env={**os.environ, "PYTHONPATH": path},
+        )
+        for _, theirs in pairs:
+            theirs.close()
+        self._process.stdin.write(json.dumps(asdict(self._options)).encode())
+        self._process.stdin.close()
+
+    def _schedule(self, jobs: Iterator[tuple[int, str]]) -> Iterator[Parsed | UnreadableFile]:
+        idle = list(self._sockets)
+        running: dict[socket.socket, tuple[int, str]] = {}
+        finished: dict[int, Parsed | UnreadableFile] = {}
+        selector = selectors.DefaultSelector()
+        for connection in self._sockets:
+            selector.register(connection, selectors.EVENT_READ)
+        due, more = 0, True
+        while more or running or finished:
+            while more and idle and len(running) + len(finished) < 4 * self._size:
+                job = next(jobs, None)
+                more = job is not None
+                if job:
+                    connection = idle.pop()
+                    running[connection] = job
+                    _send(connection, job)
+            while due in finished:
+                yield finished.pop(due)
+                due += 1
+            for key, _ in selector.select() if running else ():
+                connection = key.fileobj
+                reply = _receive(connection)
+                if reply is None:
+                    raise RuntimeError("the reading process ended; see its messages above")
+                number, path = running.get(connection, (None, ""))
+                if reply.get("number", number) == number is not None:
+                    finished[number] = self._result(path, reply)
+                    del running[connection]
+                    idle.append(connection)
+        selector.close()
+
+    def _result(self, path: str, reply: dict[str, Any]) -> Parsed | UnreadableFile:
+        if "signal" in reply:
+            return self._died(path, reply["signal"])
+        if "reason" in reply:
+            return UnreadableFile(reply["reason"], path, reply["detail"], reply["page"])
+        document = reply["document"]
+        return Parsed(
+            path,
+            reply["bytes"],
+            Document(
+                document["id"],
+                document["title"],
+                document["text"],
+                tuple(Page(*page) for page in document["pages"]),
+                tuple(Heading(*heading) for heading in document["headings"]),
+            ),
+            tuple(_chunk(document, row) for row in reply["chunks"]),
+            tuple(reply["terms"]),
+        )
+
+    def _died(self, path: str, number: int) -> UnreadableFile:
+        limits = self._options.limits
+        if number == signal.SIGALRM:
+            return UnreadableFile("timeout", path, f"{limits.timeout_seconds:g}")
+        if number == signal.SIGKILL:
+            return UnreadableFile("memory", path, str(limits.max_memory_mb))
+        name = signal.Signals(number).name if number else "exit"
+        return UnreadableFile("crashed", path, name)
+
+
+def _chunk(document: dict[str, Any], row: list) -> Chunk:
+    # The text does not travel twice: chunks tile the document.
+    identity, start, end, context, first_page, last_page, tokens = row
+    text = document["text"][start:end]
+    return Chunk(
+        identity, document["id"], start, end, text, context, first_page, last_page, tokens
+    )
+
+
+def _outcome(parse: Callable[[str], Parsed], path: str) -> Parsed | UnreadableFile:
+    try:
+        return parse(path)
+    except UnreadableFile as failure:
+        return failure
+
+
+# The helper process: loads what is heavy once, then keeps one forked child at each socket.
+
+
+def main(descriptors: Sequence[int]) -> None:
+    """Serve the parent at the sockets `descriptors`; options come as JSON on standard input."""
+    parser = Parser(_load_options(json.load(sys.stdin)))
+    children = {_fork_child(parser, descriptor): descriptor for descriptor in descriptors}
+    while children:
+        pid, status = os.wait()
+        descriptor = children.pop(pid)
+        if status == 0:  # the parent closed its end
+            continue
+        died = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+        with socket.socket(fileno=os.dup(descriptor)) as connection:
+            try:
+                _send_frame(connection, {"signal": died})
+            except OSError:
+                return
+        children[_fork_child(parser, descriptor)] = descriptor
+
+
+def _load_options(options: dict[str, Any]) -> ParseOptions:
+    return ParseOptions(
+        options["tokenizer_json"],
+        options["analyser"],
+        ChunkingConfig(**options["chunking"]),
+        IngestConfig(**options["limits"]),
+        tuple(options["passwords"]),
+    )
+
+
+def _fork_child(parser: Parser, descriptor: int) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        _serve(parser, descriptor)
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _serve(parser: Parser, descriptor: int) -> None:
+    limits = parser._options.limits
+    _limit_memory(limits.max_memory_mb * 2**20)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends a child that hangs inside a library
+    connection = socket.socket(fileno=descriptor)
+    while (job := _receive(connection)) is not None:
+        signal.setitimer(signal.ITIMER_REAL, limits.timeout_seconds)
+        reply = _reply(parser, job["path"])
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        _send_frame(connection, {"number": job["number"], **reply})
+
+
+def _limit_memory(allowance: int) -> None:
+    import resource  # not on Windows
+
+    statm = Path("/proc/self/statm")
+    fields = statm.read_text(encoding="ascii").split() if statm.exists() else []
+    if fields:  # on other systems than Linux there is no such limit
+        mapped = int(fields[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (mapped + allowance, resource.RLIM_INFINITY))
+
+
+def _reply(parser: Parser, path: str) -> dict[str, Any]:
+    try:
+        parsed = parser.parse(path)
+    except UnreadableFile as failure:
+        detail = failure.fields["detail"]
+        return {"reason": failure.code, "detail": detail, "page": failure.page}
+    except MemoryError:
+        limit = parser._options.limits.max_memory_mb
+        return {"reason": "memory", "detail": str(limit), "page": None}
+    except Exception as exc:  # noqa: BLE001 - one file must not end the run; the parent reports it
+        return {"reason": "crashed", "detail": f"{type(exc).__name__}: {exc}", "page": None}
+    document = parsed.document
+    return {
+        "bytes": parsed.bytes,
+        "document": {
+            "id": document.id,
+            "title": document.title,
+            "text": document.text,
+            "pages": [[p.number, p.label, p.start, p.end, p.readable] for p in document.pages],
+            "headings": [[h.level, h.title, h.start] for h in document.headings],
+        },
+        "chunks": [
+            [c.id, c.start, c.end, c.context, c.first_page, c.last_page, c.tokens]
+            for c in parsed.chunks
+        ],
+        "terms": parsed.terms,
+    }
+
+
+def _send(connection: socket.socket, job: tuple[int, str]) -> None:
+    _send_frame(connection, {"number": job[0], "path": job[1]})
+
+
+def _send_frame(connection: socket.socket, message: dict[str, Any]) -> None:
+    body = json.dumps(message).encode("ascii")  # escapes: a path may hold bytes that are not UTF-8
+    connection.sendall(FRAME.pack(len(body)) + body)
+
+
+def _receive(connection: socket.socket) -> dict[str, Any] | None:
+    """The next message; None when the other side is gone."""
+    header = _receive_exactly(connection, FRAME.size)
+    if header is None:
+        return None
+    body = _receive_exactly(connection, FRAME.unpack(header)[0])
+    return None if body is None else json.loads(body)
+
+
+def _receive_exactly(connection: socket.socket, count: int) -> bytes | None:
+    buffer = bytearray()
+    while len(buffer) < count:
+        try:
+            part = connection.recv(min(count - len(buffer), 1 << 20))
+        except ConnectionError:
+            return None
+        if not part:
+            return None
+        buffer += part
+    return bytes(buffer)
+
+
+if __name__ == "__main__":
+    main([int(argument) for argument in sys.argv[1:]])
