@@ -261,6 +261,13 @@ class Store:
         )
         return [Page(number, label, a, b, bool(ok)) for number, label, a, b, ok in rows]
 
+    def page_counts(self, documents: Iterable[StoredDocument]) -> dict[str, int]:
+        """Pages of each document, by its id."""
+        counts = dict(
+            self.connection.execute("SELECT content, COUNT(*) FROM pages GROUP BY content")
+        )
+        return {document.id: counts.get(document.content, 0) for document in documents}
+
     def unreadable_pages(self, documents: Iterable[StoredDocument]) -> dict[str, list[int]]:
         """Per document id, the pages nobody could read; documents without such pages are left out."""
         by_content = {document.content: document.id for document in documents}

@@ -1,0 +1,59 @@
+# make demo                     set up, ingest the sample documents, ask three questions
+# make demo PDF=… QUESTION="…"  the same on your own file or folder
+# make test                     set up, run the tests
+# make help                     the rest
+
+PYTHON ?= python3
+VENV ?= .venv
+# Where the CPU build of PyTorch is looked for when pip's own sources have none; empty: nowhere.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+RAG_SHARED ?= ../shared
+export RAG_SHARED
+
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Exported, not pasted into a command line: a question may hold quotes.
+export PDF QUESTION
+
+.PHONY: help setup demo test test-slow test-server bench-real bench-samples lint samples resolve clean
+.DEFAULT_GOAL := help
+
+help:  ## what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
+
+setup: $(STAMP)  ## create the environment in .venv and install
+
+$(STAMP): pyproject.toml constraints.txt install-torch.sh
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	sh install-torch.sh $(BIN)/python "$(TORCH_INDEX)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: $(STAMP)  ## ingest the samples (or PDF=…) and ask (or QUESTION=…)
+	@$(BIN)/python -m eval.demo
+
+test: $(STAMP)  ## the tests that need no server
+	$(BIN)/python -m pytest
+
+test-slow: $(STAMP)  ## the long ones
+	$(BIN)/python -m pytest -m slow
+
+bench-samples: $(STAMP)  ## the sample documents and their 40 questions
+	$(BIN)/python -m eval samples
+
+bench-real: $(STAMP)  ## every shared PDF, 200 questions; a table and JSON
+	$(BIN)/python -m eval real --shared "$(RAG_SHARED)" --out build/bench-real.json
+
+lint: $(STAMP)  ## ruff
+	$(BIN)/ruff check ingest indexes rag eval tests
+	$(BIN)/ruff format --check ingest indexes rag eval tests
+
+samples: $(STAMP)  ## render the sample documents again
+	$(BIN)/python eval/samples/render.py
+
+resolve: $(STAMP)  ## show that every extra resolves with constraints.txt
+	$(BIN)/python -m pytest -m resolve tests/test_constraints.py
+
+clean:  ## remove what was built
+	rm -rf build $(VENV) .venv-vllm

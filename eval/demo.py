@@ -1,0 +1,35 @@
+"""`make demo`: ingest the sample documents, or the user's own, and ask."""
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+from rag.cli import main, say
+
+SAMPLE_QUESTIONS = ("",)
+
+
+def demo() -> int:
+    """Ingest and ask as a user would from the command line; the worst exit code of all steps."""
+    source = Path(os.environ.get("PDF") or "eval/samples").absolute()
+    asked = os.environ.get("QUESTION")
+    own = source != Path("eval/samples").absolute()
+    if own and not asked:
+        print(say('질문도 주세요: make demo PDF=… QUESTION="…"', 'ask something: make demo PDF=… QUESTION="…"'))
+        return 2
+    # An index of its own for each source, so that one demo's documents do not answer another's.
+    index = f"build/demo/{hashlib.sha256(str(source).encode()).hexdigest()[:12]}"
+    run = ["--index", index]
+    print(f"$ rag ingest {source} --index {index}", flush=True)
+    worst = main(["ingest", str(source), *run])
+    if worst == 1:
+        return worst
+    for question in [asked] if asked else SAMPLE_QUESTIONS:
+        print(f'\n$ rag ask "{question}" --index {index}\n', flush=True)
+        worst = max(worst, main(["ask", question, *run]))
+    return worst
+
+
+if __name__ == "__main__":
+    sys.exit(demo())

@@ -1,0 +1,100 @@
+"""Answer and what it is made of: plain data, as the JSON contract shows it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Support = Literal["supported", "partial", "unsupported", "uncited"]
+
+
+@dataclass(frozen=True, slots=True)
+class PackedPassage:
+    """What the model saw under `marker`: `text == document.text[start:end]`, whole sentences.
+
+    May join chunks that touch. `score` is the retriever's, of the best chunk in it.
+    """
+
+    marker: int
+    document_id: str
+    path: str
+    title: str
+    context: str
+    first_page: int
+    last_page: int
+    start: int
+    end: int
+    text: str
+    tokens: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetLedger:
+    """Where the window's tokens went. The parts sum to `prompt`; `free` is what nobody used.
+
+    `reserved_output` includes the margin kept for servers that tokenise themselves.
+    """
+
+    window: int
+    reserved_output: int
+    template: int
+    system: int
+    history: int
+    passages: int
+    question: int
+    prompt: int
+    free: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence of an answer: `text == answer.text[start:end]`; its markers follow it there."""
+
+    text: str
+    start: int
+    end: int
+    markers: tuple[int, ...]
+    support: Support
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Why one sentence may stand: `quote == document.text[start:end]`, looked up, never generated."""
+
+    sentence: int  # index into Answer.sentences
+    marker: int
+    document_id: str
+    path: str
+    title: str
+    first_page: int
+    last_page: int
+    start: int
+    end: int
+    quote: str
+    support: Support
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadablePages:
+    """Pages of a searched document that hold something nobody could read."""
+
+    document_id: str
+    path: str
+    pages: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to one question, with its evidence. `abstained`: the documents hold none."""
+
+    question: str
+    text: str
+    abstained: bool
+    sentences: tuple[Sentence, ...]
+    citations: tuple[Citation, ...]
+    passages: tuple[PackedPassage, ...]
+    budget: BudgetLedger
+    generator: str
+    tokenizer: str
+    warnings: tuple[str, ...]
+    unreadable_pages: tuple[UnreadablePages, ...]
+    seconds: float

@@ -1,0 +1,118 @@
+"""The ask flow: retrieve, pack, generate, resolve."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from indexes.retriever import Filter, Retriever
+from ingest.chunking import pages_of_span
+from rag.answer import Answer, PackedPassage, UnreadablePages
+from rag.citations import abstains, resolve
+from rag.config import Config
+from rag.generator import Completion, Generator, Sampling
+from rag.packing import Prompt, pack
+from rag.prompts import ABSTENTION
+from rag.tokens import ModelTokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """What the flow runs on: one version of the index, and the models."""
+
+    retriever: Retriever
+    tokenizer: ModelTokenizer
+    generator: Generator
+    config: Config
+
+
+def ask(stages: Stages, questions: Sequence[str], allowed: Filter) -> list[Answer]:
+    """One answer per question, in order; the generator gets all prompts at once."""
+    started = time.monotonic()
+    prompts = _prompts(stages, questions, allowed)
+    completions = stages.generator.generate(prompts, _sampling(stages))
+    return [
+        _answer(stages, prompt, completion, started)
+        for prompt, completion in zip(prompts, completions, strict=True)
+    ]
+
+
+def ask_stream(stages: Stages, question: str, allowed: Filter) -> Iterator[str | Answer]:
+    """The generated text in pieces as it comes, then the resolved answer."""
+    started = time.monotonic()
+    (prompt,) = _prompts(stages, [question], allowed)
+    pieces = []
+    for piece in stages.generator.stream(prompt, _sampling(stages)):
+        pieces.append(piece)
+        yield piece
+    yield _answer(stages, prompt, Completion("".join(pieces), "stop"), started)
+
+
+def _prompts(stages: Stages, questions: Sequence[str], allowed: Filter) -> list[Prompt]:
+    search, generation = stages.config.search, stages.config.generator
+    found = stages.retriever.retrieve(
+        questions, search.k, search.mode, allowed, search.dense_weight
+    )
+    reserved = generation.reserved_output + stages.generator.margin
+    return [
+        pack(question, passages, stages.retriever.find, stages.tokenizer, generation.window, reserved)
+        for question, passages in zip(questions, found, strict=True)
+    ]
+
+
+def _sampling(stages: Stages) -> Sampling:
+    generation = stages.config.generator
+    return Sampling(generation.reserved_output, generation.temperature)
+
+
+def _answer(stages: Stages, prompt: Prompt, completion: Completion, started: float) -> Answer:
+    resolved = resolve(completion.text, prompt.passages, _page_finder(stages.retriever))
+    abstained = abstains(resolved.text)
+    warnings = _warnings(stages, completion, resolved.dropped)
+    return Answer(
+        question=prompt.question,
+        text=ABSTENTION if abstained else resolved.text,
+        abstained=abstained,
+        sentences=() if abstained else resolved.sentences,
+        citations=() if abstained else resolved.citations,
+        passages=prompt.passages,
+        budget=prompt.budget,
+        generator=stages.generator.name,
+        tokenizer=stages.tokenizer.name,
+        warnings=tuple(warnings),
+        unreadable_pages=_unreadable(stages.retriever, prompt.passages),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _page_finder(retriever: Retriever):
+    def pages_of(document_id: str, start: int, end: int) -> tuple[int, int]:
+        return pages_of_span(retriever.store.pages(retriever.find(document_id)), start, end)
+
+    return pages_of
+
+
+def _warnings(stages: Stages, completion: Completion, dropped: int) -> list[str]:
+    warnings = []
+    if dropped:
+        warnings.append(f"근거에 없는 인용 번호 {dropped}개를 지웠습니다.")
+    if completion.finish_reason == "length":
+        warnings.append("답변이 출력 한도에서 끊겼습니다. generator.reserved_output 을 늘려 보세요.")
+    if stages.generator.margin:
+        warnings.append(
+            f"서버가 스스로 토큰화하므로 창에서 {stages.generator.margin:,}토큰을 여유로 비웠습니다."
+        )
+    built = stages.retriever.manifest.tokenizer
+    if built != stages.tokenizer.fingerprint:
+        warnings.append("색인의 청크 크기는 다른 토크나이저로 잰 것입니다.")
+    return warnings
+
+
+def _unreadable(
+    retriever: Retriever, passages: Sequence[PackedPassage]
+) -> tuple[UnreadablePages, ...]:
+    documents = {p.document_id: retriever.find(p.document_id) for p in passages}
+    pages = retriever.store.unreadable_pages(documents.values())
+    return tuple(
+        UnreadablePages(document_id, documents[document_id].path, tuple(numbers))
+        for document_id, numbers in pages.items()
+    )

@@ -1,0 +1,873 @@
+"""The command line: `rag ingest`, `rag ask` and the rest. Only this file prints."""
+
+import json
+import locale
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.padding import Padding
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from indexes.retriever import MODES, Filter, Passage
+from ingest.errors import PipelineError
+from rag.answer import Answer
+from rag.config import DEFAULT_FILE, TEMPLATES, Config, load_config
+from rag.doctor import examine
+from rag.errors import ConfigError
+from rag.pipeline import Pipeline
+
+DONE, NOTHING, USAGE, PARTLY = 0, 1, 2, 3
+NEAREST = 3  # passages shown where the documents hold no answer
+
+
+def language() -> str:
+    """ "ko" or "en", by the locale that the environment names."""
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if value := os.environ.get(name):
+            return "ko" if value.lower().startswith("ko") else "en"
+    return "ko" if (locale.getlocale()[0] or "").lower().startswith("ko") else "en"
+
+
+LANGUAGE = language()
+
+
+def say(korean: str, english: str) -> str:
+    """The wording for this terminal's language."""
+    return korean if LANGUAGE == "ko" else english
+
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help=say(
+        "한국어 PDF 문서에 질문하고, 문장마다 문서·쪽·원문이 붙은 답을 받습니다.\n\n"
+        "처음이라면:  [bold]rag ingest 문서폴더[/bold]  다음에  [bold]rag ask \"연차는 며칠인가요?\"[/bold]\n\n"
+        "모델이나 GPU가 없어도 됩니다(내장 프로필: 문서의 문장을 그대로 뽑아 답합니다). "
+        "GPU 서버가 있으면 [bold]rag init --profile gpu[/bold] 로 설정하세요. "
+        "안 되는 것이 있으면 [bold]rag doctor[/bold] 가 이유와 해결책을 알려 줍니다.",
+        "Ask questions over Korean PDFs; every sentence of the answer cites document, page and words.\n\n"
+        "To begin:  [bold]rag ingest FOLDER[/bold]  and then  [bold]rag ask \"연차는 며칠인가요?\"[/bold]\n\n"
+        "No model and no GPU needed (the embedded profile answers with sentences of the documents). "
+        "With a GPU server: [bold]rag init --profile gpu[/bold]. "
+        "If something does not work, [bold]rag doctor[/bold] says why and what to do.",
+    ),
+)
+
+IndexOption = Annotated[
+    Path, typer.Option("--index", metavar="DIR", help=say("색인 폴더", "folder of the index"))
+]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help=say("설정 파일(기본: 있으면 ./rag.toml)", "settings (default: ./rag.toml if there is one)"),
+    ),
+]
+SetOption = Annotated[
+    list[str],
+    typer.Option(
+        "--set",
+        metavar="SECTION.KEY=VALUE",
+        help=say("설정 하나를 바꿈, 예: search.k=20", "change one setting, e.g. search.k=20"),
+    ),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help=say("JSON으로 출력", "print JSON on standard output"))
+]
+DebugOption = Annotated[
+    bool, typer.Option("--debug", help=say("오류의 자세한 위치를 보임", "show where an error came from"))
+]
+AsOption = Annotated[
+    list[str],
+    typer.Option(
+        "--as",
+        metavar="GROUP",
+        help=say("이 그룹의 문서만(여러 번 쓸 수 있음)", "only documents of this group (repeatable)"),
+    ),
+]
+DocumentOption = Annotated[
+    list[str],
+    typer.Option(
+        "--document",
+        metavar="ID",
+        help=say(
+            "이 문서만: 아이디, 파일 이름, 경로 무늬(여러 번 쓸 수 있음)",
+            "only this document: id, file name or path pattern (repeatable)",
+        ),
+    ),
+]
+DEFAULT_INDEX = Path("rag-index")
+
+
+def open_pipeline(index: Path, config: Path | None, overrides: Sequence[str]) -> Pipeline:
+    return Pipeline.open(index, read_config(config, overrides))
+
+
+def read_config(config: Path | None, overrides: Sequence[str]) -> Config:
+    if config is None and Path(DEFAULT_FILE).is_file():
+        config = Path(DEFAULT_FILE)
+    return load_config(config, overrides)
+
+
+def allowed_by(groups: Sequence[str], documents: Sequence[str]) -> Filter:
+    return Filter(tuple(groups) or None, tuple(documents) or None)
+
+
+def print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.flush()
+
+
+def out() -> Console:
+    return Console(highlight=False, soft_wrap=False)
+
+
+def err() -> Console:
+    return Console(stderr=True, highlight=False)
+
+
+# ingest
+
+
+@app.command(
+    help=say(
+        "PDF 파일이나 폴더를 읽어 색인합니다. 바뀌지 않은 파일은 건너뛰고, 못 읽는 파일은 알리고 계속합니다.",
+        "Read PDF files or folders into the index. Unchanged files are skipped; bad ones are reported.",
+    )
+)
+def ingest(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help=say("파일이나 폴더", "files or folders"))],
+    password: Annotated[
+        list[str], typer.Option(help=say("암호가 걸린 PDF의 암호", "password of locked PDFs"))
+    ] = [],  # noqa: B006 - typer reads it, nobody changes it
+    group: Annotated[
+        list[str], typer.Option(help=say("이 문서들을 볼 수 있는 그룹", "group that may see these documents"))
+    ] = [],  # noqa: B006
+    workers: Annotated[
+        int | None, typer.Option(help=say("동시에 읽을 파일 수", "files read at a time"))
+    ] = None,
+    sync: Annotated[
+        bool,
+        typer.Option("--sync", help=say("폴더에서 없어진 파일은 색인에서도 뺌", "remove what has gone from the folders")),
+    ] = False,
+    index: IndexOption = DEFAULT_INDEX,
+    config: ConfigOption = None,
+    overrides: SetOption = [],  # noqa: B006
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    if workers is not None:
+        overrides = [*overrides, f"ingest.workers={workers}"]
+    with open_pipeline(index, config, overrides) as pipeline:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn(say("파일 · {task.fields[pages]:,}쪽", "files · {task.fields[pages]:,} pages")),
+            TimeElapsedColumn(),
+        )
+        with Progress(*columns, console=err(), transient=True) as bar:
+            task = bar.add_task(say("읽는 중", "reading"), total=None, pages=0)
+
+            def advance(done: int, total: int, pages: int, path: str) -> None:
+                bar.update(task, completed=done, total=total, pages=pages)
+
+            report = pipeline.ingest(
+                paths, groups=group, passwords=password, sync=sync, progress=advance
+            )
+    if as_json:
+        print_json(ingest_json(report))
+    else:
+        show_ingest(report)
+    succeeded = asdict(report.documents)
+    failed = succeeded.pop("failed")
+    raise typer.Exit(DONE if not failed else PARTLY if any(succeeded.values()) else NOTHING)
+
+
+def ingest_json(report) -> dict[str, Any]:
+    return {
+        "index": report.index,
+        "version": report.version,
+        "documents": asdict(report.documents),
+        "pages": report.pages,
+        "chunks": report.chunks,
+        "seconds": round(report.seconds, 3),
+        "failures": [
+            {
+                "path": failure.path,
+                "code": failure.code,
+                "page": failure.page,
+                "message": failure.error.say(LANGUAGE),
+            }
+            for failure in report.failures
+        ],
+        "warnings": ingest_warnings(report),
+    }
+
+
+def ingest_warnings(report) -> list[str]:
+    return [
+        say(
+            f"{path}: 읽을 수 없는 쪽 {page_list(pages)}",
+            f"{path}: pages that could not be read: {page_list(pages)}",
+        )
+        for path, pages in report.unreadable_pages.items()
+    ]
+
+
+def show_ingest(report) -> None:
+    counts = report.documents
+    names = {
+        "added": say("추가", "added"),
+        "updated": say("갱신", "updated"),
+        "unchanged": say("그대로", "unchanged"),
+        "moved": say("이동", "moved"),
+        "removed": say("삭제", "removed"),
+        "failed": say("실패", "failed"),
+    }
+    done = [f"{label} {count:,}" for key, label in names.items() if (count := asdict(counts)[key])]
+    rate = report.pages / report.seconds if report.seconds else 0
+    console = out()
+    console.print(
+        say(f"문서 {', '.join(done) or '없음'}", f"documents: {', '.join(done) or 'none'}")
+        + say(
+            f" · {report.pages:,}쪽, {report.chunks:,}청크 · {report.seconds:.1f}초(초당 {rate:.0f}쪽)"
+            f" · 색인 {report.index} (버전 {report.version})",
+            f" · {report.pages:,} pages, {report.chunks:,} chunks · {report.seconds:.1f} s"
+            f" ({rate:.0f} pages/s) · index {report.index} (version {report.version})",
+        )
+    )
+    for warning in ingest_warnings(report):
+        console.print(Text(f"! {warning}", style="yellow"))
+    for failure in report.failures:
+        console.print(Text(f"✗ {failure.path}: {failure.error.say(LANGUAGE)}", style="red"))
+
+
+# search
+
+
+@app.command(
+    help=say(
+        "질문과 가까운 대목을 찾습니다(답변은 만들지 않음).",
+        "Find the passages nearest to a query; no answer is written.",
+    )
+)
+def search(
+    query: Annotated[str | None, typer.Argument(help=say("찾을 말", "what to look for"))] = None,
+    queries: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help=say('{"id","query"} 가 한 줄씩 든 JSONL', 'JSONL of {"id","query"}')),
+    ] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help=say("대목 수", "how many passages"))] = 10,
+    mode: Annotated[
+        str | None, typer.Option(help=say("hybrid, lexical 또는 dense", "hybrid, lexical or dense"))
+    ] = None,
+    groups: AsOption = [],  # noqa: B006
+    documents: DocumentOption = [],  # noqa: B006
+    index: IndexOption = DEFAULT_INDEX,
+    config: ConfigOption = None,
+    overrides: SetOption = [],  # noqa: B006
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    if mode is not None and mode not in MODES:
+        raise typer.BadParameter(say(f"{', '.join(MODES)} 중 하나", f"one of {', '.join(MODES)}"))
+    one_of(query, queries, "QUERY", "--queries")
+    allowed = allowed_by(groups, documents)
+    with open_pipeline(index, config, overrides) as pipeline:
+        rows = read_jsonl(queries, "query") if queries else [(None, query)]
+        for batch in batches(rows, 64):
+            started = now()
+            found = pipeline.search_many([text for _, text in batch], k, mode, allowed)
+            seconds = (now() - started) / len(batch)
+            for (identity, text), passages in zip(batch, found, strict=True):
+                if as_json or queries:
+                    given = {} if identity is None else {"id": identity}
+                    print_json(given | search_json(pipeline, text, passages, seconds))
+                else:
+                    show_search(pipeline, passages, seconds)
+
+
+def search_json(
+    pipeline: Pipeline, query: str, passages: Sequence[Passage], seconds: float
+) -> dict[str, Any]:
+    return {
+        "query": query,
+        "passages": [
+            {
+                "rank": passage.rank,
+                "score": passage.score,
+                "chunk_id": passage.chunk.id,
+                "document_id": passage.chunk.document_id,
+                "path": pipeline.retriever.find(passage.chunk.document_id).path,
+                "title": pipeline.retriever.find(passage.chunk.document_id).title,
+                "context": passage.chunk.context,
+                "first_page": passage.chunk.first_page,
+                "last_page": passage.chunk.last_page,
+                "start": passage.chunk.start,
+                "end": passage.chunk.end,
+                "text": passage.chunk.text,
+            }
+            for passage in passages
+        ],
+        "seconds": round(seconds, 4),
+    }
+
+
+def show_search(pipeline: Pipeline, passages: Sequence[Passage], seconds: float) -> None:
+    console = out()
+    for passage in passages:
+        document = pipeline.retriever.find(passage.chunk.document_id)
+        place = place_of(passage.chunk.first_page, passage.chunk.last_page)
+        title = Text(f"{passage.rank}. {document.title}, {place}", style="bold")
+        title.append(f"  {passage.score:.3f}  {inner_context(passage.chunk.context, document.title)}", style="dim")
+        console.print(title)
+        console.print(Padding(Text(shorten(passage.chunk.text, 300)), (0, 0, 1, 3)))
+    console.print(
+        Text(
+            say(f"{len(passages)}개 대목 · {seconds:.2f}초", f"{len(passages)} passages · {seconds:.2f} s"),
+            style="dim",
+        )
+    )
+
+
+# ask
+
+
+@app.command(
+    help=say(
+        "문서에 질문합니다. 답의 문장마다 근거 문서·쪽·원문이 붙습니다.",
+        "Ask a question; every sentence of the answer cites document, page and words.",
+    )
+)
+def ask(
+    question: Annotated[str | None, typer.Argument(help=say("질문", "the question"))] = None,
+    questions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help=say('{"id","question"} 이 한 줄씩 든 JSONL', 'JSONL of {"id","question"}')
+        ),
+    ] = None,
+    groups: AsOption = [],  # noqa: B006
+    documents: DocumentOption = [],  # noqa: B006
+    index: IndexOption = DEFAULT_INDEX,
+    config: ConfigOption = None,
+    overrides: SetOption = [],  # noqa: B006
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    one_of(question, questions, "QUESTION", "--questions")
+    allowed = allowed_by(groups, documents)
+    with open_pipeline(index, config, overrides) as pipeline:
+        if questions:
+            raise typer.Exit(ask_file(pipeline, questions, allowed))
+        if as_json:
+            print_json(answer_json(pipeline.ask(question, allowed)))
+        else:
+            show_stream(pipeline, question, allowed)
+
+
+def ask_file(pipeline: Pipeline, questions: Path, allowed: Filter) -> int:
+    """Answer every question of the file, one JSON object a line; returns the exit code."""
+    rows = read_jsonl(questions, "question")
+    failed = 0
+    for batch in batches(rows, 4 * pipeline.config.generator.concurrency):
+        for identity, result in answer_batch(pipeline, batch, allowed):
+            failed += isinstance(result, PipelineError)
+            body = error_json(result) if isinstance(result, PipelineError) else answer_json(result)
+            print_json({"id": identity} | body)
+    return DONE if not failed else PARTLY if failed < len(rows) else NOTHING
+
+
+def answer_batch(
+    pipeline: Pipeline, batch: Sequence[tuple[Any, str]], allowed: Filter
+) -> Iterator[tuple[Any, Answer | PipelineError]]:
+    try:
+        answers = pipeline.ask_many([question for _, question in batch], allowed)
+        yield from zip((identity for identity, _ in batch), answers, strict=True)
+    except PipelineError as exc:
+        if len(batch) == 1:
+            yield batch[0][0], exc
+            return
+        for row in batch:  # one of them is at fault; the others get their answers
+            yield from answer_batch(pipeline, [row], allowed)
+
+
+def answer_json(answer: Answer) -> dict[str, Any]:
+    body = asdict(answer)
+    for passage in body["passages"]:
+        del passage["text"], passage["score"]
+    body["seconds"] = round(answer.seconds, 4)
+    return body
+
+
+def show_stream(pipeline: Pipeline, question: str, allowed: Filter) -> None:
+    console = out()
+    console.print(Text(f"{say('질문', 'Question')}  {question}", style="bold"))
+    console.print()
+    live = console.is_terminal and pipeline.config.generator.backend != "extractive"
+    for piece in pipeline.ask_stream(question, allowed):
+        if isinstance(piece, Answer):
+            if live:
+                console.print("\n")
+            show_answer(console, pipeline, piece, with_text=not live)
+        elif live:
+            console.print(piece, end="", markup=False, soft_wrap=True)
+
+
+def show_answer(console: Console, pipeline: Pipeline, answer: Answer, *, with_text: bool) -> None:
+    if with_text:
+        console.print(Padding(Text(answer.text), (0, 0, 1, 2)))
+    if answer.abstained:
+        show_nearest(console, answer)
+    else:
+        show_citations(console, answer)
+    for warning in answer.warnings:
+        console.print(Text(f"! {warning}", style="yellow"))
+    for pages in answer.unreadable_pages:
+        console.print(
+            Text(
+                say(
+                    f"! {Path(pages.path).name}: {page_list(pages.pages)}쪽은 읽지 못해 답에 쓰지 못했습니다",
+                    f"! {Path(pages.path).name}: pages {page_list(pages.pages)} could not be read",
+                ),
+                style="yellow",
+            )
+        )
+    show_footer(console, pipeline, answer)
+
+
+def show_citations(console: Console, answer: Answer) -> None:
+    marks = {
+        "supported": ("✓", "green"),
+        "partial": ("△", "yellow"),
+        "unsupported": ("✗", "red"),
+        "uncited": ("?", "red"),
+    }
+    console.print(Text(say("근거", "Evidence"), style="bold"))
+    for citation in answer.citations:
+        mark, style = marks[citation.support]
+        line = Text(f"  [{citation.marker}] ", style="bold")
+        line.append(f"{citation.title}, {place_of(citation.first_page, citation.last_page)} ")
+        line.append(mark, style=style)
+        context = next(p.context for p in answer.passages if p.marker == citation.marker)
+        if inner := inner_context(context, citation.title):
+            line.append(f"  {inner}", style="dim")
+        console.print(line)
+        console.print(Padding(Text(f"“{shorten(citation.quote, 400)}”", style="cyan"), (0, 0, 0, 6)))
+    loose = [s for s in answer.sentences if s.support in ("uncited", "unsupported")]
+    for sentence in loose:
+        why = say("근거가 없는 문장", "no evidence for")
+        console.print(Text(f"  ✗ {why}: {shorten(sentence.text, 80)}", style="red"))
+    console.print()
+
+
+def show_nearest(console: Console, answer: Answer) -> None:
+    if not answer.passages:
+        return
+    console.print(Text(say("가장 가까운 대목", "Nearest passages"), style="bold"))
+    for passage in answer.passages[:NEAREST]:
+        place = place_of(passage.first_page, passage.last_page)
+        console.print(Text(f"  {passage.title}, {place}", style="bold"))
+        console.print(Padding(Text(shorten(passage.text, 200), style="cyan"), (0, 0, 0, 6)))
+    console.print()
+
+
+def show_footer(console: Console, pipeline: Pipeline, answer: Answer) -> None:
+    documents = len(pipeline.retriever.documents)
+    budget = answer.budget
+    console.print(
+        Text(
+            say(
+                f"문서 {documents:,}개에서 찾은 {len(answer.passages)}개 대목 · "
+                f"프롬프트 {budget.prompt:,} + 답변 {budget.reserved_output:,} / 창 {budget.window:,}토큰"
+                f"({answer.tokenizer}) · {answer.generator} · {answer.seconds:.2f}초",
+                f"{len(answer.passages)} passages from {documents:,} documents · "
+                f"prompt {budget.prompt:,} + answer {budget.reserved_output:,} / window"
+                f" {budget.window:,} tokens ({answer.tokenizer}) · {answer.generator}"
+                f" · {answer.seconds:.2f} s",
+            ),
+            style="dim",
+        )
+    )
+
+
+# text, tokens, list, status, check, delete
+
+
+@app.command(
+    help=say("색인에 저장된 문서의 글을 봅니다.", "Print the stored text of a document, or a part of it.")
+)
+def text(
+    document: Annotated[str, typer.Argument(metavar="ID", help=say("아이디나 파일 이름", "id or file name"))],
+    page: Annotated[int | None, typer.Option(min=1, help=say("이 쪽만", "only this page"))] = None,
+    start: Annotated[int | None, typer.Option(min=0, help=say("첫 글자", "first character"))] = None,
+    end: Annotated[int | None, typer.Option(min=0, help=say("끝 글자(제외)", "last character, excluded"))] = None,
+    groups: AsOption = [],  # noqa: B006
+    documents: DocumentOption = [],  # noqa: B006
+    index: IndexOption = DEFAULT_INDEX,
+    config: ConfigOption = None,
+    overrides: SetOption = [],  # noqa: B006
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    with open_pipeline(index, config, overrides) as pipeline:
+        found = pipeline.document(document, allowed_by(groups, documents))
+        pages = pipeline.retriever.store.pages(found)
+        if page is not None:
+            pages = [p for p in pages if p.number == page]
+            if not pages:
+                raise typer.BadParameter(say(f"{page}쪽이 없습니다", f"there is no page {page}"))
+            start, end = pages[0].start, pages[0].end
+        start = start or 0
+        body = pipeline.text(found, start, end)
+        shown = [p for p in pages if p.start < start + len(body) and p.end > start]
+        if not as_json:
+            sys.stdout.write(body if body.endswith("\n") else body + "\n")
+            return
+        print_json(
+            {
+                "document_id": found.id,
+                "path": found.path,
+                "title": found.title,
+                "start": start,
+                "end": start + len(body),
+                "text": body,
+                "pages": [
+                    {"number": p.number, "label": p.label, "start": p.start, "end": p.end}
+                    for p in shown
+                ],
+            }
+        )
+
+
+@app.command(
+    help=say(
+        "설정된 토크나이저로 글의 토큰 수를 정확히 셉니다.",
+        "Count the tokens of a text in the configured tokenizer, exactly.",
+    )
+)
+def tokens(
+    text: Annotated[str | None, typer.Argument(help=say("글", "the text"))] = None,
+    file: Annotated[Path | None, typer.Option("--file", help=say("글이 든 UTF-8 파일", "a UTF-8 file"))] = None,
+    config: ConfigOption = None,
+    overrides: SetOption = [],  # noqa: B006
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    one_of(text, file, "TEXT", "--file")
+    body = read_text(file) if file else text
+    tokenizer = open_pipeline(DEFAULT_INDEX, config, overrides).tokenizer
+    counted = {"tokens": tokenizer.count(body), "tokenizer": tokenizer.name, "characters": len(body)}
+    if as_json:
+        print_json(counted)
+    else:
+        out().print(
+            say(
+                f"{counted['tokens']:,}토큰 · {counted['characters']:,}자 · {tokenizer.name}",
+                f"{counted['tokens']:,} tokens · {counted['characters']:,} characters · {tokenizer.name}",
+            )
+        )
+
+
+@app.command("list", help=say("색인된 문서의 목록입니다.", "List the documents of the index."))
+def list_documents(
+    groups: AsOption = [],  # noqa: B006
+    documents: DocumentOption = [],  # noqa: B006
+    index: IndexOption = DEFAULT_INDEX,
+    config: ConfigOption = None,
+    overrides: SetOption = [],  # noqa: B006
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    with open_pipeline(index, config, overrides) as pipeline:
+        found = pipeline.documents(allowed_by(groups, documents))
+        store = pipeline.retriever.store
+        unreadable = store.unreadable_pages(found)
+        counts = store.page_counts(found)
+        if as_json:
+            print_json(
+                {
+                    "documents": [
+                        {
+                            "document_id": d.id,
+                            "path": d.path,
+                            "paths": list(d.paths),
+                            "title": d.title,
+                            "pages": counts[d.id],
+                            "chunks": d.chunks,
+                            "groups": list(d.groups),
+                            "unreadable_pages": unreadable.get(d.id, []),
+                        }
+                        for d in found
+                    ]
+                }
+            )
+            return
+    table = Table(box=None, pad_edge=False)
+    for name in (say("아이디", "id"), say("제목", "title"), say("쪽", "pages"), say("청크", "chunks"), say("그룹", "groups")):
+        table.add_column(name, overflow="fold")
+    for d in found:
+        table.add_row(d.id, Text(d.title), f"{counts[d.id]:,}", f"{d.chunks:,}", ", ".join(d.groups))
+    out().print(table)
+
+
+@app.command(help=say("색인의 크기와 모델을 봅니다.", "Show how large the index is and what built it."))
+def status(
+    index: IndexOption = DEFAULT_INDEX,
+    config: ConfigOption = None,
+    overrides: SetOption = [],  # noqa: B006
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    read_config(config, overrides)
+    body = Pipeline.status(index)
+    if as_json:
+        print_json(body)
+        return
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for key, value in body.items():
+        table.add_row(key, f"{value:,}" if isinstance(value, int) else str(value))
+    out().print(table)
+
+
+@app.command(
+    help=say("색인의 모든 바이트를 확인합니다. 문제가 있으면 종료 코드 1.", "Read every byte of the index; exit code 1 if something is wrong.")
+)
+def check(
+    index: IndexOption = DEFAULT_INDEX,
+    config: ConfigOption = None,
+    overrides: SetOption = [],  # noqa: B006
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    version, findings = open_pipeline(index, config, overrides).check()
+    if as_json:
+        print_json(
+            {"ok": not findings, "version": version, "findings": [asdict(f) for f in findings]}
+        )
+    elif findings:
+        for finding in findings:
+            out().print(Text(f"✗ {finding.file}: {finding.what} — {finding.remedy}", style="red"))
+    else:
+        out().print(say(f"이상 없습니다(버전 {version}).", f"nothing wrong (version {version})"))
+    raise typer.Exit(NOTHING if findings else DONE)
+
+
+@app.command(help=say("문서를 색인에서 뺍니다.", "Take documents out of the index."))
+def delete(
+    names: Annotated[
+        list[str], typer.Argument(metavar="ID|PATH...", help=say("아이디, 경로, 파일 이름", "ids, paths or file names"))
+    ],
+    index: IndexOption = DEFAULT_INDEX,
+    config: ConfigOption = None,
+    overrides: SetOption = [],  # noqa: B006
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    with open_pipeline(index, config, overrides) as pipeline:
+        gone = pipeline.delete(names)
+    if as_json:
+        print_json({"deleted": [{"document_id": d.id, "path": d.path} for d in gone]})
+        return
+    for document in gone:
+        out().print(Text(say(f"뺐습니다: {document.title}", f"deleted: {document.title}")))
+
+
+# init, doctor
+
+
+@app.command(
+    help=say(
+        "주석이 달린 설정 파일 rag.toml 을 만듭니다(있으면 덮어쓰지 않음).",
+        "Write a commented rag.toml; an existing one is not overwritten.",
+    )
+)
+def init(
+    profile: Annotated[str, typer.Option(help="embedded | gpu")] = "embedded",
+    config: Annotated[
+        Path, typer.Option("--config", metavar="FILE", help=say("만들 파일", "the file to write"))
+    ] = Path(DEFAULT_FILE),
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    if profile not in TEMPLATES:
+        raise typer.BadParameter(f"--profile: {' | '.join(TEMPLATES)}")
+    try:
+        with config.open("x", encoding="utf-8") as file:
+            file.write(TEMPLATES[profile])
+    except FileExistsError as exc:
+        raise ConfigError(
+            detail=say(f"{config} 이(가) 이미 있어 그대로 두었습니다", f"{config} exists and was left as it is")
+        ) from exc
+    except OSError as exc:
+        raise ConfigError(detail=f"{config}: {exc.strerror}") from exc
+    if as_json:
+        print_json({"config": str(config), "profile": profile})
+    else:
+        out().print(say(f"{config} 을(를) 만들었습니다({profile} 프로필).", f"wrote {config} ({profile} profile)"))
+
+
+@app.command(
+    help=say(
+        "무엇이 설치되어 있고, 설정한 모델과 서버가 되는지, 안 되면 어떻게 할지 알려 줍니다.",
+        "Say what is installed, whether the configured models and servers work, and what to do if not.",
+    )
+)
+def doctor(
+    index: IndexOption = DEFAULT_INDEX,
+    config: ConfigOption = None,
+    overrides: SetOption = [],  # noqa: B006
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    checks = examine(open_pipeline(index, config, overrides), LANGUAGE)
+    bad = [check for check in checks if not check.ok]
+    if as_json:
+        print_json({"ok": not bad, "checks": [asdict(check) for check in checks]})
+    else:
+        for check in checks:
+            line = Text("✓ " if check.ok else "✗ ", style="green" if check.ok else "red")
+            line.append(f"{check.name}: ", style="bold").append(check.what, style="default")
+            if check.remedy:
+                line.append(f"\n    → {check.remedy}", style="yellow")
+            out().print(line)
+    raise typer.Exit(NOTHING if bad else DONE)
+
+
+# small things
+
+
+def one_of(first: Any, second: Any, first_name: str, second_name: str) -> None:
+    if (first is None) == (second is None):
+        raise typer.BadParameter(
+            say(f"{first_name} 또는 {second_name} 중 하나를 주세요", f"give either {first_name} or {second_name}")
+        )
+
+
+def read_text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except OSError as exc:
+        raise ConfigError(detail=f"{path}: {exc.strerror}") from exc
+    except UnicodeDecodeError as exc:
+        raise ConfigError(detail=say(f"{path}: UTF-8 파일이 아닙니다", f"{path} is not UTF-8")) from exc
+
+
+def read_jsonl(path: Path, key: str) -> list[tuple[Any, str]]:
+    """(id, text) of each line; the line number stands in for a missing id."""
+    rows = []
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            rows.append((row.get("id", number), str(row[key])))
+        except (ValueError, KeyError, AttributeError) as exc:
+            detail = say(f"{path} {number}행: \"{key}\" 가 있는 JSON이 아닙니다", f"{path} line {number}: no JSON with \"{key}\"")
+            raise ConfigError(detail=detail) from exc
+    return rows
+
+
+def batches(rows: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+def now() -> float:
+    import time
+
+    return time.monotonic()
+
+
+def shorten(text: str, length: int) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def place_of(first: int, last: int) -> str:
+    if LANGUAGE == "ko":
+        return f"{first}쪽" if first == last else f"{first}–{last}쪽"
+    return f"p. {first}" if first == last else f"pp. {first}–{last}"
+
+
+def page_list(pages: Sequence[int]) -> str:
+    """1–3, 7 for (1, 2, 3, 7)."""
+    runs: list[list[int]] = []
+    for page in pages:
+        if runs and page == runs[-1][-1] + 1:
+            runs[-1].append(page)
+        else:
+            runs.append([page])
+    return ", ".join(str(r[0]) if len(r) == 1 else f"{r[0]}–{r[-1]}" for r in runs)
+
+
+def inner_context(context: str, title: str) -> str:
+    return context.removeprefix(title).removeprefix(" > ")
+
+
+def error_json(error: PipelineError) -> dict[str, Any]:
+    return {
+        "error": {
+            "code": error.code,
+            "message": error.message(LANGUAGE),
+            "remedy": error.remedy(LANGUAGE),
+        }
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return app(arguments, prog_name="rag", standalone_mode=False) or DONE
+    except PipelineError as exc:
+        report_error(exc, arguments)
+        return NOTHING
+    except typer.Exit as exc:
+        return exc.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        err().print(say("중단했습니다. 저장된 것은 그대로입니다.", "stopped; what was stored stays"))
+        return 130
+    except Exception as exc:
+        if hasattr(exc, "format_message"):  # click's usage errors
+            err().print(Text(exc.format_message(), style="red"))
+            err().print(say("rag --help 를 보세요.", "see rag --help"))
+            return USAGE
+        if "--debug" in arguments:
+            raise
+        err().print(
+            Text(
+                say(
+                    f"프로그램 오류: {type(exc).__name__}: {exc} — --debug 를 붙이면 자세히 보입니다",
+                    f"internal error: {type(exc).__name__}: {exc} — --debug shows where",
+                ),
+                style="red",
+            )
+        )
+        return NOTHING
+
+
+def report_error(error: PipelineError, arguments: Sequence[str]) -> None:
+    if "--json" in arguments:
+        print_json(error_json(error))
+    if "--debug" in arguments:
+        traceback.print_exception(error)
+    err().print(Text(error.say(LANGUAGE), style="red"), soft_wrap=True)
+
+
+def run() -> None:
+    """The entry point of the `rag` command."""
+    sys.exit(main())

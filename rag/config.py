@@ -1,0 +1,161 @@
+"""Configuration: defaults < rag.toml < --set on the command line. Data only; it builds nothing."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from indexes.embedder import EMBEDDED
+from indexes.retriever import SearchConfig
+from ingest.chunking import ChunkingConfig
+from ingest.worker import IngestConfig
+from rag.errors import ConfigError, UnknownConfigKey
+from rag.generator import GenerationConfig
+
+Profile = Literal["embedded", "gpu"]
+DEFAULT_FILE = "rag.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsConfig:
+    """Names of models: "embedded", a local folder, or a hub name."""
+
+    tokenizer: str = EMBEDDED
+    embedder: str = EMBEDDED
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings, one section per stage."""
+
+    models: ModelsConfig = field(default_factory=ModelsConfig)
+    ingest: IngestConfig = field(default_factory=IngestConfig)
+    chunking: ChunkingConfig = field(default_factory=ChunkingConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
+    generator: GenerationConfig = field(default_factory=GenerationConfig)
+
+
+def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
+    """The configuration in `path`, with `SECTION.KEY=VALUE` overrides on top.
+
+    Args:
+        path: a TOML file; None for the defaults.
+
+    Raises:
+        ConfigError: the file cannot be read, or a value is out of its range or of another type.
+        UnknownConfigKey: naming the key and the keys that are known.
+    """
+    config = Config()
+    if path is not None:
+        try:
+            data = tomllib.loads(path.read_text("utf-8"))
+        except OSError as exc:
+            raise ConfigError(detail=f"{path}: {exc.strerror}") from exc
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+            raise ConfigError(detail=f"{path}: {exc}") from exc
+        for section, values in data.items():
+            config = _apply(config, section, values, str(path))
+    for override in overrides:
+        name, equals, value = override.partition("=")
+        section, dot, key = name.strip().partition(".")
+        if not (equals and dot):
+            raise ConfigError(detail=f"--set takes SECTION.KEY=VALUE, got {override!r}")
+        config = _apply(config, section, {key: _parse(value.strip())}, "--set")
+    return config
+
+
+def _apply(config: Config, section: str, values: Any, where: str) -> Config:
+    names = [section_field.name for section_field in fields(config)]
+    if section not in names:
+        raise UnknownConfigKey(key=f"[{section}]", known=", ".join(names), where=where)
+    if not isinstance(values, Mapping):
+        raise ConfigError(detail=f"[{section}] must be a table of keys, got {values!r} in {where}")
+    current = getattr(config, section)
+    known = {key.name: key.type for key in fields(current)}
+    for key, value in values.items():
+        if key not in known:
+            raise UnknownConfigKey(key=f"{section}.{key}", known=", ".join(known), where=where)
+        values = {**values, key: _typed(f"{section}.{key}", value, getattr(current, key))}
+    try:
+        return replace(config, **{section: replace(current, **values)})
+    except ValueError as exc:
+        raise ConfigError(detail=f"{exc} ({where})") from exc
+
+
+def _typed(name: str, value: Any, default: Any) -> Any:
+    """`value` if it is of the default's type; whole numbers pass for decimals."""
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not type(default):
+        wanted = {str: "text in quotes", int: "a whole number", float: "a number"}
+        raise ConfigError(detail=f"{name} takes {wanted[type(default)]}, got {value!r}")
+    return value
+
+
+def _parse(text: str) -> Any:
+    """A value from the command line: TOML where it is TOML, else text, so quotes can be left out."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+TEMPLATES: dict[Profile, str] = {
+    "embedded": """\
+# 내장 프로필: GPU도, 내려받는 모델도, 네트워크도 필요 없습니다.
+# Embedded profile: no GPU, no downloaded model, no network.
+
+[models]
+tokenizer = "embedded"        # 또는 모델 폴더·허브 이름 / or a folder or hub name, e.g. "skt/A.X-4.0-Light"
+embedder = "embedded"         # 또는 sentence-transformers 모델 / or any sentence-transformers model
+
+[ingest]
+workers = 0                   # 0: 코어마다 하나 / one per core
+timeout_seconds = 300.0       # 파일 하나의 시간 한도 / time limit of one file
+max_memory_mb = 2048          # 파일 하나의 메모리 한도 / memory limit of one file
+max_pages = 20000
+max_file_mb = 1024
+
+[chunking]
+max_tokens = 400              # 위 토크나이저 기준 / in tokens of the tokenizer above
+
+[search]
+k = 40                        # 찾을 대목 수 / passages to retrieve
+mode = "hybrid"               # hybrid | lexical | dense
+dense_weight = 0.4            # 뜻(코사인)의 비중 / weight of the cosine beside BM25
+analyser = "kiwi"             # kiwi | bigram
+
+[generator]
+backend = "extractive"        # extractive | vllm | openai | transformers
+window = 16384
+reserved_output = 1024        # 답변에 남겨 둘 토큰 / tokens kept for the answer
+""",
+    "gpu": """\
+# GPU 프로필: vLLM 서버의 A.X 4.0 Light 가 답합니다. 이름은 모두 로컬 폴더로 바꿀 수 있습니다.
+# GPU profile: A.X 4.0 Light on a vLLM server answers. Every name may be a local folder instead.
+
+[models]
+tokenizer = "skt/A.X-4.0-Light"
+embedder = "nlpai-lab/KURE-v1"
+
+[chunking]
+max_tokens = 400
+
+[search]
+k = 60
+mode = "hybrid"
+dense_weight = 1.0
+
+[generator]
+backend = "vllm"
+model = "skt/A.X-4.0-Light"   # 서버의 --served-model-name / the name the server serves it by
+base_url = "http://127.0.0.1:8000/v1"
+api_key_env = ""              # 키가 든 환경 변수의 이름 / name of the variable that holds the key
+window = 16384
+reserved_output = 1024
+temperature = 0.0
+timeout_seconds = 300.0
+concurrency = 32
+""",
+}

@@ -1,0 +1,136 @@
+"""What is installed, and do the models and servers that the configuration names work?"""
+
+import importlib.metadata
+import platform
+import shutil
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from indexes.store import Store
+from ingest.errors import PipelineError
+from rag.generator import VllmGenerator
+from rag.pipeline import Pipeline
+
+LIBRARIES = (
+    "pypdfium2",
+    "pypdf",
+    "langchain-text-splitters",
+    "kiwipiepy",
+    "sentence-transformers",
+    "torch",
+    "faiss-cpu",
+    "tantivy",
+    "tokenizers",
+    "openai",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at; `remedy` says what to do where `ok` is False."""
+
+    name: str
+    ok: bool
+    what: str
+    remedy: str = ""
+
+
+def examine(pipeline: Pipeline, language: str) -> list[Check]:
+    """Look at everything once; nothing is contacted that the configuration does not name."""
+    config = pipeline.config
+
+    def korean(ko: str, en: str) -> str:
+        return ko if language == "ko" else en
+
+    def attempt(name: str, look: Callable[[], str]) -> Check:
+        try:
+            return Check(name, True, look())
+        except PipelineError as exc:
+            return Check(name, False, exc.message(language), exc.remedy(language))
+
+    def tokenizer() -> str:
+        loaded = pipeline.tokenizer
+        return f"{loaded.name} ({loaded.fingerprint})"
+
+    def embedder() -> str:
+        identity = pipeline.embedder.identity
+        return f"{identity.name} ({identity.dim}d, {identity.revision[:12]})"
+
+    def generator() -> str:
+        loaded = pipeline.generator
+        if isinstance(loaded, VllmGenerator):
+            loaded.check()
+            return korean(
+                f"{config.generator.base_url} · {config.generator.model} · 토큰화가 일치합니다",
+                f"{config.generator.base_url} · {config.generator.model} · tokenises as we do",
+            )
+        return loaded.name
+
+    return [
+        Check("Python", sys.version_info >= (3, 11), f"{platform.python_version()}, {platform.system()}"),
+        Check("SQLite", True, sqlite3.sqlite_version),
+        *_libraries(korean),
+        attempt(korean("토크나이저", "tokenizer"), tokenizer),
+        attempt(korean("임베더", "embedder"), embedder),
+        attempt(korean("답변 모델", "generator"), generator),
+        _gpu(pipeline, korean),
+        _index(pipeline, language, korean),
+        _disk(pipeline, korean),
+    ]
+
+
+def _libraries(korean) -> Iterator[Check]:
+    for name in LIBRARIES:
+        try:
+            yield Check(name, True, importlib.metadata.version(name))
+        except importlib.metadata.PackageNotFoundError:
+            missing = korean("설치되어 있지 않습니다", "not installed")
+            yield Check(name, False, missing, f'pip install "{name}"')
+
+
+def _gpu(pipeline: Pipeline, korean) -> Check:
+    found = shutil.which("nvidia-smi") is not None
+    if found:
+        return Check("GPU", True, "nvidia-smi")
+    local = pipeline.config.generator.backend == "transformers"
+    return Check(
+        "GPU",
+        not local,
+        korean("이 컴퓨터에는 없습니다", "none on this machine"),
+        korean(
+            "transformers 대신 GPU 서버의 vllm 을 쓰세요", "use vllm on a GPU server, not transformers"
+        )
+        if local
+        else "",
+    )
+
+
+def _index(pipeline: Pipeline, language: str, korean) -> Check:
+    name = korean("색인", "index")
+    try:
+        store = Store(pipeline.index)
+    except PipelineError as exc:
+        # No index yet is how everybody starts.
+        return Check(name, exc.code == "index_not_found", exc.message(language), exc.remedy(language))
+    store.close()
+    try:
+        documents = len(pipeline.retriever.documents)
+    except PipelineError as exc:
+        return Check(name, False, exc.message(language), exc.remedy(language))
+    what = korean(f"{pipeline.index}, 문서 {documents:,}개", f"{pipeline.index}, {documents:,} documents")
+    return Check(name, True, what)
+
+
+def _disk(pipeline: Pipeline, korean) -> Check:
+    folder = pipeline.index.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free / 2**30
+    return Check(
+        korean("디스크", "disk"),
+        free >= 1,
+        korean(f"{free:,.1f}GiB 남음", f"{free:,.1f} GiB free"),
+        "" if free >= 1 else korean("공간을 비우세요", "free some space"),
+    )

@@ -1,0 +1,82 @@
+"""What can go wrong between a question and its answer, in the wording of ingest/errors.py."""
+
+from ingest.errors import PipelineError
+
+
+class ConfigError(PipelineError):
+    """Fields: detail."""
+
+    code = "config"
+    en = ("{detail}", "rag init writes a commented rag.toml to start from")
+    ko = ("{detail}", "rag init 이 만드는 rag.toml 을 참고하세요")
+
+
+class UnknownConfigKey(ConfigError):
+    """Fields: key, known, where."""
+
+    code = "unknown_config_key"
+    en = ("unknown configuration key {key} in {where}", "known here: {known}")
+    ko = ("{where}에 모르는 설정 항목 {key}", "쓸 수 있는 항목: {known}")
+
+
+class TokenizerUnavailable(PipelineError):
+    """Fields: name, detail."""
+
+    code = "tokenizer_unavailable"
+    en = (
+        "the tokenizer {name} cannot be loaded: {detail}",
+        "set models.tokenizer to a folder with tokenizer.json and tokenizer_config.json,"
+        " or let this machine reach the hub once",
+    )
+    ko = (
+        "{name} 토크나이저를 불러올 수 없습니다: {detail}",
+        "tokenizer.json 과 tokenizer_config.json 이 든 폴더를 models.tokenizer 에 지정하거나"
+        " 허브에 연결해 한 번 내려받으세요",
+    )
+
+
+class PromptTooLong(PipelineError):
+    """Fields: tokens, window, reserved."""
+
+    code = "prompt_too_long"
+    en = (
+        "the question needs {tokens:,} tokens; with {reserved:,} kept for the answer"
+        " the window of {window:,} has no room for a passage",
+        "shorten the question, or lower generator.reserved_output",
+    )
+    ko = (
+        "질문이 {tokens:,}토큰이라 답변용 {reserved:,}토큰을 빼면 {window:,}토큰 창에"
+        " 근거를 넣을 자리가 없습니다",
+        "질문을 줄이거나 generator.reserved_output 을 낮추세요",
+    )
+
+
+class GeneratorUnavailable(PipelineError):
+    """The model server does not answer. Fields: url, detail."""
+
+    code = "generator_unavailable"
+    en = (
+        "the model server at {url} does not answer: {detail}",
+        "start it, or set generator.base_url; without a model: --set generator.backend=extractive",
+    )
+    ko = (
+        "{url} 모델 서버가 응답하지 않습니다: {detail}",
+        "서버를 켜거나 generator.base_url 을 고치세요."
+        " 모델 없이 쓰려면 --set generator.backend=extractive",
+    )
+
+
+class GeneratorMismatch(PipelineError):
+    """The server serves something else than the configuration says. Fields: url, what, remedy_*."""
+
+    code = "generator_mismatch"
+    en = ("the server at {url} {what}", "{fix}")
+    ko = ("{url} 서버: {what_ko}", "{fix_ko}")
+
+
+class GenerationFailed(PipelineError):
+    """Fields: detail."""
+
+    code = "generation_failed"
+    en = ("the model did not give an answer: {detail}", "look at the model server's log")
+    ko = ("모델이 답을 만들지 못했습니다: {detail}", "모델 서버의 로그를 확인하세요")

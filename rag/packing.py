@@ -1,0 +1,177 @@
+"""Retrieved passages → the prompt that fits the window, whole sentences only."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from indexes.retriever import Passage
+from indexes.store import StoredDocument
+from ingest.korean import sentence_spans
+from rag.answer import BudgetLedger, PackedPassage
+from rag.errors import PromptTooLong
+from rag.prompts import answer_messages, passage_header
+from rag.tokens import Message, ModelTokenizer
+
+# A passage cut to its first sentences is worth showing from this many tokens on.
+SMALLEST_CUT = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One question's input, in every form that a generator may need."""
+
+    token_ids: list[int]
+    messages: list[Message]
+    passages: tuple[PackedPassage, ...]
+    question: str
+    budget: BudgetLedger
+
+
+def pack(
+    question: str,
+    passages: Sequence[Passage],
+    find: Callable[[str], StoredDocument],
+    tokenizer: ModelTokenizer,
+    window: int,
+    reserved_output: int,
+) -> Prompt:
+    """The best of `passages` that fit, as a prompt of at most `window - reserved_output` tokens.
+
+    Passages go in by rank; the first that does not fit is cut after its last whole sentence that
+    does. Chunks that touch are joined. Markers count from 1 in the order shown.
+
+    Args:
+        passages: best first.
+        find: the stored document of an id.
+
+    Raises:
+        PromptTooLong: not even the question alone fits.
+    """
+    limit = window - reserved_output
+    empty = tokenizer.render(answer_messages(question, []))
+    room = limit - len(empty.token_ids)
+    if room < 0:
+        raise PromptTooLong(tokens=len(empty.token_ids), window=window, reserved=reserved_output)
+    chosen = _number(_join(_choose(passages, find, tokenizer, room)))
+    while True:
+        messages = answer_messages(question, chosen)
+        rendered = tokenizer.render(messages)
+        if len(rendered.token_ids) <= limit:
+            break
+        # The whole can be a token or two longer than its parts: give up the last sentence.
+        chosen = _number(_without_last_sentence(chosen, tokenizer))
+    budget = _ledger(rendered.counts, len(rendered.token_ids), window, reserved_output)
+    return Prompt(rendered.token_ids, messages, tuple(chosen), question, budget)
+
+
+def _choose(
+    passages: Sequence[Passage],
+    find: Callable[[str], StoredDocument],
+    tokenizer: ModelTokenizer,
+    room: int,
+) -> list[PackedPassage]:
+    chosen = []
+    for passage in passages:
+        packed = _packed(passage, find(passage.chunk.document_id), tokenizer)
+        header = tokenizer.count(passage_header(packed)) + 1
+        if header + packed.tokens > room:
+            cut = _cut(packed, room - header, tokenizer)
+            return [*chosen, cut] if cut is not None else chosen
+        chosen.append(packed)
+        room -= header + packed.tokens
+    return chosen
+
+
+def _packed(
+    passage: Passage, document: StoredDocument, tokenizer: ModelTokenizer
+) -> PackedPassage:
+    chunk = passage.chunk
+    return PackedPassage(
+        99,  # as wide as a marker gets, until it has its own
+        chunk.document_id,
+        document.path,
+        document.title,
+        chunk.context,
+        chunk.first_page,
+        chunk.last_page,
+        chunk.start,
+        chunk.end,
+        chunk.text,
+        tokenizer.count(chunk.text),
+        passage.score,
+    )
+
+
+def _cut(packed: PackedPassage, room: int, tokenizer: ModelTokenizer) -> PackedPassage | None:
+    """`packed` up to its last whole sentence that fits `room` tokens; None where little is left."""
+    ends = [end for _, end in sentence_spans(packed.text)]
+    low, high = 0, len(ends)  # how many sentences fit, by bisection: counts grow with the text
+    while low < high:
+        middle = (low + high + 1) // 2
+        if tokenizer.count(packed.text[: ends[middle - 1]]) <= room:
+            low = middle
+        else:
+            high = middle - 1
+    if not low:
+        return None
+    shortened = _shorten(packed, ends[low - 1], tokenizer)
+    return shortened if shortened.tokens >= SMALLEST_CUT else None
+
+
+def _shorten(packed: PackedPassage, length: int, tokenizer: ModelTokenizer) -> PackedPassage:
+    text = packed.text[:length]
+    return replace(packed, end=packed.start + length, text=text, tokens=tokenizer.count(text))
+
+
+def _join(chosen: Sequence[PackedPassage]) -> list[PackedPassage]:
+    """`chosen` with spans of one section that touch joined, at the place of the better ranked one.
+
+    Across sections they stay apart: each keeps its own breadcrumb, and its marker points closely.
+    """
+    joined: list[PackedPassage] = []
+    for packed in chosen:
+        section = (packed.document_id, packed.context)
+        for position, other in enumerate(joined):
+            if (other.document_id, other.context) != section:
+                continue
+            if packed.start == other.end:
+                joined[position] = _concatenate(other, packed)
+                break
+            if packed.end == other.start:
+                joined[position] = _concatenate(packed, other)
+                break
+        else:
+            joined.append(packed)
+    return joined if len(joined) == len(chosen) else _join(joined)
+
+
+def _concatenate(first: PackedPassage, second: PackedPassage) -> PackedPassage:
+    return replace(
+        first,
+        end=second.end,
+        text=first.text + second.text,
+        last_page=max(first.last_page, second.last_page),
+        tokens=first.tokens + second.tokens,
+        score=max(first.score, second.score),
+    )
+
+
+def _number(chosen: Sequence[PackedPassage]) -> list[PackedPassage]:
+    return [replace(packed, marker=marker) for marker, packed in enumerate(chosen, start=1)]
+
+
+def _without_last_sentence(
+    chosen: Sequence[PackedPassage], tokenizer: ModelTokenizer
+) -> list[PackedPassage]:
+    *others, last = chosen
+    start = sentence_spans(last.text)[-1][0]
+    return [*others, _shorten(last, start, tokenizer)] if start else others
+
+
+def _ledger(counts: dict[str, int], prompt: int, window: int, reserved_output: int) -> BudgetLedger:
+    parts = {
+        part: counts.get(part, 0)
+        for part in ("template", "system", "history", "passages", "question")
+    }
+    return BudgetLedger(
+        window, reserved_output, **parts, prompt=prompt, free=window - reserved_output - prompt
+    )

@@ -1,0 +1,254 @@
+"""All wiring, and the Python API."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+
+from functools import cached_property
+from pathlib import Path
+
+from indexes import build
+from indexes.check import Finding, check
+from indexes.embedder import Embedder, open_embedder
+from indexes.errors import IndexNotFound
+from indexes.retriever import EVERYTHING, Filter, Mode, Passage, Retriever
+from indexes.store import Store, StoredDocument
+from ingest.korean import Analyser, open_analyser
+from ingest.worker import ParseOptions
+from rag.answer import Answer
+from rag.ask import Stages, ask, ask_stream
+from rag.config import Config
+from rag.generator import Generator, open_generator
+from rag.tokens import ModelTokenizer
+
+
+class Pipeline:
+    """An index on disk and the models that a configuration names. Safe to use from several threads.
+
+    Models are loaded at first use. Searching and asking see the version of the index that was the
+    last when they were first used, until `refresh()` or this pipeline's own `ingest`.
+    """
+
+    def __init__(self, index: Path, config: Config) -> None:
+        self.index = index
+        self.config = config
+        self._lock = threading.RLock()
+        self._retriever: Retriever | None = None
+
+    @classmethod
+    def open(cls, index: str | Path = "rag-index", config: Config | None = None) -> "Pipeline":
+        """A pipeline over the index in the folder `index`, which need not exist before `ingest`."""
+        return cls(Path(index), config or Config())
+
+    def __enter__(self) -> "Pipeline":
+        return self
+
+    def __exit__(self, *exc_info) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the index."""
+        with self._lock:
+            if self._retriever is not None:
+                self._retriever.store.close()
+            self._retriever = None
+
+    # what the configuration names, loaded once
+
+    @cached_property
+    def tokenizer(self) -> ModelTokenizer:
+        """The tokenizer that counts chunks and prompts."""
+        return ModelTokenizer(self.config.models.tokenizer)
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """The model that embeds chunks and queries."""
+        return open_embedder(self.config.models.embedder)
+
+    @cached_property
+    def analyser(self) -> Analyser:
+        """What cuts text into index terms."""
+        return open_analyser(self.config.search.analyser)
+
+    @cached_property
+    def generator(self) -> Generator:
+        """What writes the answers."""
+        return open_generator(self.config.generator, self.tokenizer)
+
+    @property
+    def retriever(self) -> Retriever:
+        """The version of the index in use; opened at first use.
+
+        Raises:
+            IndexNotFound, IndexMismatch, IndexDamaged, IndexFormat.
+        """
+        with self._lock:
+            if self._retriever is None:
+                Store(self.index).close()  # says that there is no index before models are loaded
+                self._retriever = Retriever(self.index, self.embedder, self.analyser)
+            return self._retriever
+
+    def refresh(self) -> int:
+        """Move to the last committed version; returns its number."""
+        with self._lock:
+            self._retriever = None
+            return self.retriever.version
+
+    # the flows
+
+    def ingest(
+        self,
+        paths: Iterable[str | Path],
+        *,
+        groups: Sequence[str] = (),
+        passwords: Sequence[str] = (),
+        sync: bool = False,
+        progress: build.Progress = lambda *_: None,
+    ) -> build.IngestReport:
+        """Bring the index up to the PDFs at `paths`; see `indexes.build.ingest`."""
+        options = ParseOptions(
+            self.tokenizer.plain_json,
+            self.config.search.analyser,
+            self.config.chunking,
+            self.config.ingest,
+            tuple(passwords),
+        )
+        report = build.ingest(
+            self.index,
+            [Path(path) for path in paths],
+            self.embedder,
+            options,
+            tokenizer=self.tokenizer.fingerprint,
+            groups=groups,
+            sync=sync,
+            progress=progress,
+        )
+        with self._lock:
+            self._retriever = None
+        return report
+
+    def search(
+        self,
+        query: str,
+        k: int = 10,
+        mode: Mode | None = None,
+        allowed: Filter = EVERYTHING,
+    ) -> list[Passage]:
+        """The best `k` passages for `query`, best first."""
+        return self.search_many([query], k, mode, allowed)[0]
+
+    def search_many(
+        self,
+        queries: Sequence[str],
+        k: int = 10,
+        mode: Mode | None = None,
+        allowed: Filter = EVERYTHING,
+    ) -> list[list[Passage]]:
+        """`search` for each of `queries`, in order."""
+        search = self.config.search
+        return self.retriever.retrieve(
+            queries, k, mode or search.mode, allowed, search.dense_weight
+        )
+
+    def ask(self, question: str, allowed: Filter = EVERYTHING) -> Answer:
+        """The cited answer to `question`.
+
+        Raises:
+            PromptTooLong: the question alone fills the window.
+            GeneratorUnavailable, GeneratorMismatch, GenerationFailed: the model server.
+        """
+        return self.ask_many([question], allowed)[0]
+
+    def ask_many(self, questions: Sequence[str], allowed: Filter = EVERYTHING) -> list[Answer]:
+        """`ask` for each of `questions`, in order; a server gets them concurrently."""
+        return ask(self._stages(), questions, allowed)
+
+    def ask_stream(self, question: str, allowed: Filter = EVERYTHING) -> Iterator[str | Answer]:
+        """The answer's text in pieces as it is generated, then the `Answer`.
+
+        Pieces are raw: a marker in them may turn out to be unknown and be missing from the answer.
+        """
+        return ask_stream(self._stages(), question, allowed)
+
+    def _stages(self) -> Stages:
+        return Stages(self.retriever, self.tokenizer, self.generator, self.config)
+
+    def document(self, name: str, allowed: Filter = EVERYTHING) -> StoredDocument:
+        """The document with that id, path, file name or title."""
+        return self.retriever.document(name, allowed)
+
+    def documents(self, allowed: Filter = EVERYTHING) -> list[StoredDocument]:
+        """The documents of the index, in the order in which they came."""
+        return self.retriever.visible(allowed)
+
+    def text(self, document: StoredDocument, start: int = 0, end: int | None = None) -> str:
+        """`document.text[start:end]`, from the index."""
+        return self.retriever.store.text(document, start, end)
+
+    def delete(self, names: Sequence[str]) -> list[StoredDocument]:
+        """Take documents out of the index; they answer nothing from then on."""
+        gone = build.delete(self.index, names, self.retriever.manifest)
+        with self._lock:
+            self._retriever = None
+        return gone
+
+    def check(self) -> tuple[int, list[Finding]]:
+        """The version, and what is wrong with it: every byte is read."""
+        return check(self.index)
+
+    @staticmethod
+    def status(index: str | Path) -> dict[str, int | str]:
+        """Counts of the index, and what it was built with; no model is loaded."""
+        store = Store(Path(index))
+        manifest = store.manifest
+        if manifest is None:
+            raise IndexNotFound(path=index)
+        with store.snapshot():
+            version = store.version
+            documents = store.documents(version)
+            pages = sum(store.page_counts(documents).values())
+            size = sum(file.bytes for file in store.files())
+        embedder = manifest.embedder
+        store.close()
+        return {
+            "index": str(index),
+            "version": version,
+            "documents": len(documents),
+            "pages": pages,
+            "chunks": sum(document.chunks for document in documents),
+            "embedder": embedder.name,
+            "embedder_revision": embedder.revision,
+            "embedder_dim": embedder.dim,
+            "analyser": manifest.analyser,
+            "tokenizer": manifest.tokenizer,
+            "file_bytes": size,
+        }
+
+    # the same for asyncio: each runs in a thread, so the event loop goes on
+
+    async def ingest_async(self, paths: Iterable[str | Path], **options) -> build.IngestReport:
+        """`ingest`, awaitable."""
+        return await asyncio.to_thread(self.ingest, paths, **options)
+
+    async def search_async(self, query: str, k: int = 10, **options) -> list[Passage]:
+        """`search`, awaitable."""
+        return await asyncio.to_thread(self.search, query, k, **options)
+
+    async def ask_async(self, question: str, allowed: Filter = EVERYTHING) -> Answer:
+        """`ask`, awaitable."""
+        return await asyncio.to_thread(self.ask, question, allowed)
+
+    async def ask_stream_async(
+        self, question: str, allowed: Filter = EVERYTHING
+    ) -> AsyncIterator[str | Answer]:
+        """`ask_stream`, as an asynchronous iterator; leaving it ends the generation."""
+        pieces = self.ask_stream(question, allowed)
+        try:
+            while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+                yield piece
+        finally:
+            await asyncio.to_thread(_close(pieces))
+
+
+def _close(pieces: Iterator) -> Callable[[], None]:
+    return getattr(pieces, "close", lambda: None)

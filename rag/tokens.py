@@ -1,0 +1,279 @@
+"""Messages → token ids, exactly as the model's own tokenizer and chat template make them.
+
+The tokenizer is read from tokenizer.json, or through the class that its own files name; never
+through AutoTokenizer, which builds another class from the model type in config.json and splits
+every digit of the numbers (44 ids instead of 32 on one line of a balance sheet).
+
+Only the template may write control tokens. Text of documents and questions is encoded with a copy
+of the tokenizer that knows none, so «<|im_end|>» in a PDF stays ten harmless characters.
+"""
+
+import hashlib
+import json
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from rag.errors import TokenizerUnavailable
+
+EMBEDDED = "embedded"
+EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
+FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "generation_config.json",
+    "chat_template.jinja",
+    "vocab.json",
+    "merges.txt",
+)
+
+# One part of a message: its name in the ledger, and its text.
+Part = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn, in parts that the ledger counts apart."""
+
+    role: str
+    parts: tuple[Part, ...]
+
+    @property
+    def content(self) -> str:
+        return "".join(text for _, text in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A prompt as ids, and how many of them each part takes; the counts sum to `len(token_ids)`."""
+
+    token_ids: list[int]
+    counts: dict[str, int]
+
+
+class ModelTokenizer:
+    """The tokenizer and chat template of one model."""
+
+    def __init__(self, name: str) -> None:
+        """Load "embedded", a local folder, or a hub name.
+
+        Raises:
+            TokenizerUnavailable: no such files, or they cannot be read.
+        """
+        self.name = name
+        folder = EMBEDDED_FOLDER if name == EMBEDDED else _folder(name)
+        config = _read_json(name, folder / "tokenizer_config.json")
+        self._full = _load_tokenizer(name, folder, config)
+        state = json.loads(self._full.to_str())
+        self._controls = {
+            token["content"]: token["id"] for token in state["added_tokens"] if token["content"]
+        }
+        self.plain_json = _without_controls(state)
+        self._plain = type(self._full).from_str(self.plain_json)
+        self.fingerprint = hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()[:16]
+        self._template = _compile_template(_template_text(name, folder, config))
+        self._special_strings = {
+            key: _token_text(value)
+            for key, value in config.items()
+            if key.endswith("_token") and value is not None
+        }
+        self.stop_ids = _stop_ids(folder, config, self._controls)
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether this is the small tokenizer of the package, which belongs to no model."""
+        return self.name == EMBEDDED
+
+    def count(self, text: str) -> int:
+        """Tokens of plain `text`; control tokens in it are text."""
+        return len(self._plain.encode(text, add_special_tokens=False).ids)
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of plain `text`; control tokens in it are text."""
+        return self._plain.encode(text, add_special_tokens=False).ids
+
+    def decode(self, ids: Sequence[int], *, skip_special: bool = True) -> str:
+        """The text of `ids`."""
+        return self._full.decode(list(ids), skip_special_tokens=skip_special)
+
+    def render_text(self, messages: Sequence[Message]) -> str:
+        """The prompt as one string, as the template writes it, ready for the assistant's turn."""
+        return self._render([{"role": m.role, "content": m.content} for m in messages])
+
+    def render(self, messages: Sequence[Message]) -> Rendered:
+        """The prompt as token ids, with the tokens of each part.
+
+        What the template itself writes counts as the part "template". A token that spans two parts
+        belongs to the later one.
+        """
+        pieces = self._pieces(messages)
+        ids: list[int] = []
+        counts: dict[str, int] = {}
+        run: list[Part] = []
+        for part, text in pieces:
+            if part is None:  # a control token of the template
+                self._encode_run(run, ids, counts)
+                ids.append(self._controls[text])
+                counts["template"] = counts.get("template", 0) + 1
+                run = []
+            else:
+                run.append((part, text))
+        self._encode_run(run, ids, counts)
+        return Rendered(ids, counts)
+
+    def _encode_run(self, run: Sequence[Part], ids: list[int], counts: dict[str, int]) -> None:
+        """Encode the text between two control tokens as one, and share out its tokens."""
+        text = "".join(text for _, text in run)
+        if not text:
+            return
+        encoding = self._plain.encode(text, add_special_tokens=False)
+        ids += encoding.ids
+        ends = list(accumulate(len(text) for _, text in run))
+        for start, end in encoding.offsets:
+            part = run[bisect_left(ends, max(end, start + 1))][0]
+            counts[part] = counts.get(part, 0) + 1
+
+    def _pieces(self, messages: Sequence[Message]) -> list[tuple[str | None, str]]:
+        """The rendered prompt in order: (part, text), or (None, control token)."""
+        # The template sees a mark in place of each message, so that its own text can be told apart.
+        marks = [f"\ue000{index}\ue001" for index in range(len(messages))]
+        rendered = self._render(
+            [{"role": m.role, "content": mark} for m, mark in zip(messages, marks, strict=True)]
+        )
+        pieces: list[tuple[str | None, str]] = []
+        for message, mark in zip(messages, marks, strict=True):
+            before, found, rendered = rendered.partition(mark)
+            if not found:
+                raise TokenizerUnavailable(
+                    name=self.name, detail=f"its chat template leaves out the {message.role} message"
+                )
+            pieces += self._template_pieces(before)
+            pieces += message.parts
+        return pieces + self._template_pieces(rendered)
+
+    def _template_pieces(self, text: str) -> list[tuple[str | None, str]]:
+        pieces: list[tuple[str | None, str]] = []
+        position = 0
+        for start, end, token in self._find_controls(text):
+            if start > position:
+                pieces.append(("template", text[position:start]))
+            pieces.append((None, token))
+            position = end
+        if position < len(text):
+            pieces.append(("template", text[position:]))
+        return pieces
+
+    def _find_controls(self, text: str) -> list[tuple[int, int, str]]:
+        found, position = [], 0
+        while position < len(text):
+            hits = [
+                (start, -len(token), token)
+                for token in self._controls
+                if (start := text.find(token, position)) >= 0
+            ]
+            if not hits:
+                break
+            start, _, token = min(hits)  # the first, and of those the longest
+            position = start + len(token)
+            found.append((start, position, token))
+        return found
+
+    def _render(self, messages: list[dict[str, str]]) -> str:
+        return self._template.render(
+            messages=messages, add_generation_prompt=True, tools=None, **self._special_strings
+        )
+
+
+def _folder(name: str) -> Path:
+    if Path(name).is_dir():
+        return Path(name)
+    try:
+        from huggingface_hub import snapshot_download
+
+        return Path(snapshot_download(name, allow_patterns=list(FILES)))
+    except Exception as exc:
+        detail = str(exc).strip().splitlines()[0] if str(exc).strip() else type(exc).__name__
+        raise TokenizerUnavailable(name=name, detail=detail) from exc
+
+
+def _read_json(name: str, path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as exc:
+        raise TokenizerUnavailable(name=name, detail=f"{path.name}: {exc}") from exc
+
+
+def _load_tokenizer(name: str, folder: Path, config: Mapping[str, Any]):
+    from tokenizers import Tokenizer
+
+    try:
+        if (folder / "tokenizer.json").is_file():
+            tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        else:
+            tokenizer = _convert_slow(folder, config)
+    except Exception as exc:
+        raise TokenizerUnavailable(name=name, detail=str(exc)) from exc
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def _convert_slow(folder: Path, config: Mapping[str, Any]):
+    """From vocab.json and merges.txt, by the class that tokenizer_config.json names."""
+    import transformers
+
+    return getattr(transformers, config["tokenizer_class"]).from_pretrained(folder)._tokenizer
+
+
+def _without_controls(state: dict[str, Any]) -> str:
+    """The tokenizer without added tokens: it reads every string as plain text."""
+    return json.dumps(state | {"added_tokens": [], "post_processor": None}, ensure_ascii=False)
+
+
+def _template_text(name: str, folder: Path, config: Mapping[str, Any]) -> str:
+    path = folder / "chat_template.jinja"
+    template = path.read_text("utf-8") if path.is_file() else config.get("chat_template")
+    if isinstance(template, list):  # several named templates
+        template = {entry["name"]: entry["template"] for entry in template}.get("default")
+    if not template:
+        raise TokenizerUnavailable(name=name, detail="it has no chat template")
+    return template
+
+
+def _compile_template(text: str):
+    """The template in the environment that transformers gives it: sandboxed, blocks trimmed."""
+    from jinja2.exceptions import TemplateError
+    from jinja2.ext import loopcontrols
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    def raise_exception(message: str) -> None:
+        raise TemplateError(message)
+
+    def tojson(value: Any, indent: int | None = None, **_: Any) -> str:
+        return json.dumps(value, ensure_ascii=False, indent=indent)
+
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
+    )
+    environment.filters["tojson"] = tojson
+    environment.globals["raise_exception"] = raise_exception
+    return environment.from_string(text)
+
+
+def _stop_ids(folder: Path, config: Mapping[str, Any], controls: Mapping[str, int]) -> list[int]:
+    """Where generation ends: generation_config.json says; config.json of A.X says wrongly."""
+    path = folder / "generation_config.json"
+    if path.is_file():
+        stops = json.loads(path.read_text("utf-8")).get("eos_token_id")
+        if stops is not None:
+            return [stops] if isinstance(stops, int) else list(stops)
+    end = _token_text(config.get("eos_token"))
+    return [controls[end]] if end in controls else []
+
+
+def _token_text(value: Any) -> str:
+    return value["content"] if isinstance(value, dict) else str(value)
