@@ -7,7 +7,11 @@ from pathlib import Path
 
 from rag.cli import main, say
 
-SAMPLE_QUESTIONS = ("",)
+SAMPLE_QUESTIONS = (
+    "육아휴직은 얼마나 쓸 수 있나요?",
+    "보안 사고를 발견하면 몇 분 안에 신고해야 하나요?",
+    "2025년 매출액은 얼마이고 전년보다 얼마나 늘었나요?",
+)
 
 
 def demo() -> int:

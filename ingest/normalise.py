@@ -38,8 +38,10 @@ GARBLED_SHARE = 0.2
 # A line is a running head if it stands at the edge of this share of the pages, on at least 3.
 RUNNING_SHARE = 0.4
 EDGE_LINES = 2
-# Lines at least this wide, in shares of the document's usual full line, go on in the next line.
+# Lines at least this wide, in shares of the document's usual full line, go on in the next line;
+# indented items are narrower, and go on where they do not end as a sentence does.
 FULL_LINE = 0.86
+INDENTED_LINE = 0.72
 # A file whose lines end in a space this often marks every break between words with one.
 MARKED_SHARE = 0.25
 
@@ -122,8 +124,9 @@ def _shape(text: str) -> str:
 def _joints(lines: Sequence[Line]) -> list[str]:
     """What follows each line: a line break, a space or nothing."""
     joints = ["\n"] * len(lines)
-    widths = sorted(_width(line.text) for line in lines)
-    full = widths[int(0.9 * (len(widths) - 1))] * FULL_LINE if widths else 0
+    # Lines of a contents page are filled with leaders; they say nothing of the others' width.
+    widths = sorted(_width(line.text) for line in lines if not LEADERS.search(line.text))
+    full = widths[int(0.9 * (len(widths) - 1))] if widths else 0
     open_at = [
         position for position, pair in enumerate(pairwise(lines)) if _continues(*pair, full)
     ]
@@ -142,11 +145,14 @@ def _joints(lines: Sequence[Line]) -> list[str]:
 
 def _continues(before: Line, after: Line, full: float) -> bool:
     """Whether `after` goes on with the paragraph of `before`."""
-    if after.page - before.page > 1 or ITEM.match(after.text) or LEADERS.search(before.text):
+    ended = PARAGRAPH_END.search(before.text)
+    wide = _width(before.text) >= full * (FULL_LINE if ended else INDENTED_LINE)
+    if not wide or after.page - before.page > 1 or LEADERS.search(before.text):
         return False
-    if PARAGRAPH_END.search(before.text) and (after.page != before.page):
+    if ended and after.page != before.page:
         return False
-    return _width(before.text) >= full
+    # «다.» begins item 다, and ends a sentence that the line before it left open.
+    return not ITEM.match(after.text) or (after.text.startswith("다.") and not ended)
 
 
 def _width(text: str) -> float:

@@ -28,8 +28,14 @@ def find_headings(
 
     Lines of contents pages (leaders and a page number) are no headings.
     """
-    found = {heading.start: heading for heading in _from_outline(text, pages, outline)}
-    found |= {heading.start: heading for heading in _from_numbering(text)}
+    marked = {heading.start: heading for heading in _from_outline(text, pages, outline)}
+    # The bookmarks say which heading lies in which; what they leave out lies below them.
+    deepest = max((heading.level for heading in marked.values()), default=0)
+    numbered = {
+        heading.start: Heading(heading.level + deepest, heading.title, heading.start)
+        for heading in _from_numbering(text)
+    }
+    found = numbered | marked
     return tuple(found[start] for start in sorted(found))
 
 

@@ -10,7 +10,9 @@ from rag.prompts import ABSTENTION
 from rag.support import best_span, strongest, verdict
 
 MARKER = re.compile(r"[\[［]\s*(\d{1,3}(?:\s*[,，·]\s*\d{1,3})*)\s*[\]］]")
-MARKERS_BEFORE = re.compile(r"(?:\s*\[\d+\])+")
+# Markers as `clean_markers` writes them; [2024] is no marker but somebody's text.
+CLEAN = r"\[(\d{1,3})\]"
+MARKERS_BEFORE = re.compile(rf"(?:\s*{CLEAN})+")
 # A marker that the output limit cut, at the end of the text.
 CUT_MARKER = re.compile(r"\s*[\[［][\d\s,]*$")
 
@@ -66,9 +68,13 @@ def clean_markers(generated: str, known: Sequence[int]) -> tuple[str, int]:
         dropped += len(set(wanted) - set(kept))
         return "".join(f"[{number}]" for number in kept)
 
-    text = MARKER.sub(rewrite, CUT_MARKER.sub("", generated.strip()))
-    text = re.sub(r"[ \t]+([.,!?。])", r"\1", text)  # what a dropped marker leaves before a stop
-    return re.sub(r"[ \t]{2,}", " ", text).strip(), dropped
+    text, before = generated, None
+    while text != before:  # what is left around a dropped marker may be one, too
+        before = text
+        text = MARKER.sub(rewrite, CUT_MARKER.sub("", text))
+        text = re.sub(r"[ \t]+([.,!?。])", r"\1", text)  # what a dropped marker leaves
+        text = re.sub(r"[ \t]{2,}", " ", text).strip()
+    return text, dropped
 
 
 def _cited_spans(text: str) -> list[tuple[int, int, tuple[int, ...]]]:
@@ -81,7 +87,7 @@ def _cited_spans(text: str) -> list[tuple[int, int, tuple[int, ...]]]:
             found = _markers(before[0])
             spans[-1] = (previous_start, previous_end, tuple(dict.fromkeys(markers + found)))
             start = before.end()
-        words_end = start + len(re.sub(r"(?:\s|\[\d+\])+$", "", text[start:end]))
+        words_end = start + len(re.sub(rf"(?:\s|{CLEAN})+$", "", text[start:end]))
         words_start = start + len(text[start:end]) - len(text[start:end].lstrip())
         if words_end > words_start:
             spans.append((words_start, words_end, _markers(text[start:end])))
@@ -89,7 +95,7 @@ def _cited_spans(text: str) -> list[tuple[int, int, tuple[int, ...]]]:
 
 
 def _markers(text: str) -> tuple[int, ...]:
-    return tuple(dict.fromkeys(int(number) for number in re.findall(r"\[(\d+)\]", text)))
+    return tuple(dict.fromkeys(int(number) for number in re.findall(CLEAN, text)))
 
 
 def _cite(

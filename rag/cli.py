@@ -334,7 +334,7 @@ def show_search(pipeline: Pipeline, passages: Sequence[Passage], seconds: float)
         title = Text(f"{passage.rank}. {document.title}, {place}", style="bold")
         title.append(f"  {passage.score:.3f}  {inner_context(passage.chunk.context, document.title)}", style="dim")
         console.print(title)
-        console.print(Padding(Text(shorten(passage.chunk.text, 300)), (0, 0, 1, 3)))
+        console.print(Padding(Text(shorten(passage.chunk.text, 300)), (0, 0, 1, 3), expand=False))
     console.print(
         Text(
             say(f"{len(passages)}개 대목 · {seconds:.2f}초", f"{len(passages)} passages · {seconds:.2f} s"),
@@ -429,7 +429,7 @@ def show_stream(pipeline: Pipeline, question: str, allowed: Filter) -> None:
 
 def show_answer(console: Console, pipeline: Pipeline, answer: Answer, *, with_text: bool) -> None:
     if with_text:
-        console.print(Padding(Text(answer.text), (0, 0, 1, 2)))
+        console.print(Padding(Text(answer.text), (0, 0, 1, 2), expand=False))
     if answer.abstained:
         show_nearest(console, answer)
     else:
@@ -466,7 +466,7 @@ def show_citations(console: Console, answer: Answer) -> None:
         if inner := inner_context(context, citation.title):
             line.append(f"  {inner}", style="dim")
         console.print(line)
-        console.print(Padding(Text(f"“{shorten(citation.quote, 400)}”", style="cyan"), (0, 0, 0, 6)))
+        console.print(Padding(Text(f"“{shorten(citation.quote, 400)}”", style="cyan"), (0, 0, 0, 6), expand=False))
     loose = [s for s in answer.sentences if s.support in ("uncited", "unsupported")]
     for sentence in loose:
         why = say("근거가 없는 문장", "no evidence for")
@@ -481,22 +481,23 @@ def show_nearest(console: Console, answer: Answer) -> None:
     for passage in answer.passages[:NEAREST]:
         place = place_of(passage.first_page, passage.last_page)
         console.print(Text(f"  {passage.title}, {place}", style="bold"))
-        console.print(Padding(Text(shorten(passage.text, 200), style="cyan"), (0, 0, 0, 6)))
+        console.print(Padding(Text(shorten(passage.text, 200), style="cyan"), (0, 0, 0, 6), expand=False))
     console.print()
 
 
 def show_footer(console: Console, pipeline: Pipeline, answer: Answer) -> None:
     documents = len(pipeline.retriever.documents)
     budget = answer.budget
+    tokenizer = Path(answer.tokenizer).name
     console.print(
         Text(
             say(
                 f"문서 {documents:,}개에서 찾은 {len(answer.passages)}개 대목 · "
                 f"프롬프트 {budget.prompt:,} + 답변 {budget.reserved_output:,} / 창 {budget.window:,}토큰"
-                f"({answer.tokenizer}) · {answer.generator} · {answer.seconds:.2f}초",
+                f"({tokenizer}) · {answer.generator} · {answer.seconds:.2f}초",
                 f"{len(answer.passages)} passages from {documents:,} documents · "
                 f"prompt {budget.prompt:,} + answer {budget.reserved_output:,} / window"
-                f" {budget.window:,} tokens ({answer.tokenizer}) · {answer.generator}"
+                f" {budget.window:,} tokens ({tokenizer}) · {answer.generator}"
                 f" · {answer.seconds:.2f} s",
             ),
             style="dim",

@@ -250,7 +250,9 @@ class VllmGenerator:
                 f"{len(prompt.token_ids)} prompt tokens and {options.max_tokens} for the answer"
                 f" are over the window of {self._config.window}"
             )
-        extra = {"stop_token_ids": self._tokenizer.stop_ids, "ignore_eos": options.ignore_eos}
+        # vLLM 0.32 ends at stop_token_ids even where ignore_eos is set.
+        stops = [] if options.ignore_eos else self._tokenizer.stop_ids
+        extra = {"stop_token_ids": stops, "ignore_eos": options.ignore_eos}
         return {
             "model": self._config.model,
             "prompt": prompt.token_ids,

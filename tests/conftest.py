@@ -1,0 +1,50 @@
+"""Fixtures: the shared data where it is there, the sample documents ingested once."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from eval.dataset import SAMPLES
+from rag import Pipeline
+
+
+# Time is measured by benchmarks; a busy machine must not fail a law.
+settings.register_profile("project", deadline=None)
+settings.load_profile("project")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The shared data folder, which is not part of the project."""
+    folder = Path(os.environ.get("RAG_SHARED") or Path(__file__).parents[2] / "shared")
+    if not (folder / "data").is_dir():
+        pytest.skip(f"no shared data at {folder} (set RAG_SHARED)")
+    return folder.resolve()
+
+
+@pytest.fixture(scope="session")
+def model_folder(shared: Path) -> Path:
+    """The real tokenizer files of A.X 4.0 Light."""
+    folder = shared / "models" / "A.X-4.0-Light"
+    if not folder.is_dir():
+        pytest.skip(f"no tokenizer files at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sample_index(tmp_path_factory) -> Path:
+    """The sample documents, ingested with the embedded profile."""
+    index = tmp_path_factory.mktemp("samples") / "index"
+    with Pipeline.open(index) as pipeline:
+        report = pipeline.ingest([SAMPLES])
+    assert report.documents.added == 3 and not report.failures
+    return index
+
+
+@pytest.fixture
+def samples(sample_index: Path):
+    """A pipeline over the sample documents."""
+    with Pipeline.open(sample_index) as pipeline:
+        yield pipeline

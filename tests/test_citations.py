@@ -1,0 +1,114 @@
+"""Markers resolve to the very words of the document, or are dropped and counted."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rag.answer import PackedPassage
+from rag.citations import abstains, clean_markers, resolve
+from rag.prompts import ABSTENTION
+from rag.support import best_span, numbers, verdict
+
+TEXT = "제34조(연차휴가) ① 회사는 1년간 80퍼센트 이상 출근한 사원에게 15일의 휴가를 준다. ② 휴가는 나누어 쓸 수 있다.\n제35조(병가) 병가는 연 60일 이내로 한다.\n"
+OFFSET = 1000
+
+
+def passage(marker: int, text: str = TEXT) -> PackedPassage:
+    return PackedPassage(
+        marker, "d1", "/규칙.pdf", "규칙", "제4장 휴가", 3, 4, OFFSET, OFFSET + len(text), text, 50, 1.0
+    )
+
+
+def page_three(document_id: str, start: int, end: int) -> tuple[int, int]:
+    return 3, 3
+
+
+pieces = st.lists(
+    st.one_of(
+        st.sampled_from(["15일의 휴가를 준다.", " ", "\n", "[1]", "[2]", "[99]", "[1][2]", "[1, 3]", "[", "]", "［1］", "병가는 60일이다. "]),
+        st.text(alphabet="가나다 .[]0123,", max_size=10),
+    ),
+    max_size=12,
+).map("".join)
+
+
+@given(pieces)
+def test_every_citation_is_exact_and_was_shown(generated):
+    resolved = resolve(generated, [passage(1), passage(2)], page_three)
+    document = "." * OFFSET + TEXT
+    for citation in resolved.citations:
+        assert citation.marker in (1, 2)
+        assert citation.quote == document[citation.start : citation.end]
+        assert citation.quote == citation.quote.strip() != ""
+    for number, sentence in enumerate(resolved.sentences):
+        assert sentence.text == resolved.text[sentence.start : sentence.end]
+        cited = {c.marker for c in resolved.citations if c.sentence == number}
+        assert cited == set(sentence.markers)
+        assert (sentence.support == "uncited") == (not sentence.markers)
+
+
+@given(pieces)
+def test_cleaning_twice_changes_nothing(generated):
+    once, _ = clean_markers(generated, [1, 2])
+    assert clean_markers(once, [1, 2]) == (once, 0)
+
+
+@pytest.mark.parametrize(
+    ("generated", "markers"),
+    [
+        ("휴가는 15일이다[1].", [(1,)]),
+        ("휴가는 15일이다. [1]", [(1,)]),
+        ("휴가는 15일이다. [1] 병가는 60일이다. [2]", [(1,), (2,)]),
+        ("휴가는 15일이다. [1][2]\n병가는 60일이다[2].", [(1, 2), (2,)]),
+        ("휴가는 15일이다 [1, 2].", [(1, 2)]),
+        ("휴가는 15일이고[1] 병가는 60일이다[2].", [(1, 2)]),
+        ("휴가는 15일이다.", [()]),
+    ],
+)
+def test_markers_belong_to_the_sentence_they_follow(generated, markers):
+    resolved = resolve(generated, [passage(1), passage(2)], page_three)
+    assert [sentence.markers for sentence in resolved.sentences] == markers
+
+
+def test_unknown_markers_are_dropped_and_counted():
+    resolved = resolve("휴가는 15일이다. [7][1] 병가도 있다. [8]", [passage(1)], page_three)
+    assert resolved.dropped == 2
+    assert resolved.text == "휴가는 15일이다. [1] 병가도 있다."
+
+
+def test_a_marker_cut_by_the_output_limit_is_no_marker():
+    assert clean_markers("휴가는 15일이다. [1", [1, 12]) == ("휴가는 15일이다.", 0)
+
+
+def test_the_quote_is_the_sentence_that_supports_the_claim():
+    (citation,) = resolve("병가는 60일까지입니다. [1]", [passage(1)], page_three).citations
+    assert citation.quote == "제35조(병가) 병가는 연 60일 이내로 한다."
+    assert citation.support == "supported"
+
+
+@pytest.mark.parametrize(
+    ("claim", "expected"),
+    [
+        ("80퍼센트 이상 출근한 사원에게 15일의 휴가를 준다.", "supported"),
+        ("80퍼센트 이상 출근한 사원에게 25일의 휴가를 준다.", "partial"),
+        ("80퍼센트 이상 출근한 사원에게 15일의 휴가를 주지 않는다.", "partial"),
+        ("회장은 주주총회에서 선출한다.", "unsupported"),
+    ],
+)
+def test_the_verdict_looks_at_words_numbers_and_negation(claim, expected):
+    start, end = best_span(claim, TEXT)
+    assert verdict(claim, TEXT[start:end]) == expected
+
+
+def test_numbers_are_compared_as_numbers():
+    assert numbers("1,234억원과 12.50%") == {"1234", "12.5"}
+    assert not numbers("12") <= numbers("12.5")
+
+
+@pytest.mark.parametrize("said", [ABSTENTION, f"«{ABSTENTION}»", f" {ABSTENTION} [1]", "", ABSTENTION.rstrip(".")])
+def test_the_abstention_phrase_is_recognised(said):
+    assert abstains(said)
+
+
+def test_a_sentence_more_is_no_abstention():
+    assert not abstains(f"{ABSTENTION} 다만 휴가는 15일입니다.")

@@ -1,0 +1,106 @@
+"""The Python API: the same answers, from threads and from asyncio."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from eval.dataset import SAMPLES, load_questions
+from indexes.errors import IndexNotFound
+from rag import Answer, Pipeline
+from rag.ask import ask, ask_stream
+from rag.prompts import ABSTENTION
+from indexes.retriever import EVERYTHING, Filter
+from tests.fakes import ScriptedGenerator
+
+QUESTION = "연차유급휴가는 며칠인가요?"
+
+
+def scripted(pipeline: Pipeline, *replies: str):
+    generator = ScriptedGenerator(*replies)
+    return generator, replace(pipeline._stages(), generator=generator)
+
+
+def test_every_citation_of_every_sample_answer_is_exact(samples):
+    questions = [question.text for question in load_questions(SAMPLES / "questions.jsonl")]
+    for answer in samples.ask_many(questions):
+        for citation in answer.citations:
+            document = samples.document(citation.document_id)
+            assert samples.text(document, citation.start, citation.end) == citation.quote
+            pages = samples.retriever.store.pages(document)
+            inside = [p for p in pages if p.start < citation.end and p.end > citation.start]
+            assert (inside[0].number, inside[-1].number) == (citation.first_page, citation.last_page)
+        assert answer.budget.prompt + answer.budget.reserved_output <= answer.budget.window
+        assert answer.tokenizer == "embedded" and answer.generator == "extractive"
+
+
+def test_a_model_that_invents_a_marker_is_corrected(samples):
+    _, stages = scripted(samples, "연차는 15일입니다. [1] 회사는 화성에 있습니다. [97]")
+    (answer,) = ask(stages, [QUESTION], EVERYTHING)
+    assert {citation.marker for citation in answer.citations} == {1}
+    assert answer.sentences[1].support == "uncited"
+    assert any("1개" in warning for warning in answer.warnings)
+
+
+def test_a_model_that_finds_nothing_abstains(samples):
+    _, stages = scripted(samples, f"«{ABSTENTION}»")
+    (answer,) = ask(stages, [QUESTION], EVERYTHING)
+    assert answer.abstained and answer.text == ABSTENTION
+    assert not answer.sentences and not answer.citations and answer.passages
+
+
+def test_streamed_pieces_join_to_what_was_generated(samples):
+    text = "연차는 15일입니다. [1] 그렇습니다. [2]"
+    _, stages = scripted(samples, text)
+    *pieces, answer = ask_stream(stages, QUESTION, EVERYTHING)
+    assert "".join(pieces) == text
+    assert isinstance(answer, Answer) and answer.text == text
+
+
+def test_the_prompt_holds_the_question_and_the_passages_that_are_shown(samples):
+    generator, stages = scripted(samples, ABSTENTION)
+    (answer,) = ask(stages, [QUESTION], EVERYTHING)
+    (prompt,) = generator.prompts
+    rendered = samples.tokenizer.decode(prompt.token_ids, skip_special=False)
+    assert QUESTION in rendered
+    for passage in answer.passages:
+        assert f"[{passage.marker}] 「{passage.title}」" in rendered and passage.text.strip() in rendered
+
+
+def test_sixteen_threads_get_the_same_answer(samples):
+    with ThreadPoolExecutor(16) as pool:
+        texts = set(pool.map(lambda _: samples.ask(QUESTION).text, range(48)))
+    assert len(texts) == 1
+
+
+def test_asyncio_gets_the_same_answers(samples):
+    async def gather():
+        answers = await asyncio.gather(*(samples.ask_async(QUESTION) for _ in range(4)))
+        streamed = [piece async for piece in samples.ask_stream_async(QUESTION)]
+        found = await samples.search_async(QUESTION, 3)
+        return answers, streamed, found
+
+    answers, streamed, found = asyncio.run(gather())
+    expected = samples.ask(QUESTION)
+    assert {answer.text for answer in answers} == {expected.text} == {streamed[-1].text}
+    assert [passage.rank for passage in found] == [1, 2, 3]
+
+
+def test_a_filter_restricts_the_answer(samples):
+    allowed = Filter(documents=("취업규칙.pdf",))
+    answer = samples.ask("비밀번호는 며칠마다 바꾸나요?", allowed)
+    assert {passage.title for passage in answer.passages} <= {"취업규칙"}
+
+
+def test_a_missing_index_is_named_before_any_model_is_loaded(tmp_path):
+    with Pipeline.open(tmp_path / "none") as pipeline, pytest.raises(IndexNotFound):
+        pipeline.ask(QUESTION)
+    assert "embedder" not in vars(pipeline)
+
+
+def test_the_contents_of_a_document_come_back_whole(samples):
+    for document in samples.documents():
+        text = samples.text(document)
+        pages = samples.retriever.store.pages(document)
+        assert "".join(text[page.start : page.end] for page in pages) == text
