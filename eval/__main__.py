@@ -40,7 +40,7 @@ def real(
     index: Annotated[Path, typer.Option(help="index folder, made anew")] = Path("build/bench-real-index"),
     count: Annotated[int, typer.Option(help="questions per set")] = 100,
     config: ConfigOption = None,
-    overrides: SetOption = [],  # noqa: B006
+    overrides: SetOption = [],
 ) -> None:
     """Ingest every real PDF of the shared folder, then ask 100 questions of welfare and of korquad1."""
     if not (shared / "data" / "pdf").is_dir():
@@ -63,7 +63,7 @@ def samples(
     out: Annotated[Path, typer.Option(help="JSON file to write")] = Path("build/bench-samples.json"),
     index: Annotated[Path, typer.Option(help="index folder, made anew")] = Path("build/bench-samples-index"),
     config: ConfigOption = None,
-    overrides: SetOption = [],  # noqa: B006
+    overrides: SetOption = [],
 ) -> None:
     """The same on the sample documents and their questions, the unanswerable among them."""
     shutil.rmtree(index, ignore_errors=True)

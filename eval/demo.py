@@ -20,7 +20,9 @@ def demo() -> int:
     asked = os.environ.get("QUESTION")
     own = source != Path("eval/samples").absolute()
     if own and not asked:
-        print(say('질문도 주세요: make demo PDF=… QUESTION="…"', 'ask something: make demo PDF=… QUESTION="…"'))
+        print(
+            say('질문도 주세요: make demo PDF=… QUESTION="…"', 'ask something: make demo PDF=… QUESTION="…"')
+        )
         return 2
     # An index of its own for each source, so that one demo's documents do not answer another's.
     index = f"build/demo/{hashlib.sha256(str(source).encode()).hexdigest()[:12]}"

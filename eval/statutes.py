@@ -65,7 +65,9 @@ HELD_OUT = (
 _ARTICLE = re.compile(r"^#{2,6} (제\d+조(?:의\d+)*)(?: ?\((.*)\))? *$", re.M)
 _SUPPLEMENT = re.compile(r"^#+ *부 *칙", re.M)
 _HEADING = re.compile(r"^#+ *", re.M)
-_AMENDED = re.compile(r"[<\[](?:개정|신설|전문개정|본조신설|제목개정|종전|시행일|단순위헌|타법개정)[^>\]]*[>\]]")
+_AMENDED = re.compile(
+    r"[<\[](?:개정|신설|전문개정|본조신설|제목개정|종전|시행일|단순위헌|타법개정)[^>\]]*[>\]]"
+)
 
 
 @dataclass(frozen=True, slots=True)

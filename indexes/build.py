@@ -13,7 +13,7 @@ from indexes.store import Manifest, StoredDocument, find_document
 from indexes.writer import NewContent, Writer
 from ingest.errors import UnreadableFile
 from ingest.korean import open_analyser
-from ingest.worker import ParseOptions, Parsed, WorkerPool, searched_text
+from ingest.worker import Parsed, ParseOptions, WorkerPool, searched_text
 
 # A commit syncs files, so small ones are put together; a kill loses at most this much work.
 COMMIT_CHUNKS = 5_000
@@ -167,7 +167,8 @@ class _Run:
         self._groups = groups
         self._report = report
         self._committed = time.monotonic()
-        self._copies: dict[str, list[str]] = {}  # bytes being read → other paths with the same
+        self._copies: dict[str, list[str]] = {}  # bytes being read → their path, other paths with the same
+        self._released: dict[str, StoredDocument] = {}  # taken out because another stands at its path
         self._at_path = {path: d.id for d in writer.documents.values() for path in d.paths}
 
     def read(self, files: Sequence[str], pool: WorkerPool, progress: Progress) -> None:
@@ -188,9 +189,13 @@ class _Run:
             if self._due():
                 self._writer.commit()
                 self._committed = time.monotonic()
-        for copies in self._copies.values():
+        failed = {failure.path: failure.error for failure in self._report.failures}
+        for identity, (first, *copies) in self._copies.items():
             for path in copies:
-                self._keep(path, file_id(path))
+                if error := failed.get(first):
+                    self._fail(UnreadableFile(error.code, path, error.fields["detail"], error.page))
+                else:
+                    self._keep(path, identity)
 
     def remove_gone(self, roots: Sequence[Path], present: set[str]) -> None:
         """Take out the documents under `roots` whose files are no longer there."""
@@ -227,13 +232,13 @@ class _Run:
                 self._copies[identity].append(path)
                 advance(path)
             else:
-                self._copies[identity] = []
+                self._copies[identity] = [path]
                 yield path
 
     def _keep(self, path: str, identity: str) -> None:
         """The bytes at `path` are in the index: note the path and the groups."""
         known = self._writer.documents.get(identity)
-        if known is None:  # its twin could not be read, and neither can it
+        if known is None:  # the file changed while it was read: the next ingest sees to it
             return
         counts = self._report.documents
         if path in known.paths and set(self._groups) <= set(known.groups):
@@ -249,10 +254,14 @@ class _Run:
 
     def _store(self, parsed: Parsed) -> None:
         document = parsed.document
+        vectors = self._embed(parsed)  # before any change: it takes long, and may be interrupted
         old = self._owner(parsed.path)
-        same = self._writer.documents.get(document.id)
-        groups = {*self._groups, *(same.groups if same else ()), *(old.groups if old else ())}
-        paths = dict.fromkeys([*(same.paths if same else ()), parsed.path])
+        same = self._writer.documents.get(document.id) or self._released.get(document.id)
+        replaced = old if old and old.paths == (parsed.path,) else None
+        groups = {*self._groups, *(group for d in (same, replaced) if d for group in d.groups)}
+        paths = dict.fromkeys(
+            [p for p in (same.paths if same else ()) if self._at_path[p] == document.id] + [parsed.path]
+        )
         self._report.documents.updated += bool(old or same)
         self._report.documents.added += not (old or same)
         self._release(parsed.path, document.id)
@@ -266,7 +275,6 @@ class _Run:
             0,
             0,
         )
-        vectors = self._embed(parsed)
         self._writer.add(NewContent(stored, document.pages, parsed.chunks, parsed.terms, vectors))
         self._report.pages += len(document.pages)
         self._report.chunks += len(parsed.chunks)
@@ -299,6 +307,7 @@ class _Run:
         if paths:
             self._writer.change(replace(document, paths=paths))
         else:
+            self._released[document.id] = document
             self._writer.remove(document.id)
 
     def _fail(self, failure: UnreadableFile) -> None:

@@ -1,6 +1,7 @@
 """Is every byte of the index what was committed? Reads all of it."""
 
 import hashlib
+import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,22 @@ def check(folder: Path) -> tuple[int, list[Finding]]:
     Raises:
         IndexNotFound, IndexFormat: there is nothing to check.
     """
-    store = Store(folder)
+    version, findings = 0, []
+    try:
+        store = Store(folder)
+        while version != store.version:  # a commit meanwhile sweeps files of the version before
+            version, findings = _check_version(store)
+            if not findings:
+                break
+        store.close()
+    except IndexDamaged as exc:
+        findings = [Finding(DATABASE, exc.fields["detail"], REBUILD)]
+    except (sqlite3.DatabaseError, ValueError, TypeError) as exc:  # a row that cannot even be read
+        findings = [Finding(DATABASE, str(exc), REBUILD)]
+    return version, findings
+
+
+def _check_version(store: Store) -> tuple[int, list[Finding]]:
     with store.snapshot():
         version = store.version
         documents = store.documents(version)
@@ -36,7 +52,6 @@ def check(folder: Path) -> tuple[int, list[Finding]]:
         if not findings:
             findings = [f for document in documents for f in _check_document(store, document)]
             findings += _check_segments(store, documents)
-    store.close()
     return version, findings
 
 

@@ -35,7 +35,10 @@ def write_segment(
     )
     index.train(vectors)
     index.add(np.ascontiguousarray(vectors))
-    faiss.write_index(index, str(folder / f"{name}.faiss"))
+    try:
+        faiss.write_index(index, str(folder / f"{name}.faiss"))
+    except RuntimeError as exc:  # faiss' only kind; it is the disk that refuses
+        raise OSError(str(exc)) from exc
     np.save(folder / f"{name}.keys.npy", keys, allow_pickle=False)
     return [f"{name}.faiss", f"{name}.keys.npy"]
 
@@ -52,9 +55,7 @@ def open_segment(folder: Path, name: str) -> DenseSegment:
     return DenseSegment(name, index, keys)
 
 
-def read_rows(
-    segment: DenseSegment, live: KeyRanges
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def read_rows(segment: DenseSegment, live: KeyRanges) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Keys and vectors of the rows of `segment` that `live` still holds: what a merge copies."""
     rows = np.flatnonzero(rows_in(segment.keys, live))
     vectors = segment.index.reconstruct_n(0, len(segment.keys))[rows]

@@ -89,9 +89,7 @@ class StaticEmbedder:
         self._weights = next(iter(tensors.values()))
         self.max_tokens = UNLIMITED
         prompts = _prompts(folder)
-        self.identity = EmbedderIdentity(
-            name, folder_fingerprint(folder), self._weights.shape[1], *prompts
-        )
+        self.identity = EmbedderIdentity(name, folder_fingerprint(folder), self._weights.shape[1], *prompts)
 
     def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
         return self._embed([self.identity.passage_prompt + text for text in texts])
@@ -185,5 +183,7 @@ def _prompts(folder: Path) -> tuple[str, str]:
 
 
 def _unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows at length 1; zero rows stay, and what a half-precision model made NaN becomes zero."""
+    vectors = np.nan_to_num(vectors)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors / np.where(norms > 0, norms, 1)

@@ -66,13 +66,21 @@ def write_version(
     Returns:
         The names of the version's files. Files are not synced.
     """
-    from tantivy import Document
-
     folder.mkdir(parents=True)
     if previous is not None:
         for name in version_files(previous):
             os.link(previous / name, folder / name)
-    writer = _open(folder).writer(heap_size=WRITER_BYTES, num_threads=1)
+    try:
+        _write(_create(folder) if previous is None else _open(folder), removed, added)
+    except ValueError as exc:  # tantivy's only kind; it is the disk that refuses
+        raise OSError(str(exc)) from exc
+    return version_files(folder)
+
+
+def _write(index, removed: Iterable[str], added: Iterable[tuple[int, str, str]]) -> None:
+    from tantivy import Document
+
+    writer = index.writer(heap_size=WRITER_BYTES, num_threads=1)
     for document_id in removed:
         writer.delete_documents_by_term("document", document_id)
     for key, document_id, terms in added:
@@ -81,7 +89,6 @@ def write_version(
         writer.add_document(entry)
     writer.commit()
     writer.wait_merging_threads()
-    return version_files(folder)
 
 
 def version_files(folder: Path) -> list[str]:
@@ -90,14 +97,25 @@ def version_files(folder: Path) -> list[str]:
 
 
 def _open(folder: Path):
-    from tantivy import Index, SchemaBuilder, TextAnalyzerBuilder, Tokenizer
+    from tantivy import Index
+
+    return _with_tokenizer(Index.open(str(folder)))  # unlike Index(…, reuse=True), it never makes one
+
+
+def _create(folder: Path):
+    from tantivy import Index, SchemaBuilder
 
     builder = SchemaBuilder()
     builder.add_unsigned_field("key", stored=True)
     # Deleting by an unsigned field deletes nothing, silently (tantivy 0.27), so documents are text.
     builder.add_text_field("document", tokenizer_name="raw", index_option="basic")
     builder.add_text_field("terms", tokenizer_name="terms", index_option="freq")
-    index = Index(builder.build(), path=str(folder), reuse=True)
+    return _with_tokenizer(Index(builder.build(), path=str(folder)))
+
+
+def _with_tokenizer(index):
+    from tantivy import TextAnalyzerBuilder, Tokenizer
+
     # The terms come analysed; all that is left is to cut them at the spaces.
     index.register_tokenizer("terms", TextAnalyzerBuilder(Tokenizer.whitespace()).build())
     return index

@@ -168,9 +168,7 @@ class Retriever:
     def _passages(self, documents, ranking, k) -> list[Passage]:
         best = ranking[:k]
         chunks = self.store.chunks(documents, [key for key, _ in best])
-        return [
-            Passage(chunks[key], score, rank) for rank, (key, score) in enumerate(best, start=1)
-        ]
+        return [Passage(chunks[key], score, rank) for rank, (key, score) in enumerate(best, start=1)]
 
     def find(self, document_id: str) -> StoredDocument:
         """The document with that id."""
@@ -179,9 +177,7 @@ class Retriever:
 
 def key_ranges(documents: Sequence[StoredDocument]) -> dense.KeyRanges:
     """The chunk keys of `documents`, as ascending half-open ranges."""
-    return np.array(
-        sorted((d.content, d.content + d.chunks) for d in documents), np.int64
-    ).reshape(-1, 2)
+    return np.array(sorted((d.content, d.content + d.chunks) for d in documents), np.int64).reshape(-1, 2)
 
 
 def check_manifest(folder: Path, manifest: Manifest, embedder, analyser: str | None) -> None:
@@ -203,9 +199,7 @@ def check_manifest(folder: Path, manifest: Manifest, embedder, analyser: str | N
             opened=f"{embedder.name} ({embedder.dim}d, {embedder.revision[:12]})",
         )
     if analyser is not None and analyser != manifest.analyser:
-        raise IndexMismatch(
-            path=folder, what="analyser", built=manifest.analyser, opened=analyser
-        )
+        raise IndexMismatch(path=folder, what="analyser", built=manifest.analyser, opened=analyser)
 
 
 def check_sizes(folder: Path, files) -> None:
@@ -223,6 +217,4 @@ def _file_name(path: str) -> str:
 def _names(name: str, document: StoredDocument) -> bool:
     if name == document.id:
         return True
-    return any(
-        path == name or _file_name(path) == name or fnmatch(path, name) for path in document.paths
-    )
+    return any(path == name or _file_name(path) == name or fnmatch(path, name) for path in document.paths)

@@ -146,10 +146,11 @@ class Store:
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield self.connection
+            self.connection.execute("COMMIT")
         except BaseException:
-            self.connection.execute("ROLLBACK")
+            if self.connection.in_transaction:  # not where an interrupt came in with the commit
+                self.connection.execute("ROLLBACK")
             raise
-        self.connection.execute("COMMIT")
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -181,9 +182,7 @@ class Store:
         if text is None:
             return None
         fields = json.loads(text)
-        return Manifest(
-            EmbedderIdentity(**fields["embedder"]), fields["analyser"], fields["tokenizer"]
-        )
+        return Manifest(EmbedderIdentity(**fields["embedder"]), fields["analyser"], fields["tokenizer"])
 
     def set_manifest(self, manifest: Manifest) -> None:
         self.set_meta("manifest", json.dumps(asdict(manifest), ensure_ascii=False, sort_keys=True))
@@ -198,9 +197,7 @@ class Store:
             (version,),
         )
         return [
-            StoredDocument(
-                identity, title, tuple(json.loads(paths)), tuple(json.loads(groups)), *rest
-            )
+            StoredDocument(identity, title, tuple(json.loads(paths)), tuple(json.loads(groups)), *rest)
             for identity, title, paths, groups, *rest in rows
         ]
 
@@ -211,7 +208,7 @@ class Store:
             (
                 document.id,
                 document.title,
-                json.dumps(document.paths, ensure_ascii=False),
+                json.dumps(document.paths),  # escapes: a path may hold bytes that are not UTF-8
                 json.dumps(document.groups, ensure_ascii=False),
                 document.parser,
                 document.bytes,
@@ -263,9 +260,7 @@ class Store:
 
     def page_counts(self, documents: Iterable[StoredDocument]) -> dict[str, int]:
         """Pages of each document, by its id."""
-        counts = dict(
-            self.connection.execute("SELECT content, COUNT(*) FROM pages GROUP BY content")
-        )
+        counts = dict(self.connection.execute("SELECT content, COUNT(*) FROM pages GROUP BY content"))
         return {document.id: counts.get(document.content, 0) for document in documents}
 
     def unreadable_pages(self, documents: Iterable[StoredDocument]) -> dict[str, list[int]]:

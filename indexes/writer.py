@@ -88,9 +88,7 @@ class Writer:
 
     def add(self, content: NewContent) -> None:
         """Add a document, in place of the one with its id if there is one."""
-        document = replace(
-            content.document, content=self._next_key, chunks=len(content.chunks)
-        )
+        document = replace(content.document, content=self._next_key, chunks=len(content.chunks))
         if document.id in self.documents:
             self.remove(document.id)
         self._next_key += max(1, len(content.chunks))
@@ -132,14 +130,18 @@ class Writer:
         if not (self._new or self._closed or self._opened) and self._version:
             return self._version
         with _translated(self.folder):
+            self._sweep()  # what a commit that failed left behind
             version = self._version + 1
             dense_files = self._write_vectors(version)
             lexical_files = self._write_postings(version)
             for folder in (self.folder / "dense", self.folder / "lexical", self.folder):
                 _sync(folder)
-            self._commit_rows(version, dense_files, lexical_files)
-            self._version = version
-            self._new, self._closed, self._opened = [], {}, []
+            try:
+                self._commit_rows(version, dense_files, lexical_files)
+            finally:
+                if self._store.version == version:  # also where an interrupt came in with the commit
+                    self._version = version
+                    self._new, self._closed, self._opened = [], {}, []
             self._sweep()
         return version
 
@@ -180,8 +182,7 @@ class Writer:
         live = key_ranges(list(self.documents.values()))
         parts = [dense.read_rows(segment, live) for segment in reversed(merged)]
         parts += [
-            (np.arange(c.document.content, c.document.content + len(c.chunks)), c.vectors)
-            for c in contents
+            (np.arange(c.document.content, c.document.content + len(c.chunks)), c.vectors) for c in contents
         ]
         keys = np.concatenate([keys for keys, _ in parts])
         vectors = np.concatenate([vectors for _, vectors in parts])
@@ -216,11 +217,11 @@ class Writer:
         named = {file.name for file in self._store.files()}
         for path in (self.folder / "dense").iterdir():
             if f"dense/{path.name}" not in named:
-                path.unlink()
+                path.unlink(missing_ok=True)
         folders = {Path(name).parent.name for name in named if name.startswith("lexical/")}
         for path in (self.folder / "lexical").iterdir():
             if path.name not in folders:
-                shutil.rmtree(path)
+                shutil.rmtree(path, ignore_errors=True)  # what stays now goes with the next sweep
 
 
 def _record(folder: Path, name: str, kind: str, known: StoredFile | None = None) -> StoredFile:

@@ -4,6 +4,7 @@ The splitter runs without overlap and without stripping, so its parts join exact
 offsets are a running sum. Overlap, where wanted, is reading the neighbours at packing time.
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -36,9 +37,7 @@ class ChunkingConfig:
             raise ValueError(f"chunking.max_tokens must be at least 16, got {self.max_tokens}")
 
 
-def split(
-    document: Document, config: ChunkingConfig, count_tokens: Callable[[str], int]
-) -> list[Chunk]:
+def split(document: Document, config: ChunkingConfig, count_tokens: Callable[[str], int]) -> list[Chunk]:
     """The chunks of `document`, in order; together they are its text.
 
     No chunk holds more than `config.max_tokens` tokens, unless a single character does. Chunks
@@ -101,7 +100,8 @@ def _within_limit(part: str, size: int, count_tokens: Callable[[str], int]) -> l
     """`part`, halved as often as its tokens demand: the sum of pieces is not the count of the whole."""
     if count_tokens(part) <= size or len(part) == 1:
         return [part]
-    middle = part.rfind(" ", 0, len(part) // 2 + 1) + 1 or len(part) // 2
+    gaps = [gap.end() for gap in re.finditer(r"\s(?!$)", part)] or [len(part) // 2]
+    middle = min(gaps, key=lambda gap: abs(gap - len(part) / 2))
     return [
         piece
         for start, end in pairwise((0, middle, len(part)))

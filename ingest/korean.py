@@ -1,21 +1,23 @@
 """Korean text: sentence spans, index terms, joining words that a line break cut.
 
-Kiwi does the morphology. Loading it takes about 3 s and 0.5 GB, so one analyser lives per process
-and is loaded at first use; forked children share it. `BigramAnalyser` needs neither.
+Kiwi does the morphology. Loading it takes about 3 s and 0.5 GB, so one lives per process and is
+loaded at first use; forked children share it. `BigramAnalyser` needs neither.
 """
 
 import re
 import unicodedata
+import warnings
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Protocol
 
 from ingest.errors import MissingDependency
 
 # Kiwi's tags that carry content: nouns, numbers, verbs, adjectives, roots, foreign words, Hanja.
-CONTENT_TAGS = frozenset("NNG NNP NNB NR NP VV VA XR MAG SL SH SN".split())
+CONTENT_TAGS = frozenset(["NNG", "NNP", "NNB", "NR", "NP", "VV", "VA", "XR", "MAG", "SL", "SH", "SN"])
 # Content tags whose one-syllable forms say nothing (것, 수, 등, 하다, 되다 …).
-WEAK_TAGS = frozenset("NNB NP VV VA MAG".split())
+WEAK_TAGS = frozenset(["NNB", "NP", "VV", "VA", "MAG"])
 
 HANGUL_RUN = re.compile(r"[가-힣]+")
 WORD = re.compile(r"[0-9a-z]+(?:[.,][0-9]+)*|[\u3400-\u9fff\uf900-\ufaff]+")
@@ -84,16 +86,17 @@ class KiwiAnalyser:
     """Content morphemes by Kiwi, and bigrams beside them, which forgive what Kiwi cuts wrongly."""
 
     def __init__(self) -> None:
-        import kiwipiepy
-
-        self._kiwi = load_kiwi()
+        try:
+            import kiwipiepy
+        except ImportError as exc:
+            raise MissingDependency(library="kiwipiepy", extra="") from exc
         self.name = f"kiwi-{kiwipiepy.__version__}+bigram-1"
 
     def terms(self, texts: Sequence[str]) -> list[list[str]]:
-        folded = [fold(text) for text in texts]
+        tokenize = load_kiwi().tokenize
         return [
-            [*_content_forms(tokens), *bigrams(text), *words(text)]
-            for text, tokens in zip(folded, self._kiwi.tokenize(folded), strict=True)
+            [*_content_forms(tokenize(folded)), *bigrams(folded), *words(folded)]
+            for folded in map(fold, texts)
         ]
 
 
@@ -116,12 +119,19 @@ def _content_forms(tokens: Iterable) -> list[str]:
 
 @lru_cache(maxsize=1)
 def load_kiwi():
-    """The process's one Kiwi. One thread: its own threads were slower than processes."""
+    """The process's one Kiwi, ready for use: what it would load later, forked children would not share.
+
+    Without threads: its own were slower than processes, and a forked child has none of them (with
+    `num_workers=1`, kiwipiepy 0.24.1 hangs there for ever).
+    """
     try:
         from kiwipiepy import Kiwi
     except ImportError as exc:
         raise MissingDependency(library="kiwipiepy", extra="") from exc
-    return Kiwi(num_workers=1)
+    with warnings.catch_warnings(category=DeprecationWarning, action="ignore"):
+        kiwi = Kiwi(num_workers=0)  # 0 meant another thing before 0.21, and it warns of that
+    kiwi.tokenize("가")
+    return kiwi
 
 
 @lru_cache(maxsize=2)
@@ -140,6 +150,14 @@ def glue_breaks(lines: Sequence[str]) -> list[bool]:
     Returns:
         len(lines) - 1 booleans; True where the break fell between words.
     """
-    if len(lines) < 2:
-        return []
-    return list(load_kiwi().glue(list(lines), return_space_insertions=True)[1])
+    return [_scores_higher_apart(before.strip(), after.strip()) for before, after in pairwise(lines)]
+
+
+def _scores_higher_apart(before: str, after: str) -> bool:
+    """What `Kiwi.glue` does, which needs threads."""
+
+    def score(text: str) -> float:
+        return load_kiwi().analyze(text, z_coda=False)[0][1]
+
+    spaced = re.search(r"[0-9A-Za-z]$", before) is not None
+    return spaced or score(f"{before} {after}") >= score(before + after)

@@ -102,17 +102,14 @@ def _without_running_lines(lines: Sequence[Line], page_count: int) -> list[Line]
         by_page.setdefault(line.page, []).append(position)
     edges = {page: {*of[:EDGE_LINES], *of[-EDGE_LINES:]} for page, of in by_page.items()}
     shapes = Counter(
-        shape
-        for page in edges.values()
-        for shape in {_shape(lines[position].text) for position in page}
+        shape for page in edges.values() for shape in {_shape(lines[position].text) for position in page}
     )
     needed = max(3, RUNNING_SHARE * page_count)
     running = {
         position
         for page in edges.values()
         for position in page
-        if PAGE_NUMBER.fullmatch(lines[position].text)
-        or shapes[_shape(lines[position].text)] >= needed
+        if PAGE_NUMBER.fullmatch(lines[position].text) or shapes[_shape(lines[position].text)] >= needed
     }
     return [line for position, line in enumerate(lines) if position not in running]
 
@@ -127,9 +124,7 @@ def _joints(lines: Sequence[Line]) -> list[str]:
     # Lines of a contents page are filled with leaders; they say nothing of the others' width.
     widths = sorted(_width(line.text) for line in lines if not LEADERS.search(line.text))
     full = widths[int(0.9 * (len(widths) - 1))] if widths else 0
-    open_at = [
-        position for position, pair in enumerate(pairwise(lines)) if _continues(*pair, full)
-    ]
+    open_at = [position for position, pair in enumerate(pairwise(lines)) if _continues(*pair, full)]
     marked = _marks_word_breaks([lines[position] for position in open_at])
     unclear = []
     for position in open_at:
@@ -145,6 +140,8 @@ def _joints(lines: Sequence[Line]) -> list[str]:
 
 def _continues(before: Line, after: Line, full: float) -> bool:
     """Whether `after` goes on with the paragraph of `before`."""
+    if not unicodedata.is_normalized("NFC", before.text[-8:] + after.text[:8]):
+        return False  # a line that begins with half a syllable or an accent would change its neighbour
     ended = PARAGRAPH_END.search(before.text)
     wide = _width(before.text) >= full * (FULL_LINE if ended else INDENTED_LINE)
     if not wide or after.page - before.page > 1 or LEADERS.search(before.text):

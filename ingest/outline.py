@@ -21,9 +21,7 @@ OUTLINE_LEVELS = 4  # deeper bookmarks are mostly single paragraphs
 MAX_TITLE = 60
 
 
-def find_headings(
-    text: str, pages: Sequence[Page], outline: Sequence[OutlineEntry]
-) -> tuple[Heading, ...]:
+def find_headings(text: str, pages: Sequence[Page], outline: Sequence[OutlineEntry]) -> tuple[Heading, ...]:
     """Headings of `text` in order, from its numbering and from the PDF's bookmarks.
 
     Lines of contents pages (leaders and a page number) are no headings.
@@ -75,9 +73,7 @@ def _from_numbering(text: str) -> Iterator[Heading]:
         start += len(line) + 1
 
 
-def _from_outline(
-    text: str, pages: Sequence[Page], outline: Sequence[OutlineEntry]
-) -> Iterator[Heading]:
+def _from_outline(text: str, pages: Sequence[Page], outline: Sequence[OutlineEntry]) -> Iterator[Heading]:
     """Bookmarks whose title stands at the start of a line of their page, found without its spaces."""
     for entry in outline:
         squeezed = re.sub(r"\s+", "", entry.title)

@@ -4,6 +4,7 @@ Nothing here repairs text; see normalise.py.
 """
 
 import logging
+import os
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -97,10 +98,10 @@ def _read_pages(pdf, labels: Sequence[str]) -> Iterator[RawPage]:
     for index in range(len(pdf)):
         try:
             page = pdf[index]
+            textpage = page.get_textpage()
         except pypdfium2.PdfiumError:  # one page that cannot be loaded leaves the others readable
             yield RawPage(index + 1, labels[index], "", 1)
             continue
-        textpage = page.get_textpage()
         text = textpage.get_text_range(errors="replace") if textpage.count_chars() else ""
         objects = pypdfium2.raw.FPDFPage_CountObjects(page)
         textpage.close()
@@ -108,9 +109,7 @@ def _read_pages(pdf, labels: Sequence[str]) -> Iterator[RawPage]:
         yield RawPage(index + 1, labels[index], text, objects)
 
 
-def _structure(
-    data: bytes, password: str, page_count: int
-) -> tuple[list[str], list[OutlineEntry], str]:
+def _structure(data: bytes, password: str, page_count: int) -> tuple[list[str], list[OutlineEntry], str]:
     """Labels, outline and title by pypdf; plain numbers and nothing where it cannot read them."""
     from pypdf import PdfReader
 
@@ -121,7 +120,7 @@ def _structure(
         if len(reader.pages) != page_count:
             return labels, [], ""
         if "/PageLabels" in reader.trailer["/Root"]:
-            labels = [str(label) for label in reader.page_labels]
+            labels = [_one_line(str(label)) for label in reader.page_labels]
         title = str(reader.metadata.title or "") if reader.metadata else ""
         return labels, list(_walk_outline(reader, reader.outline, 1)), title
     except RecursionError:
@@ -143,12 +142,22 @@ def _walk_outline(reader, entries, level: int) -> Iterator[OutlineEntry]:
 def _title(path: Path, metadata_title: str) -> str:
     """The file's name: metadata titles of office software are mostly wrong («제목 없음», a template's).
 
-    Used only where the name says nothing, as in `1234.pdf`. Names are often NFD (macOS).
+    Used only where the name says nothing, as in `1234.pdf`. Names are often NFD (macOS), and CP949
+    where a Korean Windows archive was unpacked.
     """
-    stem = unicodedata.normalize("NFC", path.stem).replace("_", " ").strip()
+    stem = unicodedata.normalize("NFC", _readable(path.stem)).replace("_", " ").strip()
     metadata_title = _one_line(metadata_title)
     named = re.search(r"[^\W\d_]{2,}", stem)
     return stem if named or not metadata_title else metadata_title
+
+
+def _readable(name: str) -> str:
+    """`name` without lone surrogates, which stand for bytes that are not UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(name).decode("cp949", "replace")
+    return name
 
 
 def _one_line(text: str) -> str:

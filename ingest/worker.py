@@ -3,10 +3,13 @@
 A bad file fails alone: a hang ends at the time limit, a leak at the memory limit, and a crash takes
 one child. The pool is a helper process that loads Kiwi once and forks the children, so they share
 its 0.5 GB; it is started fresh, never forked from the caller, whose threads a fork would not
-survive. Messages are JSON with a length in front. Where there is no fork (Windows), files are read
+survive. Each child has a socket of its own, which the helper hands to the caller: nobody else holds
+the child's end, so a child that dies in the middle of an answer leaves an end of file and no half
+message. Messages are JSON with a length in front. Where there is no fork (Windows), files are read
 in the calling process, without limits.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -18,13 +21,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from ingest.chunking import ChunkingConfig, split
 from ingest.document import Chunk, Document, Heading, Page
 from ingest.errors import UnreadableFile
-from ingest.korean import open_analyser
+from ingest.korean import load_kiwi, open_analyser
 from ingest.normalise import normalise
 from ingest.outline import find_headings
 from ingest.pdf import read_pdf
@@ -32,6 +36,7 @@ from ingest.pdf import read_pdf
 # Raise it whenever the same file could give another text or other chunks: it makes files «changed».
 PARSER_VERSION = 1
 FRAME = struct.Struct(">I")
+CHILD = struct.Struct(">II")  # number of the child, signal that ended the one before it
 CONTEXT_SEPARATOR = "\n"
 
 
@@ -144,80 +149,109 @@ class WorkerPool:
     def __init__(self, options: ParseOptions) -> None:
         self._options = options
         self._size = options.limits.workers or os.cpu_count() or 1
-        self._sockets: list[socket.socket] = []
         self._process: subprocess.Popen | None = None
+        self._helper: socket.socket | None = None
+        self._children: dict[int, socket.socket] = {}
 
     def __enter__(self) -> "WorkerPool":
         return self
 
     def __exit__(self, *exc_info) -> None:
-        for connection in self._sockets:
-            connection.close()
-        if self._process is not None:
-            try:  # children in the middle of a file would go on until it is read
-                os.killpg(self._process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-            self._process.wait()
+        self._stop()
 
     def parse(self, paths: Iterable[str]) -> Iterator[Parsed | UnreadableFile]:
-        """Each path's result, in order: what it holds, or why it cannot be read."""
+        """Each path's result, in order: what it holds, or why it cannot be read. One call at a time."""
         if not hasattr(os, "fork"):
             parser = Parser(self._options)
             yield from (_outcome(parser.parse, path) for path in paths)
             return
-        if self._process is None:
-            self._start()
-        yield from self._schedule(enumerate(paths))
+        jobs = iter(paths)
+        for first in jobs:  # where there is nothing to read, nothing is started
+            if self._process is None:
+                self._start()
+            yield from self._schedule(enumerate(chain([first], jobs)))
 
     def _start(self) -> None:
-        pairs = [socket.socketpair() for _ in range(self._size)]
-        self._sockets = [ours for ours, _ in pairs]
-        descriptors = [theirs.fileno() for _, theirs in pairs]
+        self._helper, theirs = socket.socketpair()
         source = str(Path(__file__).resolve().parents[1])
         path = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "ingest.worker", *map(str, descriptors)],
+            [sys.executable, "-m", "ingest.worker", str(theirs.fileno()), str(self._size)],
             stdin=subprocess.PIPE,
-            pass_fds=descriptors,
+            pass_fds=[theirs.fileno()],
             start_new_session=True,  # Ctrl-C goes to the caller, which ends the pool in good order
             env={**os.environ, "PYTHONPATH": path},
         )
-        for _, theirs in pairs:
-            theirs.close()
-        self._process.stdin.write(json.dumps(asdict(self._options)).encode())
-        self._process.stdin.close()
+        theirs.close()
+        # Where it has ended already, its socket says so, too.
+        with contextlib.suppress(BrokenPipeError), self._process.stdin as pipe:
+            pipe.write(json.dumps(asdict(self._options)).encode())
+
+    def _stop(self) -> None:
+        if self._process is None:
+            return
+        for connection in (self._helper, *self._children.values()):
+            connection.close()
+        # Children in the middle of a file would go on until it is read.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._process, self._helper, self._children = None, None, {}
 
     def _schedule(self, jobs: Iterator[tuple[int, str]]) -> Iterator[Parsed | UnreadableFile]:
-        idle = list(self._sockets)
+        idle = list(self._children.values())
         running: dict[socket.socket, tuple[int, str]] = {}
         finished: dict[int, Parsed | UnreadableFile] = {}
         selector = selectors.DefaultSelector()
-        for connection in self._sockets:
+        for connection in (self._helper, *idle):
             selector.register(connection, selectors.EVENT_READ)
         due, more = 0, True
-        while more or running or finished:
-            while more and idle and len(running) + len(finished) < 4 * self._size:
-                job = next(jobs, None)
-                more = job is not None
-                if job:
-                    connection = idle.pop()
-                    running[connection] = job
-                    _send(connection, job)
-            while due in finished:
-                yield finished.pop(due)
-                due += 1
-            for key, _ in selector.select() if running else ():
-                connection = key.fileobj
-                reply = _receive(connection)
-                if reply is None:
-                    raise RuntimeError("the reading process ended; see its messages above")
-                number, path = running.get(connection, (None, ""))
-                if reply.get("number", number) == number is not None:
-                    finished[number] = self._result(path, reply)
-                    del running[connection]
-                    idle.append(connection)
-        selector.close()
+        try:
+            while more or running or finished:
+                while more and idle and len(running) + len(finished) < 4 * self._size:
+                    job = next(jobs, None)
+                    more = job is not None
+                    if job:
+                        connection = idle.pop()
+                        running[connection] = job
+                        _send(connection, job)
+                while due in finished:
+                    yield finished.pop(due)
+                    due += 1
+                for key, _ in selector.select() if running or (more and not idle) else ():
+                    if key.fileobj.fileno() < 0:
+                        continue  # closed in this round: it died
+                    if key.fileobj is self._helper:
+                        old, died, new = self._next_child()
+                        if old in running:
+                            number, path = running.pop(old)
+                            finished[number] = self._result(path, _receive(old) or {"signal": died})
+                        if old is not None:
+                            _forget(selector, idle, old)
+                            old.close()
+                        selector.register(new, selectors.EVENT_READ)
+                        idle.append(new)
+                    elif (reply := _receive(key.fileobj)) is None:
+                        _forget(selector, idle, key.fileobj)  # dead; the helper is to say how
+                    else:
+                        number, path = running.pop(key.fileobj)
+                        finished[number] = self._result(path, reply)
+                        if not _ends_child(reply):
+                            idle.append(key.fileobj)
+        finally:
+            selector.close()
+            if running:  # not read to the end: the answers would come to nobody
+                self._stop()
+
+    def _next_child(self) -> tuple[socket.socket | None, int, socket.socket]:
+        """The child that died, if one did, the signal that ended it, and the new one in its place."""
+        message, descriptors, _, _ = socket.recv_fds(self._helper, CHILD.size, 1)
+        if not message:
+            raise RuntimeError("the reading process ended; see its messages above")
+        slot, died = CHILD.unpack(message)
+        new = socket.socket(fileno=descriptors[0])
+        old, self._children[slot] = self._children.get(slot), new
+        return old, died, new
 
     def _result(self, path: str, reply: dict[str, Any]) -> Parsed | UnreadableFile:
         if "signal" in reply:
@@ -253,9 +287,7 @@ def _chunk(document: dict[str, Any], row: list) -> Chunk:
     # The text does not travel twice: chunks tile the document.
     identity, start, end, context, first_page, last_page, tokens = row
     text = document["text"][start:end]
-    return Chunk(
-        identity, document["id"], start, end, text, context, first_page, last_page, tokens
-    )
+    return Chunk(identity, document["id"], start, end, text, context, first_page, last_page, tokens)
 
 
 def _outcome(parse: Callable[[str], Parsed], path: str) -> Parsed | UnreadableFile:
@@ -265,25 +297,22 @@ def _outcome(parse: Callable[[str], Parsed], path: str) -> Parsed | UnreadableFi
         return failure
 
 
-# The helper process: loads what is heavy once, then keeps one forked child at each socket.
+# The helper process: loads what is heavy once, then keeps `size` forked children.
 
 
-def main(descriptors: Sequence[int]) -> None:
-    """Serve the parent at the sockets `descriptors`; options come as JSON on standard input."""
+def main(descriptor: int, size: int) -> None:
+    """Serve the parent at the socket `descriptor`; options come as JSON on standard input."""
     parser = Parser(_load_options(json.load(sys.stdin)))
-    children = {_fork_child(parser, descriptor): descriptor for descriptor in descriptors}
-    while children:
-        pid, status = os.wait()
-        descriptor = children.pop(pid)
-        if status == 0:  # the parent closed its end
-            continue
-        died = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-        with socket.socket(fileno=os.dup(descriptor)) as connection:
-            try:
-                _send_frame(connection, {"signal": died})
-            except OSError:
-                return
-        children[_fork_child(parser, descriptor)] = descriptor
+    load_kiwi()  # line breaks need it, whatever the analyser
+    parent = socket.socket(fileno=descriptor)
+    with contextlib.suppress(BrokenPipeError):  # the parent is gone
+        slots = {_fork_child(parser, parent, slot, 0): slot for slot in range(size)}
+        while slots:
+            pid, status = os.wait()
+            slot = slots.pop(pid)
+            if status:  # else the parent closed its end
+                died = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+                slots[_fork_child(parser, parent, slot, died)] = slot
 
 
 def _load_options(options: dict[str, Any]) -> ParseOptions:
@@ -296,28 +325,41 @@ def _load_options(options: dict[str, Any]) -> ParseOptions:
     )
 
 
-def _fork_child(parser: Parser, descriptor: int) -> int:
+def _fork_child(parser: Parser, parent: socket.socket, slot: int, died: int) -> int:
+    """Fork a child and hand its socket to the parent; `died`: the signal that ended the one before."""
+    ours, theirs = socket.socketpair()
     pid = os.fork()
-    if pid:
-        return pid
-    status = 1
-    try:
-        _serve(parser, descriptor)
-        status = 0
-    finally:
-        os._exit(status)
+    if not pid:
+        status = 1
+        try:
+            ours.close()
+            parent.close()
+            _serve(parser, theirs)
+            status = 0
+        finally:
+            os._exit(status)
+    theirs.close()
+    socket.send_fds(parent, [CHILD.pack(slot, died)], [ours.fileno()])
+    ours.close()
+    return pid
 
 
-def _serve(parser: Parser, descriptor: int) -> None:
+def _serve(parser: Parser, connection: socket.socket) -> None:
     limits = parser._options.limits
     _limit_memory(limits.max_memory_mb * 2**20)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends a child that hangs inside a library
-    connection = socket.socket(fileno=descriptor)
     while (job := _receive(connection)) is not None:
         signal.setitimer(signal.ITIMER_REAL, limits.timeout_seconds)
         reply = _reply(parser, job["path"])
         signal.setitimer(signal.ITIMER_REAL, 0)
-        _send_frame(connection, {"number": job["number"], **reply})
+        _send_frame(connection, reply)
+        if _ends_child(reply):
+            os._exit(1)
+
+
+def _ends_child(reply: dict[str, Any]) -> bool:
+    """A child that ran out of memory ends: it keeps what the file took, and the next would lack it."""
+    return reply.get("reason") == "memory"
 
 
 def _limit_memory(allowance: int) -> None:
@@ -352,15 +394,22 @@ def _reply(parser: Parser, path: str) -> dict[str, Any]:
             "headings": [[h.level, h.title, h.start] for h in document.headings],
         },
         "chunks": [
-            [c.id, c.start, c.end, c.context, c.first_page, c.last_page, c.tokens]
-            for c in parsed.chunks
+            [c.id, c.start, c.end, c.context, c.first_page, c.last_page, c.tokens] for c in parsed.chunks
         ],
         "terms": parsed.terms,
     }
 
 
 def _send(connection: socket.socket, job: tuple[int, str]) -> None:
-    _send_frame(connection, {"number": job[0], "path": job[1]})
+    with contextlib.suppress(BrokenPipeError):  # a child that died idle; the helper will say so
+        _send_frame(connection, {"path": job[1]})
+
+
+def _forget(selector: selectors.BaseSelector, idle: list[socket.socket], dead: socket.socket) -> None:
+    if dead in selector.get_map():
+        selector.unregister(dead)
+    if dead in idle:
+        idle.remove(dead)
 
 
 def _send_frame(connection: socket.socket, message: dict[str, Any]) -> None:
@@ -391,4 +440,4 @@ def _receive_exactly(connection: socket.socket, count: int) -> bytes | None:
 
 
 if __name__ == "__main__":
-    main([int(argument) for argument in sys.argv[1:]])
+    main(int(sys.argv[1]), int(sys.argv[2]))

@@ -1,10 +1,10 @@
 """Cited answers from long Korean documents, on your own machines.
 
-    from rag import Pipeline
+from rag import Pipeline
 
-    with Pipeline.open("rag-index") as pipeline:
-        pipeline.ingest(["문서폴더"])
-        print(pipeline.ask("연차휴가는 며칠인가요?").text)
+with Pipeline.open("rag-index") as pipeline:
+    pipeline.ingest(["문서폴더"])
+    print(pipeline.ask("연차휴가는 며칠인가요?").text)
 """
 
 from rag.answer import Answer, BudgetLedger, Citation

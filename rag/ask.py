@@ -49,9 +49,7 @@ def ask_stream(stages: Stages, question: str, allowed: Filter) -> Iterator[str |
 
 def _prompts(stages: Stages, questions: Sequence[str], allowed: Filter) -> list[Prompt]:
     search, generation = stages.config.search, stages.config.generator
-    found = stages.retriever.retrieve(
-        questions, search.k, search.mode, allowed, search.dense_weight
-    )
+    found = stages.retriever.retrieve(questions, search.k, search.mode, allowed, search.dense_weight)
     reserved = generation.reserved_output + stages.generator.margin
     return [
         pack(question, passages, stages.retriever.find, stages.tokenizer, generation.window, reserved)
@@ -107,9 +105,7 @@ def _warnings(stages: Stages, completion: Completion, dropped: int) -> list[str]
     return warnings
 
 
-def _unreadable(
-    retriever: Retriever, passages: Sequence[PackedPassage]
-) -> tuple[UnreadablePages, ...]:
+def _unreadable(retriever: Retriever, passages: Sequence[PackedPassage]) -> tuple[UnreadablePages, ...]:
     documents = {p.document_id: retriever.find(p.document_id) for p in passages}
     pages = retriever.store.unreadable_pages(documents.values())
     return tuple(

@@ -42,9 +42,7 @@ def resolve(
     sentences, citations = [], []
     for start, end, markers in _cited_spans(text):
         claim = MARKER.sub("", text[start:end])
-        made = [
-            _cite(len(sentences), claim, by_marker[marker], pages_of) for marker in markers
-        ]
+        made = [_cite(len(sentences), claim, by_marker[marker], pages_of) for marker in markers]
         support: Support = strongest(citation.support for citation in made)
         sentences.append(Sentence(text[start:end], start, end, markers, support))
         citations += made

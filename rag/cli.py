@@ -52,12 +52,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help=say(
         "한국어 PDF 문서에 질문하고, 문장마다 문서·쪽·원문이 붙은 답을 받습니다.\n\n"
-        "처음이라면:  [bold]rag ingest 문서폴더[/bold]  다음에  [bold]rag ask \"연차는 며칠인가요?\"[/bold]\n\n"
+        '처음이라면:  [bold]rag ingest 문서폴더[/bold]  다음에  [bold]rag ask "연차는 며칠인가요?"[/bold]\n\n'
         "모델이나 GPU가 없어도 됩니다(내장 프로필: 문서의 문장을 그대로 뽑아 답합니다). "
         "GPU 서버가 있으면 [bold]rag init --profile gpu[/bold] 로 설정하세요. "
         "안 되는 것이 있으면 [bold]rag doctor[/bold] 가 이유와 해결책을 알려 줍니다.",
         "Ask questions over Korean PDFs; every sentence of the answer cites document, page and words.\n\n"
-        "To begin:  [bold]rag ingest FOLDER[/bold]  and then  [bold]rag ask \"연차는 며칠인가요?\"[/bold]\n\n"
+        'To begin:  [bold]rag ingest FOLDER[/bold]  and then  [bold]rag ask "연차는 며칠인가요?"[/bold]\n\n'
         "No model and no GPU needed (the embedded profile answers with sentences of the documents). "
         "With a GPU server: [bold]rag init --profile gpu[/bold]. "
         "If something does not work, [bold]rag doctor[/bold] says why and what to do.",
@@ -148,23 +148,28 @@ def err() -> Console:
     )
 )
 def ingest(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help=say("파일이나 폴더", "files or folders"))],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help=say("파일이나 폴더", "files or folders"))
+    ],
     password: Annotated[
         list[str], typer.Option(help=say("암호가 걸린 PDF의 암호", "password of locked PDFs"))
-    ] = [],  # noqa: B006 - typer reads it, nobody changes it
+    ] = [],
     group: Annotated[
         list[str], typer.Option(help=say("이 문서들을 볼 수 있는 그룹", "group that may see these documents"))
-    ] = [],  # noqa: B006
+    ] = [],
     workers: Annotated[
         int | None, typer.Option(help=say("동시에 읽을 파일 수", "files read at a time"))
     ] = None,
     sync: Annotated[
         bool,
-        typer.Option("--sync", help=say("폴더에서 없어진 파일은 색인에서도 뺌", "remove what has gone from the folders")),
+        typer.Option(
+            "--sync",
+            help=say("폴더에서 없어진 파일은 색인에서도 뺌", "remove what has gone from the folders"),
+        ),
     ] = False,
     index: IndexOption = DEFAULT_INDEX,
     config: ConfigOption = None,
-    overrides: SetOption = [],  # noqa: B006
+    overrides: SetOption = [],
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -184,9 +189,7 @@ def ingest(
             def advance(done: int, total: int, pages: int, path: str) -> None:
                 bar.update(task, completed=done, total=total, pages=pages)
 
-            report = pipeline.ingest(
-                paths, groups=group, passwords=password, sync=sync, progress=advance
-            )
+            report = pipeline.ingest(paths, groups=group, passwords=password, sync=sync, progress=advance)
     if as_json:
         print_json(ingest_json(report))
     else:
@@ -268,17 +271,19 @@ def search(
     query: Annotated[str | None, typer.Argument(help=say("찾을 말", "what to look for"))] = None,
     queries: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help=say('{"id","query"} 가 한 줄씩 든 JSONL', 'JSONL of {"id","query"}')),
+        typer.Option(
+            metavar="FILE", help=say('{"id","query"} 가 한 줄씩 든 JSONL', 'JSONL of {"id","query"}')
+        ),
     ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help=say("대목 수", "how many passages"))] = 10,
     mode: Annotated[
         str | None, typer.Option(help=say("hybrid, lexical 또는 dense", "hybrid, lexical or dense"))
     ] = None,
-    groups: AsOption = [],  # noqa: B006
-    documents: DocumentOption = [],  # noqa: B006
+    groups: AsOption = [],
+    documents: DocumentOption = [],
     index: IndexOption = DEFAULT_INDEX,
     config: ConfigOption = None,
-    overrides: SetOption = [],  # noqa: B006
+    overrides: SetOption = [],
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -332,7 +337,9 @@ def show_search(pipeline: Pipeline, passages: Sequence[Passage], seconds: float)
         document = pipeline.retriever.find(passage.chunk.document_id)
         place = place_of(passage.chunk.first_page, passage.chunk.last_page)
         title = Text(f"{passage.rank}. {document.title}, {place}", style="bold")
-        title.append(f"  {passage.score:.3f}  {inner_context(passage.chunk.context, document.title)}", style="dim")
+        title.append(
+            f"  {passage.score:.3f}  {inner_context(passage.chunk.context, document.title)}", style="dim"
+        )
         console.print(title)
         console.print(Padding(Text(shorten(passage.chunk.text, 300)), (0, 0, 1, 3), expand=False))
     console.print(
@@ -360,11 +367,11 @@ def ask(
             metavar="FILE", help=say('{"id","question"} 이 한 줄씩 든 JSONL', 'JSONL of {"id","question"}')
         ),
     ] = None,
-    groups: AsOption = [],  # noqa: B006
-    documents: DocumentOption = [],  # noqa: B006
+    groups: AsOption = [],
+    documents: DocumentOption = [],
     index: IndexOption = DEFAULT_INDEX,
     config: ConfigOption = None,
-    overrides: SetOption = [],  # noqa: B006
+    overrides: SetOption = [],
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -466,7 +473,9 @@ def show_citations(console: Console, answer: Answer) -> None:
         if inner := inner_context(context, citation.title):
             line.append(f"  {inner}", style="dim")
         console.print(line)
-        console.print(Padding(Text(f"“{shorten(citation.quote, 400)}”", style="cyan"), (0, 0, 0, 6), expand=False))
+        console.print(
+            Padding(Text(f"“{shorten(citation.quote, 400)}”", style="cyan"), (0, 0, 0, 6), expand=False)
+        )
     loose = [s for s in answer.sentences if s.support in ("uncited", "unsupported")]
     for sentence in loose:
         why = say("근거가 없는 문장", "no evidence for")
@@ -515,12 +524,14 @@ def text(
     document: Annotated[str, typer.Argument(metavar="ID", help=say("아이디나 파일 이름", "id or file name"))],
     page: Annotated[int | None, typer.Option(min=1, help=say("이 쪽만", "only this page"))] = None,
     start: Annotated[int | None, typer.Option(min=0, help=say("첫 글자", "first character"))] = None,
-    end: Annotated[int | None, typer.Option(min=0, help=say("끝 글자(제외)", "last character, excluded"))] = None,
-    groups: AsOption = [],  # noqa: B006
-    documents: DocumentOption = [],  # noqa: B006
+    end: Annotated[
+        int | None, typer.Option(min=0, help=say("끝 글자(제외)", "last character, excluded"))
+    ] = None,
+    groups: AsOption = [],
+    documents: DocumentOption = [],
     index: IndexOption = DEFAULT_INDEX,
     config: ConfigOption = None,
-    overrides: SetOption = [],  # noqa: B006
+    overrides: SetOption = [],
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -547,8 +558,7 @@ def text(
                 "end": start + len(body),
                 "text": body,
                 "pages": [
-                    {"number": p.number, "label": p.label, "start": p.start, "end": p.end}
-                    for p in shown
+                    {"number": p.number, "label": p.label, "start": p.start, "end": p.end} for p in shown
                 ],
             }
         )
@@ -562,9 +572,11 @@ def text(
 )
 def tokens(
     text: Annotated[str | None, typer.Argument(help=say("글", "the text"))] = None,
-    file: Annotated[Path | None, typer.Option("--file", help=say("글이 든 UTF-8 파일", "a UTF-8 file"))] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", help=say("글이 든 UTF-8 파일", "a UTF-8 file"))
+    ] = None,
     config: ConfigOption = None,
-    overrides: SetOption = [],  # noqa: B006
+    overrides: SetOption = [],
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -585,11 +597,11 @@ def tokens(
 
 @app.command("list", help=say("색인된 문서의 목록입니다.", "List the documents of the index."))
 def list_documents(
-    groups: AsOption = [],  # noqa: B006
-    documents: DocumentOption = [],  # noqa: B006
+    groups: AsOption = [],
+    documents: DocumentOption = [],
     index: IndexOption = DEFAULT_INDEX,
     config: ConfigOption = None,
-    overrides: SetOption = [],  # noqa: B006
+    overrides: SetOption = [],
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -618,7 +630,13 @@ def list_documents(
             )
             return
     table = Table(box=None, pad_edge=False)
-    for name in (say("아이디", "id"), say("제목", "title"), say("쪽", "pages"), say("청크", "chunks"), say("그룹", "groups")):
+    for name in (
+        say("아이디", "id"),
+        say("제목", "title"),
+        say("쪽", "pages"),
+        say("청크", "chunks"),
+        say("그룹", "groups"),
+    ):
         table.add_column(name, overflow="fold")
     for d in found:
         table.add_row(d.id, Text(d.title), f"{counts[d.id]:,}", f"{d.chunks:,}", ", ".join(d.groups))
@@ -629,7 +647,7 @@ def list_documents(
 def status(
     index: IndexOption = DEFAULT_INDEX,
     config: ConfigOption = None,
-    overrides: SetOption = [],  # noqa: B006
+    overrides: SetOption = [],
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -645,20 +663,21 @@ def status(
 
 
 @app.command(
-    help=say("색인의 모든 바이트를 확인합니다. 문제가 있으면 종료 코드 1.", "Read every byte of the index; exit code 1 if something is wrong.")
+    help=say(
+        "색인의 모든 바이트를 확인합니다. 문제가 있으면 종료 코드 1.",
+        "Read every byte of the index; exit code 1 if something is wrong.",
+    )
 )
 def check(
     index: IndexOption = DEFAULT_INDEX,
     config: ConfigOption = None,
-    overrides: SetOption = [],  # noqa: B006
+    overrides: SetOption = [],
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     version, findings = open_pipeline(index, config, overrides).check()
     if as_json:
-        print_json(
-            {"ok": not findings, "version": version, "findings": [asdict(f) for f in findings]}
-        )
+        print_json({"ok": not findings, "version": version, "findings": [asdict(f) for f in findings]})
     elif findings:
         for finding in findings:
             out().print(Text(f"✗ {finding.file}: {finding.what} — {finding.remedy}", style="red"))
@@ -670,11 +689,12 @@ def check(
 @app.command(help=say("문서를 색인에서 뺍니다.", "Take documents out of the index."))
 def delete(
     names: Annotated[
-        list[str], typer.Argument(metavar="ID|PATH...", help=say("아이디, 경로, 파일 이름", "ids, paths or file names"))
+        list[str],
+        typer.Argument(metavar="ID|PATH...", help=say("아이디, 경로, 파일 이름", "ids, paths or file names")),
     ],
     index: IndexOption = DEFAULT_INDEX,
     config: ConfigOption = None,
-    overrides: SetOption = [],  # noqa: B006
+    overrides: SetOption = [],
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -711,14 +731,18 @@ def init(
             file.write(TEMPLATES[profile])
     except FileExistsError as exc:
         raise ConfigError(
-            detail=say(f"{config} 이(가) 이미 있어 그대로 두었습니다", f"{config} exists and was left as it is")
+            detail=say(
+                f"{config} 이(가) 이미 있어 그대로 두었습니다", f"{config} exists and was left as it is"
+            )
         ) from exc
     except OSError as exc:
         raise ConfigError(detail=f"{config}: {exc.strerror}") from exc
     if as_json:
         print_json({"config": str(config), "profile": profile})
     else:
-        out().print(say(f"{config} 을(를) 만들었습니다({profile} 프로필).", f"wrote {config} ({profile} profile)"))
+        out().print(
+            say(f"{config} 을(를) 만들었습니다({profile} 프로필).", f"wrote {config} ({profile} profile)")
+        )
 
 
 @app.command(
@@ -730,7 +754,7 @@ def init(
 def doctor(
     index: IndexOption = DEFAULT_INDEX,
     config: ConfigOption = None,
-    overrides: SetOption = [],  # noqa: B006
+    overrides: SetOption = [],
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -754,7 +778,10 @@ def doctor(
 def one_of(first: Any, second: Any, first_name: str, second_name: str) -> None:
     if (first is None) == (second is None):
         raise typer.BadParameter(
-            say(f"{first_name} 또는 {second_name} 중 하나를 주세요", f"give either {first_name} or {second_name}")
+            say(
+                f"{first_name} 또는 {second_name} 중 하나를 주세요",
+                f"give either {first_name} or {second_name}",
+            )
         )
 
 
@@ -777,7 +804,10 @@ def read_jsonl(path: Path, key: str) -> list[tuple[Any, str]]:
             row = json.loads(line)
             rows.append((row.get("id", number), str(row[key])))
         except (ValueError, KeyError, AttributeError) as exc:
-            detail = say(f"{path} {number}행: \"{key}\" 가 있는 JSON이 아닙니다", f"{path} line {number}: no JSON with \"{key}\"")
+            detail = say(
+                f'{path} {number}행: "{key}" 가 있는 JSON이 아닙니다',
+                f'{path} line {number}: no JSON with "{key}"',
+            )
             raise ConfigError(detail=detail) from exc
     return rows
 

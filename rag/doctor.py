@@ -99,9 +99,7 @@ def _gpu(pipeline: Pipeline, korean) -> Check:
         "GPU",
         not local,
         korean("이 컴퓨터에는 없습니다", "none on this machine"),
-        korean(
-            "transformers 대신 GPU 서버의 vllm 을 쓰세요", "use vllm on a GPU server, not transformers"
-        )
+        korean("transformers 대신 GPU 서버의 vllm 을 쓰세요", "use vllm on a GPU server, not transformers")
         if local
         else "",
     )

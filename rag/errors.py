@@ -61,8 +61,7 @@ class GeneratorUnavailable(PipelineError):
     )
     ko = (
         "{url} 모델 서버가 응답하지 않습니다: {detail}",
-        "서버를 켜거나 generator.base_url 을 고치세요."
-        " 모델 없이 쓰려면 --set generator.backend=extractive",
+        "서버를 켜거나 generator.base_url 을 고치세요. 모델 없이 쓰려면 --set generator.backend=extractive",
     )
 
 

@@ -23,7 +23,10 @@ HEADING = re.compile(
 )
 # What kind of words a question asks for, and what they look like.
 ANSWER_KINDS = (
-    (re.compile(r"언제|날짜|일자|시기|며칠|몇\s?(?:년|월|일)|기한|기간"), re.compile(r"\d+\s?(?:년|월|일|개월|주|시간|분)|\d{4}\.")),
+    (
+        re.compile(r"언제|날짜|일자|시기|며칠|몇\s?(?:년|월|일)|기한|기간"),
+        re.compile(r"\d+\s?(?:년|월|일|개월|주|시간|분)|\d{4}\."),
+    ),
     (re.compile(r"몇|얼마|비율|금액|규모|개수|횟수|수는|율은|액은|나이|점수"), re.compile(r"\d")),
     (re.compile(r"왜|이유|까닭|원인"), re.compile(r"때문|위하여|위해|으로 인|따라|므로|아서|어서|해서")),
 )
@@ -68,9 +71,7 @@ def extract(question: str, passages: Sequence[PackedPassage]) -> str:
     return "\n".join(f"{one_line(c.text)} [{c.passage.marker}]" for c in chosen)
 
 
-def rank_sentences(
-    question: str, passages: Sequence[PackedPassage]
-) -> list[tuple[Candidate, float]]:
+def rank_sentences(question: str, passages: Sequence[PackedPassage]) -> list[tuple[Candidate, float]]:
     """Every sentence of `passages` with its score, best first.
 
     A sentence scores the IDF-weighted share of the question's terms that it holds, and a part of

@@ -45,9 +45,7 @@ class GenerationConfig:
 
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:
-            raise ValueError(
-                f"generator.backend must be one of {', '.join(BACKENDS)}, got {self.backend!r}"
-            )
+            raise ValueError(f"generator.backend must be one of {', '.join(BACKENDS)}, got {self.backend!r}")
         for name in ("window", "reserved_output", "timeout_seconds", "concurrency"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"generator.{name} must be above 0, got {getattr(self, name)}")
@@ -277,9 +275,7 @@ class OpenAIGenerator:
 
     def stream(self, prompt: Prompt, options: Sampling) -> Iterator[str]:
         with _translated(self._config):
-            pieces = self._client.chat.completions.create(
-                **self._request(prompt, options), stream=True
-            )
+            pieces = self._client.chat.completions.create(**self._request(prompt, options), stream=True)
             with pieces:
                 for piece in pieces:
                     if piece.choices and piece.choices[0].delta.content:

@@ -81,9 +81,7 @@ def _choose(
     return chosen
 
 
-def _packed(
-    passage: Passage, document: StoredDocument, tokenizer: ModelTokenizer
-) -> PackedPassage:
+def _packed(passage: Passage, document: StoredDocument, tokenizer: ModelTokenizer) -> PackedPassage:
     chunk = passage.chunk
     return PackedPassage(
         99,  # as wide as a marker gets, until it has its own
@@ -159,19 +157,14 @@ def _number(chosen: Sequence[PackedPassage]) -> list[PackedPassage]:
     return [replace(packed, marker=marker) for marker, packed in enumerate(chosen, start=1)]
 
 
-def _without_last_sentence(
-    chosen: Sequence[PackedPassage], tokenizer: ModelTokenizer
-) -> list[PackedPassage]:
+def _without_last_sentence(chosen: Sequence[PackedPassage], tokenizer: ModelTokenizer) -> list[PackedPassage]:
     *others, last = chosen
     start = sentence_spans(last.text)[-1][0]
     return [*others, _shorten(last, start, tokenizer)] if start else others
 
 
 def _ledger(counts: dict[str, int], prompt: int, window: int, reserved_output: int) -> BudgetLedger:
-    parts = {
-        part: counts.get(part, 0)
-        for part in ("template", "system", "history", "passages", "question")
-    }
+    parts = {part: counts.get(part, 0) for part in ("template", "system", "history", "passages", "question")}
     return BudgetLedger(
         window, reserved_output, **parts, prompt=prompt, free=window - reserved_output - prompt
     )

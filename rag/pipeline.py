@@ -3,7 +3,6 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-
 from functools import cached_property
 from pathlib import Path
 
@@ -146,9 +145,7 @@ class Pipeline:
     ) -> list[list[Passage]]:
         """`search` for each of `queries`, in order."""
         search = self.config.search
-        return self.retriever.retrieve(
-            queries, k, mode or search.mode, allowed, search.dense_weight
-        )
+        return self.retriever.retrieve(queries, k, mode or search.mode, allowed, search.dense_weight)
 
     def ask(self, question: str, allowed: Filter = EVERYTHING) -> Answer:
         """The cited answer to `question`.

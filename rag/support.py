@@ -13,7 +13,9 @@ NEGATION = re.compile(r"않|아니|없|못하|못한|금지|제외|불가|미만
 # second in part.
 SUPPORTED, PARTIAL = 0.6, 0.3
 # Words of answers that no source needs to hold.
-FRAMING = re.compile(r"(?:문서|발췌문|규정|자료|보고서)에 (?:따르면|의하면)|다음과 같습니다|입니다|습니다|합니다|됩니다")
+FRAMING = re.compile(
+    r"(?:문서|발췌문|규정|자료|보고서)에 (?:따르면|의하면)|다음과 같습니다|입니다|습니다|합니다|됩니다"
+)
 
 
 def verdict(claim: str, quote: str, around: str = "") -> Support:

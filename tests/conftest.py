@@ -9,7 +9,6 @@ from hypothesis import settings
 from eval.dataset import SAMPLES
 from rag import Pipeline
 
-
 # Time is measured by benchmarks; a busy machine must not fail a law.
 settings.register_profile("project", deadline=None)
 settings.load_profile("project")

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 LINE_HEIGHT = 16
 
 
-def make_pdf(pages: Sequence[Sequence[str]], title: str = "", outline: Sequence[tuple[str, int]] = ()) -> bytes:
+def make_pdf(
+    pages: Sequence[Sequence[str]], title: str = "", outline: Sequence[tuple[str, int]] = ()
+) -> bytes:
     """A PDF whose page i shows the lines `pages[i]`; `outline` is (title, page number from 1)."""
     objects: list[bytes] = []
 
@@ -91,10 +93,15 @@ def _file(objects: Sequence[bytes], catalog: int, info: int) -> bytes:
         offsets.append(len(body))
         body += b"%d 0 obj\n%s\nendobj\n" % (number, content)
     table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
-    return body + b"xref\n0 %d\n0000000000 65535 f \n%strailer\n<< /Size %d /Root %d 0 R /Info %d 0 R >>\n" % (
-        len(objects) + 1,
-        table,
-        len(objects) + 1,
-        catalog,
-        info,
-    ) + b"startxref\n%d\n%%%%EOF\n" % len(body)
+    return (
+        body
+        + b"xref\n0 %d\n0000000000 65535 f \n%strailer\n<< /Size %d /Root %d 0 R /Info %d 0 R >>\n"
+        % (
+            len(objects) + 1,
+            table,
+            len(objects) + 1,
+            catalog,
+            info,
+        )
+        + b"startxref\n%d\n%%%%EOF\n" % len(body)
+    )

@@ -25,7 +25,22 @@ def page_three(document_id: str, start: int, end: int) -> tuple[int, int]:
 
 pieces = st.lists(
     st.one_of(
-        st.sampled_from(["15일의 휴가를 준다.", " ", "\n", "[1]", "[2]", "[99]", "[1][2]", "[1, 3]", "[", "]", "［1］", "병가는 60일이다. "]),
+        st.sampled_from(
+            [
+                "15일의 휴가를 준다.",
+                " ",
+                "\n",
+                "[1]",
+                "[2]",
+                "[99]",
+                "[1][2]",
+                "[1, 3]",
+                "[",
+                "]",
+                "［1］",
+                "병가는 60일이다. ",
+            ]
+        ),
         st.text(alphabet="가나다 .[]0123,", max_size=10),
     ),
     max_size=12,
@@ -105,7 +120,9 @@ def test_numbers_are_compared_as_numbers():
     assert not numbers("12") <= numbers("12.5")
 
 
-@pytest.mark.parametrize("said", [ABSTENTION, f"«{ABSTENTION}»", f" {ABSTENTION} [1]", "", ABSTENTION.rstrip(".")])
+@pytest.mark.parametrize(
+    "said", [ABSTENTION, f"«{ABSTENTION}»", f" {ABSTENTION} [1]", "", ABSTENTION.rstrip(".")]
+)
 def test_the_abstention_phrase_is_recognised(said):
     assert abstains(said)
 

@@ -46,34 +46,86 @@ def test_ingest_then_ask_speaks_the_contract(run, folder):
     report = only_json(output)
     assert code == 0
     assert set(report) == {
-        "index", "version", "documents", "pages", "chunks", "seconds", "failures", "warnings",
+        "index",
+        "version",
+        "documents",
+        "pages",
+        "chunks",
+        "seconds",
+        "failures",
+        "warnings",
     }
     assert report["documents"] == {
-        "added": 1, "updated": 0, "unchanged": 0, "moved": 0, "removed": 0, "failed": 0,
+        "added": 1,
+        "updated": 0,
+        "unchanged": 0,
+        "moved": 0,
+        "removed": 0,
+        "failed": 0,
     }
     code, output, _ = run("ask", "연차휴가는 며칠인가요?", "--json")
     answer = only_json(output)
     assert code == 0 and "15일" in answer["text"] and not answer["abstained"]
     assert set(answer) == {
-        "question", "text", "abstained", "sentences", "citations", "passages", "budget", "generator",
-        "tokenizer", "warnings", "unreadable_pages", "seconds",
+        "question",
+        "text",
+        "abstained",
+        "sentences",
+        "citations",
+        "passages",
+        "budget",
+        "generator",
+        "tokenizer",
+        "warnings",
+        "unreadable_pages",
+        "seconds",
     }
     (citation,) = answer["citations"]
     assert set(citation) == {
-        "sentence", "marker", "document_id", "path", "title", "first_page", "last_page", "start", "end",
-        "quote", "support",
+        "sentence",
+        "marker",
+        "document_id",
+        "path",
+        "title",
+        "first_page",
+        "last_page",
+        "start",
+        "end",
+        "quote",
+        "support",
     }
     assert set(answer["sentences"][0]) == {"text", "start", "end", "markers", "support"}
     assert set(answer["passages"][0]) == {
-        "marker", "document_id", "path", "title", "context", "first_page", "last_page", "start", "end",
+        "marker",
+        "document_id",
+        "path",
+        "title",
+        "context",
+        "first_page",
+        "last_page",
+        "start",
+        "end",
         "tokens",
     }
     assert set(answer["budget"]) == {
-        "window", "reserved_output", "template", "system", "history", "passages", "question", "prompt",
+        "window",
+        "reserved_output",
+        "template",
+        "system",
+        "history",
+        "passages",
+        "question",
+        "prompt",
         "free",
     }
     code, output, _ = run(
-        "text", citation["document_id"], "--start", str(citation["start"]), "--end", str(citation["end"]), "--json"
+        "text",
+        citation["document_id"],
+        "--start",
+        str(citation["start"]),
+        "--end",
+        str(citation["end"]),
+        "--json",
     )
     text = only_json(output)
     assert text["text"] == citation["quote"]
@@ -86,12 +138,29 @@ def test_search_list_status_tokens_and_check_speak_the_contract(run, folder):
     found = only_json(output)
     assert set(found) == {"query", "passages", "seconds"}
     assert set(found["passages"][0]) == {
-        "rank", "score", "chunk_id", "document_id", "path", "title", "context", "first_page", "last_page",
-        "start", "end", "text",
+        "rank",
+        "score",
+        "chunk_id",
+        "document_id",
+        "path",
+        "title",
+        "context",
+        "first_page",
+        "last_page",
+        "start",
+        "end",
+        "text",
     }
     (document,) = only_json(run("list", "--json")[1])["documents"]
     assert set(document) == {
-        "document_id", "path", "paths", "title", "pages", "chunks", "groups", "unreadable_pages",
+        "document_id",
+        "path",
+        "paths",
+        "title",
+        "pages",
+        "chunks",
+        "groups",
+        "unreadable_pages",
     }
     assert document["path"].endswith("규칙.pdf") and document["pages"] == 1
     status = only_json(run("status", "--json")[1])
@@ -103,7 +172,10 @@ def test_search_list_status_tokens_and_check_speak_the_contract(run, folder):
 def test_questions_and_queries_of_a_file_come_back_in_order(run, folder, tmp_path):
     run("ingest", str(folder))
     questions = tmp_path / "questions.jsonl"
-    rows = [{"id": "a", "question": "연차휴가는 며칠인가요?"}, {"id": 7, "question": "화성의 위성은 몇 개인가요?"}]
+    rows = [
+        {"id": "a", "question": "연차휴가는 며칠인가요?"},
+        {"id": 7, "question": "화성의 위성은 몇 개인가요?"},
+    ]
     questions.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     code, output, _ = run("ask", "--questions", str(questions))
     answers = [json.loads(line) for line in output.splitlines()]
@@ -275,7 +347,12 @@ def test_help_and_errors_speak_the_language_of_the_locale(locale, word, tmp_path
     for arguments in (["ingest", "--help"], ["status"]):
         done = subprocess.run(
             [sys.executable, "-m", "rag", *arguments],
-            cwd=tmp_path, env=environment, capture_output=True, text=True, encoding="utf-8", check=False,
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=False,
         )
         assert word in done.stdout + done.stderr
 
@@ -294,6 +371,10 @@ def test_nothing_is_contacted_that_the_configuration_does_not_name(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     for arguments in (["ingest", str(SAMPLES / "취업규칙.pdf")], ["ask", "연차는 며칠인가요?"], ["doctor"]):
         done = subprocess.run(
-            [sys.executable, "-c", guard, *arguments], cwd=tmp_path, env=environment, capture_output=True, check=False
+            [sys.executable, "-c", guard, *arguments],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            check=False,
         )
         assert done.returncode == 0, done.stderr.decode()

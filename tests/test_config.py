@@ -37,8 +37,17 @@ def test_an_unknown_key_is_named_with_those_that_are_known(override):
 
 @pytest.mark.parametrize(
     "override",
-    ["search.k=0", "search.k=many", "search.mode=fast", "generator.backend=magic", "chunking.max_tokens=3",
-     "generator.reserved_output=20000", "search.k", "search.dense_weight=-1", "ingest.workers=-1"],
+    [
+        "search.k=0",
+        "search.k=many",
+        "search.mode=fast",
+        "generator.backend=magic",
+        "chunking.max_tokens=3",
+        "generator.reserved_output=20000",
+        "search.k",
+        "search.dense_weight=-1",
+        "ingest.workers=-1",
+    ],
 )
 def test_a_value_out_of_range_is_refused(override):
     with pytest.raises(ConfigError):

@@ -13,7 +13,13 @@ PINS = dict(re.findall(r"^([\w-]+)==(\S+)$", (ROOT / "constraints.txt").read_tex
 
 
 def test_the_pins_are_those_that_vllm_wants():
-    wanted = {"torch": "2.13.0", "numpy": "2.3.5", "transformers": "5.19.0", "fastapi": "0.136.3", "vllm": "0.32.0"}
+    wanted = {
+        "torch": "2.13.0",
+        "numpy": "2.3.5",
+        "transformers": "5.19.0",
+        "fastapi": "0.136.3",
+        "vllm": "0.32.0",
+    }
     assert wanted.items() <= PINS.items()
 
 

@@ -13,7 +13,10 @@ from rag.prompts import ABSTENTION
 from tests.test_citations import TEXT, page_three, passage
 
 
-@given(st.text(alphabet="가나다라휴가병 .?\n①15일", max_size=40), st.lists(st.text(alphabet="가나다휴가병 .\n15일", min_size=1, max_size=60), max_size=4))
+@given(
+    st.text(alphabet="가나다라휴가병 .?\n①15일", max_size=40),
+    st.lists(st.text(alphabet="가나다휴가병 .\n15일", min_size=1, max_size=60), max_size=4),
+)
 def test_an_answer_is_made_of_sentences_of_its_passages(question, texts):
     passages = [passage(number, text) for number, text in enumerate(texts, start=1)]
     answer = extract(question, passages)

@@ -8,10 +8,10 @@ import pytest
 
 from eval.dataset import SAMPLES, load_questions
 from indexes.errors import IndexNotFound
+from indexes.retriever import EVERYTHING, Filter
 from rag import Answer, Pipeline
 from rag.ask import ask, ask_stream
 from rag.prompts import ABSTENTION
-from indexes.retriever import EVERYTHING, Filter
 from tests.fakes import ScriptedGenerator
 
 QUESTION = "연차유급휴가는 며칠인가요?"

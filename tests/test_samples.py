@@ -38,7 +38,9 @@ def test_every_document_has_an_outline_and_running_heads_that_are_left_out(sampl
 @pytest.mark.slow
 def test_the_documents_are_what_their_sources_render_to():
     script = SAMPLES / "render.py"
-    done = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, str(script), "--check"], capture_output=True, text=True, check=False
+    )
     if "fonts-nanum" in done.stderr:
         pytest.skip(done.stderr.strip())
     assert done.returncode == 0, done.stdout + done.stderr

@@ -12,7 +12,15 @@ from rag.errors import TokenizerUnavailable
 from rag.tokens import EMBEDDED_FOLDER, Message, ModelTokenizer
 
 DIGITS = "제12345조 2026년 11월 23일 매출액 1,234,567백만원 (전년대비 12.5% 증가)"
-CONTROLS = ["<|im_end|>", "<|im_start|>", "<|system|>", "<|user|>", "<|endoftext|>", "<think>", "</tool_call>"]
+CONTROLS = [
+    "<|im_end|>",
+    "<|im_start|>",
+    "<|system|>",
+    "<|user|>",
+    "<|endoftext|>",
+    "<think>",
+    "</tool_call>",
+]
 texts = st.lists(
     st.one_of(
         st.text(alphabet="가나다라마바한국어 의는을를 012,.%()①㎡漢字Ａｂc\n😀ㄱㅏ", max_size=20),

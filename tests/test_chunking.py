@@ -1,0 +1,95 @@
+"""Chunks tile the document, stay in their limit and end between words."""
+
+import re
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest.chunking import ChunkingConfig, pages_of_span, split
+from ingest.document import Document, Page
+from ingest.outline import find_headings
+
+ALPHABET = "가나다각힣ㄱㅏ國①Ａ😀제12조장.?!。)\"” \t\n\n\u3000()□"
+
+
+def document(text: str, cuts: tuple[int, ...] = ()) -> Document:
+    ends = sorted({*(cut for cut in cuts if cut < len(text)), len(text)})
+    pages = tuple(
+        Page(number, str(number), start, end, True)
+        for number, (start, end) in enumerate(pairwise([0, *ends]), start=1)
+    )
+    return Document("0123456789abcdef", "제목", text, pages, find_headings(text, pages, []))
+
+
+def pairs(text: str) -> int:
+    """A tokenizer that merges across: the count of a whole is not the sum of its parts."""
+    return (len(text) + 1) // 2
+
+
+TEXTS = st.text(ALPHABET, max_size=400)
+COUNTS = st.sampled_from([len, pairs, lambda text: 2 * len(text)])
+
+
+@given(TEXTS, st.lists(st.integers(1, 400), max_size=5).map(tuple), st.integers(16, 60), COUNTS)
+@settings(max_examples=250, deadline=None)
+def test_chunks_tile_any_document(text, cuts, size, count):
+    whole = document(text, cuts)
+    chunks = split(whole, ChunkingConfig(size), count)
+    assert "".join(chunk.text for chunk in chunks) == text
+    for chunk in chunks:
+        assert chunk.text == text[chunk.start : chunk.end]
+        assert chunk.id == f"{whole.id}:{chunk.start}-{chunk.end}"
+        assert chunk.tokens == count(chunk.text)
+        assert chunk.tokens <= size or len(chunk.text) == 1
+
+
+@given(TEXTS, st.integers(16, 60), COUNTS)
+@settings(max_examples=250, deadline=None)
+def test_no_chunk_ends_inside_a_word_unless_the_word_is_over_the_limit(text, size, count):
+    for before, after in pairwise(split(document(text), ChunkingConfig(size), count)):
+        if not (before.text[-1].isspace() or after.text[0].isspace()):
+            start = before.start + re.search(r"\S*$", before.text).start()
+            word = re.match(r"\S+", text[text.rfind(" ", 0, start) + 1 :])
+            whole = re.search(r"\S*$", text[: before.end])[0] + re.match(r"\S*", text[before.end :])[0]
+            assert word and count(whole) > size - 1
+
+
+@given(st.integers(1, 300), st.lists(st.integers(1, 300), max_size=6).map(tuple), st.data())
+@settings(max_examples=200, deadline=None)
+def test_the_pages_of_a_span_are_those_that_share_a_character_with_it(length, cuts, data):
+    pages = document("가" * length, cuts).pages
+    start = data.draw(st.integers(0, length - 1))
+    end = data.draw(st.integers(start + 1, length))
+    shared = [page.number for page in pages if page.start < end and start < page.end]
+    assert pages_of_span(pages, start, end) == (shared[0], shared[-1])
+
+
+def test_empty_pages_hold_no_span():
+    pages = (Page(1, "1", 0, 0, True), Page(2, "2", 0, 5, True), Page(3, "3", 5, 5, False), Page(4, "4", 5, 9, True))
+    assert pages_of_span(pages, 0, 5) == (2, 2)
+    assert pages_of_span(pages, 4, 6) == (2, 4)
+
+
+def test_an_empty_document_has_no_chunks():
+    assert split(document(""), ChunkingConfig(), len) == []
+
+
+def test_a_limit_that_holds_no_sentence_is_refused():
+    with pytest.raises(ValueError, match="15"):
+        ChunkingConfig(15)
+
+
+def test_chunks_begin_at_articles_and_carry_their_breadcrumb():
+    articles = [f"제{n}조(제목{n}) 이 조는 정하는 바가 길고 또 길어서 한 묶음을 채운다.\n" for n in range(1, 6)]
+    chunks = split(document("제1장 총칙\n" + "".join(articles)), ChunkingConfig(60), len)
+    assert [chunk.text.startswith("제") for chunk in chunks] == [True] * len(chunks)
+    assert chunks[-1].context == "제1장 총칙 > 제5조(제목5)"
+
+
+def test_a_word_over_the_limit_is_cut_and_only_that_word():
+    text = "앞말 " + "가" * 50 + " 뒷말은 그대로 남는다"
+    chunks = split(document(text), ChunkingConfig(16), len)
+    assert chunks[0].text == "앞말 " and chunks[-1].text == "뒷말은 그대로 남는다"
+    assert max(chunk.tokens for chunk in chunks) == 16
