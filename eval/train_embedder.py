@@ -47,6 +47,8 @@ UNKNOWN = "[UNK]"
 # Runs of one script; what is between them (spaces, punctuation) has no token.
 WORDS = r"\p{Hangul}+|\p{Han}+|\p{Latin}+|\p{N}+|\p{L}+"
 MAX_PIECE_CHARACTERS = 8
+# More than the characters of the alphabet given to the trainer: 2,350 syllables, 26 letters, 10 digits.
+ADDED_CHARACTERS_MOST = 2_400
 QUESTION_WORD_REPEATS = 300
 PASSAGE_TOKENS = 300
 SENTENCE_TOKENS = 24
@@ -117,7 +119,7 @@ def train_tokenizer(laws: Sequence[Law]):
     Counting every occurrence spends entries on the formulas of long laws. The 2,350 syllables of
     KS X 1001 are all in it, whether or not a law uses them.
     """
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # else sums, and so the entries, vary by run
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # one thread: fewer ways for sums to vary
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.Unigram())
@@ -143,7 +145,29 @@ def train_tokenizer(laws: Sequence[Law]):
     )
     repeated = (" ".join([word] * count) for word, count in sorted(counts.items()))
     tokenizer.train_from_iterator(repeated, trainer)
-    return tokenizer
+    return settle(tokenizer)
+
+
+def settle(tokenizer):
+    """`tokenizer` with scores and ids that do not vary by run.
+
+    The trainer (tokenizers 0.23.3) walks hash maps: sums differ in their last digits, and syllables
+    that it had to add get scores 0.0001 apart in an order of chance. Those all get the lowest score.
+    """
+    from tokenizers import Tokenizer
+
+    state = json.loads(tokenizer.to_str())
+    pieces = [(piece, score) for piece, score in state["model"]["vocab"] if piece != UNKNOWN]
+    lowest = min(score for _, score in pieces)
+    added_most = lowest + 0.0001 * ADDED_CHARACTERS_MOST
+    settled = [
+        (piece, round(lowest if len(piece) == 1 and score < added_most else score, 6))
+        for piece, score in pieces
+    ]
+    settled.sort(key=lambda entry: (-entry[1], entry[0]))
+    state["model"]["vocab"] = [(UNKNOWN, 0.0), *settled]
+    state["model"]["unk_id"] = 0
+    return Tokenizer.from_str(json.dumps(state, ensure_ascii=False))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ in the calling process, without limits.
 
 import contextlib
 import hashlib
+import importlib
 import json
 import os
 import selectors
@@ -303,7 +304,11 @@ def _outcome(parse: Callable[[str], Parsed], path: str) -> Parsed | UnreadableFi
 def main(descriptor: int, size: int) -> None:
     """Serve the parent at the socket `descriptor`; options come as JSON on standard input."""
     parser = Parser(_load_options(json.load(sys.stdin)))
-    load_kiwi()  # line breaks need it, whatever the analyser
+    # What every child needs (line breaks need Kiwi, whatever the analyser) is loaded once, before the
+    # fork: it shares the memory, and is not on the clock of each child's first file.
+    load_kiwi()
+    for library in ("langchain_text_splitters", "pypdf", "pypdfium2"):
+        importlib.import_module(library)
     parent = socket.socket(fileno=descriptor)
     with contextlib.suppress(BrokenPipeError):  # the parent is gone
         slots = {_fork_child(parser, parent, slot, 0): slot for slot in range(size)}

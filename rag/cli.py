@@ -25,7 +25,7 @@ from rag.doctor import examine
 from rag.errors import ConfigError
 from rag.pipeline import Pipeline
 
-DONE, NOTHING, USAGE, PARTLY = 0, 1, 2, 3
+DONE, NOTHING, USAGE, PARTLY, STOPPED = 0, 1, 2, 3, 130
 NEAREST = 3  # passages shown where the documents hold no answer
 
 
@@ -250,12 +250,14 @@ def show_ingest(report) -> None:
             f" · 색인 {report.index} (버전 {report.version})",
             f" · {report.pages:,} pages, {report.chunks:,} chunks · {report.seconds:.1f} s"
             f" ({rate:.0f} pages/s) · index {report.index} (version {report.version})",
-        )
+        ),
+        soft_wrap=True,
     )
     for warning in ingest_warnings(report):
-        console.print(Text(f"! {warning}", style="yellow"))
+        console.print(Text(f"! {warning}", style="yellow"), soft_wrap=True)
     for failure in report.failures:
-        console.print(Text(f"✗ {failure.path}: {failure.error.say(LANGUAGE)}", style="red"))
+        reason = f"✗ {failure.path}: {failure.error.say(LANGUAGE)}"
+        console.print(Text(reason, style="red"), soft_wrap=True)
 
 
 # search
@@ -510,7 +512,8 @@ def show_footer(console: Console, pipeline: Pipeline, answer: Answer) -> None:
                 f" · {answer.seconds:.2f} s",
             ),
             style="dim",
-        )
+        ),
+        soft_wrap=True,
     )
 
 
@@ -863,15 +866,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return app(arguments, prog_name="rag", standalone_mode=False) or DONE
+        code = app(arguments, prog_name="rag", standalone_mode=False) or DONE
+        if code == STOPPED:  # typer's answer to Ctrl-C
+            err().print(say("중단했습니다. 저장된 것은 그대로입니다.", "stopped; what was stored stays"))
+        return code
     except PipelineError as exc:
         report_error(exc, arguments)
         return NOTHING
     except typer.Exit as exc:
         return exc.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        err().print(say("중단했습니다. 저장된 것은 그대로입니다.", "stopped; what was stored stays"))
-        return 130
     except Exception as exc:
         if hasattr(exc, "format_message"):  # click's usage errors
             err().print(Text(exc.format_message(), style="red"))
