@@ -15,6 +15,8 @@ STAMP := $(VENV)/.installed
 # Exported, not pasted into a command line: a question may hold quotes.
 export PDF QUESTION
 
+include tests/server/install.mk
+
 .PHONY: help setup demo test test-slow test-server bench-real bench-samples lint samples resolve clean
 .DEFAULT_GOAL := help
 
@@ -38,6 +40,9 @@ test: $(STAMP)  ## the tests that need no server
 
 test-slow: $(STAMP)  ## the long ones
 	$(BIN)/python -m pytest -m slow
+
+test-server: $(STAMP) .venv-vllm/installed  ## a real vLLM server on this machine's processor
+	$(BIN)/python -m pytest -m server tests/server
 
 bench-samples: $(STAMP)  ## the sample documents and their 40 questions
 	$(BIN)/python -m eval samples
