@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+from indexes.embedder import EMBEDDED_FOLDER, folder_fingerprint
 from rag.cli import main, say
 
 SAMPLE_QUESTIONS = (
@@ -24,8 +25,10 @@ def demo() -> int:
             say('질문도 주세요: make demo PDF=… QUESTION="…"', 'ask something: make demo PDF=… QUESTION="…"')
         )
         return 2
-    # An index of its own for each source, so that one demo's documents do not answer another's.
-    index = f"build/demo/{hashlib.sha256(str(source).encode()).hexdigest()[:12]}"
+    # An index of its own for each source, so that one demo's documents do not answer another's, and
+    # for each embedded model, since an index of an older one would be refused.
+    key = f"{source}\0{folder_fingerprint(EMBEDDED_FOLDER)}"
+    index = f"build/demo/{hashlib.sha256(key.encode()).hexdigest()[:12]}"
     run = ["--index", index]
     print(f"$ rag ingest {source} --index {index}", flush=True)
     worst = main(["ingest", str(source), *run])

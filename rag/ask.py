@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from indexes.retriever import Filter, Retriever
 from ingest.chunking import pages_of_span
@@ -50,11 +51,15 @@ def ask_stream(stages: Stages, question: str, allowed: Filter) -> Iterator[str |
 def _prompts(stages: Stages, questions: Sequence[str], allowed: Filter) -> list[Prompt]:
     search, generation = stages.config.search, stages.config.generator
     found = stages.retriever.retrieve(questions, search.k, search.mode, allowed, search.dense_weight)
-    reserved = generation.reserved_output + stages.generator.margin
-    return [
-        pack(question, passages, stages.retriever.find, stages.tokenizer, generation.window, reserved)
-        for question, passages in zip(questions, found, strict=True)
-    ]
+    pack_for = partial(
+        pack,
+        find=stages.retriever.find,
+        tokenizer=stages.tokenizer,
+        window=generation.window,
+        reserved_output=generation.reserved_output + stages.generator.margin,
+        counted=stages.retriever.manifest.tokenizer == stages.tokenizer.fingerprint,
+    )
+    return [pack_for(*pair) for pair in zip(questions, found, strict=True)]
 
 
 def _sampling(stages: Stages) -> Sampling:

@@ -33,6 +33,8 @@ def pack(
     tokenizer: ModelTokenizer,
     window: int,
     reserved_output: int,
+    *,
+    counted: bool = False,
 ) -> Prompt:
     """The best of `passages` that fit, as a prompt of at most `window - reserved_output` tokens.
 
@@ -42,6 +44,7 @@ def pack(
     Args:
         passages: best first.
         find: the stored document of an id.
+        counted: the chunks' own token counts are of `tokenizer`, and need not be made again.
 
     Raises:
         PromptTooLong: not even the question alone fits.
@@ -51,7 +54,7 @@ def pack(
     room = limit - len(empty.token_ids)
     if room < 0:
         raise PromptTooLong(tokens=len(empty.token_ids), window=window, reserved=reserved_output)
-    chosen = _number(_join(_choose(passages, find, tokenizer, room)))
+    chosen = _number(_join(_choose(passages, find, tokenizer, room, counted)))
     while True:
         messages = answer_messages(question, chosen)
         rendered = tokenizer.render(messages)
@@ -68,10 +71,13 @@ def _choose(
     find: Callable[[str], StoredDocument],
     tokenizer: ModelTokenizer,
     room: int,
+    counted: bool,
 ) -> list[PackedPassage]:
     chosen = []
     for passage in passages:
-        packed = _packed(passage, find(passage.chunk.document_id), tokenizer)
+        chunk = passage.chunk
+        tokens = chunk.tokens if counted else tokenizer.count(chunk.text)
+        packed = _packed(passage, find(chunk.document_id), tokens)
         header = tokenizer.count(passage_header(packed)) + 1
         if header + packed.tokens > room:
             cut = _cut(packed, room - header, tokenizer)
@@ -81,7 +87,7 @@ def _choose(
     return chosen
 
 
-def _packed(passage: Passage, document: StoredDocument, tokenizer: ModelTokenizer) -> PackedPassage:
+def _packed(passage: Passage, document: StoredDocument, tokens: int) -> PackedPassage:
     chunk = passage.chunk
     return PackedPassage(
         99,  # as wide as a marker gets, until it has its own
@@ -94,7 +100,7 @@ def _packed(passage: Passage, document: StoredDocument, tokenizer: ModelTokenize
         chunk.start,
         chunk.end,
         chunk.text,
-        tokenizer.count(chunk.text),
+        tokens,
         passage.score,
     )
 
