@@ -87,7 +87,14 @@ class Writer:
         return sum(len(content.chunks) for content in self._new)
 
     def add(self, content: NewContent) -> None:
-        """Add a document, in place of the one with its id if there is one."""
+        """Add a document, in place of the one with its id if there is one.
+
+        Raises:
+            ValueError: there is not one row of terms and one vector for each chunk.
+        """
+        if not len(content.chunks) == len(content.terms) == len(content.vectors):
+            sizes = f"{len(content.terms)} rows of terms, {len(content.vectors)} vectors"
+            raise ValueError(f"{content.document.id} has {len(content.chunks)} chunks, {sizes}")
         document = replace(content.document, content=self._next_key, chunks=len(content.chunks))
         if document.id in self.documents:
             self.remove(document.id)

@@ -20,7 +20,7 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -219,30 +219,42 @@ class WorkerPool:
                 while due in finished:
                     yield finished.pop(due)
                     due += 1
-                for key, _ in selector.select() if running or (more and not idle) else ():
-                    if key.fileobj.fileno() < 0:
-                        continue  # closed in this round: it died
-                    if key.fileobj is self._helper:
-                        old, died, new = self._next_child()
-                        if old in running:
-                            number, path = running.pop(old)
-                            finished[number] = self._result(path, _receive(old) or {"signal": died})
-                        if old is not None:
-                            _forget(selector, idle, old)
-                            old.close()
-                        selector.register(new, selectors.EVENT_READ)
-                        idle.append(new)
-                    elif (reply := _receive(key.fileobj)) is None:
-                        _forget(selector, idle, key.fileobj)  # dead; the helper is to say how
-                    else:
-                        number, path = running.pop(key.fileobj)
-                        finished[number] = self._result(path, reply)
-                        if not _ends_child(reply):
-                            idle.append(key.fileobj)
+                if running or (more and not idle):
+                    finished |= self._wait(selector, idle, running)
         finally:
             selector.close()
             if running:  # not read to the end: the answers would come to nobody
                 self._stop()
+
+    def _wait(
+        self,
+        selector: selectors.BaseSelector,
+        idle: list[socket.socket],
+        running: dict[socket.socket, tuple[int, str]],
+    ) -> dict[int, Parsed | UnreadableFile]:
+        """Wait until a child answers, dies or is born; the results that came of it, by job."""
+        finished = {}
+        for key, _ in selector.select():
+            if key.fileobj is self._helper:
+                old, died, new = self._next_child()
+                if old in running:
+                    number, path = running.pop(old)
+                    finished[number] = self._result(path, _receive(old) or {"signal": died})
+                if old is not None:
+                    _forget(selector, idle, old)
+                    old.close()
+                selector.register(new, selectors.EVENT_READ)
+                idle.append(new)
+            elif key.fileobj.fileno() < 0:
+                continue  # closed in this round: it died
+            elif (reply := _receive(key.fileobj)) is None:
+                _forget(selector, idle, key.fileobj)  # dead; the helper is to say how
+            else:
+                number, path = running.pop(key.fileobj)
+                finished[number] = self._result(path, reply)
+                if not _ends_child(reply):
+                    idle.append(key.fileobj)
+        return finished
 
     def _next_child(self) -> tuple[socket.socket | None, int, socket.socket]:
         """The child that died, if one did, the signal that ended it, and the new one in its place."""

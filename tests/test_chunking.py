@@ -11,7 +11,7 @@ from ingest.chunking import ChunkingConfig, pages_of_span, split
 from ingest.document import Document, Page
 from ingest.outline import find_headings
 
-ALPHABET = "가나다각힣ㄱㅏ國①Ａ😀제12조장.?!。)\"” \t\n\n\u3000()□"
+ALPHABET = '가나다각힣ㄱㅏ國①Ａ😀제12조장.?!。)"” \t\n\n\u3000()□'
 
 
 def document(text: str, cuts: tuple[int, ...] = ()) -> Document:
@@ -29,7 +29,8 @@ def pairs(text: str) -> int:
 
 
 TEXTS = st.text(ALPHABET, max_size=400)
-COUNTS = st.sampled_from([len, pairs, lambda text: 2 * len(text)])
+# The last counts more for the whole than for its parts, as a real tokenizer may.
+COUNTS = st.sampled_from([len, pairs, lambda text: 2 * len(text), lambda text: len(text) // 2])
 
 
 @given(TEXTS, st.lists(st.integers(1, 400), max_size=5).map(tuple), st.integers(16, 60), COUNTS)
@@ -65,7 +66,12 @@ def test_the_pages_of_a_span_are_those_that_share_a_character_with_it(length, cu
 
 
 def test_empty_pages_hold_no_span():
-    pages = (Page(1, "1", 0, 0, True), Page(2, "2", 0, 5, True), Page(3, "3", 5, 5, False), Page(4, "4", 5, 9, True))
+    pages = (
+        Page(1, "1", 0, 0, True),
+        Page(2, "2", 0, 5, True),
+        Page(3, "3", 5, 5, False),
+        Page(4, "4", 5, 9, True),
+    )
     assert pages_of_span(pages, 0, 5) == (2, 2)
     assert pages_of_span(pages, 4, 6) == (2, 4)
 
@@ -80,7 +86,9 @@ def test_a_limit_that_holds_no_sentence_is_refused():
 
 
 def test_chunks_begin_at_articles_and_carry_their_breadcrumb():
-    articles = [f"제{n}조(제목{n}) 이 조는 정하는 바가 길고 또 길어서 한 묶음을 채운다.\n" for n in range(1, 6)]
+    articles = [
+        f"제{n}조(제목{n}) 이 조는 정하는 바가 길고 또 길어서 한 묶음을 채운다.\n" for n in range(1, 6)
+    ]
     chunks = split(document("제1장 총칙\n" + "".join(articles)), ChunkingConfig(60), len)
     assert [chunk.text.startswith("제") for chunk in chunks] == [True] * len(chunks)
     assert chunks[-1].context == "제1장 총칙 > 제5조(제목5)"
@@ -91,3 +99,10 @@ def test_a_word_over_the_limit_is_cut_and_only_that_word():
     chunks = split(document(text), ChunkingConfig(16), len)
     assert chunks[0].text == "앞말 " and chunks[-1].text == "뒷말은 그대로 남는다"
     assert max(chunk.tokens for chunk in chunks) == 16
+
+
+def test_parts_that_count_more_together_are_parted_at_a_blank():
+    text = "가" * 27 + " " + "나나 " * 3
+    words = {part.strip() for part in re.findall(r"\S+", text)}
+    chunks = split(document(text), ChunkingConfig(16), lambda part: len(part) // 2 + (len(part) > 30) * 9)
+    assert len(chunks) > 1 and {word for chunk in chunks for word in chunk.text.split()} == words

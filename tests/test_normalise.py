@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from ingest.normalise import clean_line, is_garbled, normalise
 from ingest.pdf import RawPage
 
-ALPHABET = "가각힣각ㄱㅏ國Aa1½①㎡Ａ％😀é\u0301.,()「」□-\u00a0\u3000 \t\x00\x01\x85\u200b\ufeff\ud800\ue000\r\n"
+ALPHABET = (
+    "가각힣각ㄱㅏ國Aa1½①㎡Ａ％😀é\u0301.,()「」□-\u00a0\u3000 \t\x00\x01\x85\u200b\ufeff\ud800\ue000\r\n"
+)
 LINES = st.lists(st.text(ALPHABET, max_size=30), max_size=8).map("\r\n".join)
 
 # Sentences without numbers: what is compared is only where the words end.
@@ -36,7 +38,18 @@ SENTENCES = (
     "직원은 직무를 수행하면서 알게 된 비밀을 누설하여서는 아니 되며 퇴직한 뒤에도 또한 같다는 점을 서약한다",
     "보험금을 청구하려는 사람은 사고가 일어난 사실을 증명하는 서류를 보험회사에 내야 하고 회사는 이를 심사한다",
 )
-ITEMS = ("① 첫째", "1. 목적", "가. 대상", "□ 현황", "제3조(정의) 이 법에서", "○ 내용", "(2) 방법", "※ 참고", "- 항목", "제2장 총칙")
+ITEMS = (
+    "① 첫째",
+    "1. 목적",
+    "가. 대상",
+    "□ 현황",
+    "제3조(정의) 이 법에서",
+    "○ 내용",
+    "(2) 방법",
+    "※ 참고",
+    "- 항목",
+    "제2장 총칙",
+)
 
 
 def page(text: str, number: int = 1, objects: int = 1) -> RawPage:
@@ -95,7 +108,10 @@ def test_running_heads_and_page_numbers_go_and_the_rest_stays():
 
 
 def test_a_line_that_repeats_in_the_middle_of_pages_stays():
-    filler = [f"{word} 사항을 정하여 담당 부서에 알리고 그 결과를 기록한다." for word in ("필요한", "중요한", "세부", "기타")]
+    filler = [
+        f"{word} 사항을 정하여 담당 부서에 알리고 그 결과를 기록한다."
+        for word in ("필요한", "중요한", "세부", "기타")
+    ]
     pages = [page("\r\n".join([*filler[:2], f"{n}번 표 해당 없음", *filler[2:]]), n) for n in range(1, 6)]
     assert normalise([*pages])[0].count("해당 없음") == 5
 
@@ -120,7 +136,11 @@ def test_a_short_line_ends_its_paragraph():
 
 
 def test_the_spaces_a_file_keeps_at_its_line_ends_decide():
-    lines = ["담당자는 처리 결과를 신청인에게 알리고 기록을 ", "보관하여야 하며 필요하면 관계 기관에 자료를 제", "출하게 할 수 있고 그 비용은 "]
+    lines = [
+        "담당자는 처리 결과를 신청인에게 알리고 기록을 ",
+        "보관하여야 하며 필요하면 관계 기관에 자료를 제",
+        "출하게 할 수 있고 그 비용은 ",
+    ]
     text, _ = normalise([page("\r\n".join([*lines, *lines, "끝"]))])
     assert "기록을 보관하여야" in text and "자료를 제출하게" in text
 

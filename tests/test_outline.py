@@ -68,11 +68,18 @@ def test_bookmarks_are_found_on_their_page_whatever_the_spaces():
     first, second = "차례\n사업 개요\n", "사업  개요\n내용이다.\n"
     text = first + second
     pages = (Page(1, "1", 0, len(first), True), Page(2, "2", len(first), len(text), True))
-    assert find_headings(text, pages, [OutlineEntry(1, "사업 개요", 2)]) == (Heading(1, "사업 개요", len(first)),)
+    assert find_headings(text, pages, [OutlineEntry(1, "사업 개요", 2)]) == (
+        Heading(1, "사업 개요", len(first)),
+    )
 
 
 def test_bookmarks_that_stand_nowhere_are_left_out():
-    outline = [OutlineEntry(1, "없는 제목", 1), OutlineEntry(1, "본문", 9), OutlineEntry(1, " ", 1), OutlineEntry(7, "본문", 1)]
+    outline = [
+        OutlineEntry(1, "없는 제목", 1),
+        OutlineEntry(1, "본문", 9),
+        OutlineEntry(1, " ", 1),
+        OutlineEntry(7, "본문", 1),
+    ]
     assert find_headings("본문\n", one_page("본문\n"), outline) == ()
 
 

@@ -1,0 +1,97 @@
+"""FAISS segments against numpy, which is slow and plain."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from indexes import dense
+
+ALL = np.array([[0, 1 << 40]], np.int64)
+
+
+def unit_rows(seed: int, count: int, dim: int = 16) -> np.ndarray:
+    rows = np.random.default_rng(seed).standard_normal((count, dim)).astype(np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def write(folder: Path, sizes, seed: int = 0):
+    """Segments of these sizes with ascending keys; what they hold as (keys, vectors as stored)."""
+    segments, keys, rows, first = [], [], [], 10
+    for number, size in enumerate(sizes):
+        own = np.arange(first, first + 3 * size, 3, dtype=np.int64)
+        vectors = unit_rows(seed + number, size)
+        dense.write_segment(folder, f"{number:08d}", own, vectors)
+        segments.append(dense.open_segment(folder, f"{number:08d}"))
+        keys.append(own)
+        rows.append(vectors.astype(np.float16).astype(np.float32))
+        first = int(own[-1]) + 1
+    return segments, np.concatenate(keys), np.concatenate(rows)
+
+
+def slow_search(keys, rows, query, k, live):
+    allowed = [any(start <= key < end for start, end in live) for key in keys]
+    scored = [(int(key), float(row @ query)) for key, row, ok in zip(keys, rows, allowed, strict=True) if ok]
+    return sorted(scored, key=lambda pair: (-pair[1], pair[0]))[:k]
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("live", [ALL, np.array([[11, 40], [100, 160], [161, 161], [300, 301]], np.int64)])
+def test_a_search_finds_what_numpy_finds(tmp_path, seed, live):
+    segments, keys, rows = write(tmp_path, [60, 25, 1, 40], seed)
+    query = unit_rows(100 + seed, 1)[0]
+    for k in (1, 7, 500):
+        found, wanted = dense.search(segments, query, k, live), slow_search(keys, rows, query, k, live)
+        assert [key for key, _ in found] == [key for key, _ in wanted]
+        assert [score for _, score in found] == pytest.approx([score for _, score in wanted], abs=1e-5)
+
+
+def test_ties_go_to_the_lower_key(tmp_path):
+    vectors = np.repeat(unit_rows(1, 1), 40, axis=0)
+    dense.write_segment(tmp_path, "a", np.arange(40), vectors)
+    dense.write_segment(tmp_path, "b", np.arange(40, 80), vectors)
+    segments = [dense.open_segment(tmp_path, name) for name in "ba"]
+    assert [key for key, _ in dense.search(segments, vectors[0], 7, ALL)] == list(range(7))
+
+
+def test_nothing_allowed_finds_nothing(tmp_path):
+    segments, _, rows = write(tmp_path, [5])
+    assert dense.search(segments, rows[0], 3, np.empty((0, 2), np.int64)) == []
+    assert dense.search([], rows[0], 3, ALL) == []
+
+
+def test_scores_of_keys_are_their_cosines_and_unknown_keys_are_left_out(tmp_path):
+    segments, keys, rows = write(tmp_path, [10, 10])
+    wanted = [int(keys[0]), int(keys[7]), int(keys[15]), 11, 1_000_000]
+    scores = dense.scores_of(segments, rows[3], wanted)
+    assert scores == pytest.approx({int(keys[i]): float(rows[i] @ rows[3]) for i in (0, 7, 15)}, abs=1e-5)
+
+
+def test_reading_rows_leaves_out_the_dead_ones(tmp_path):
+    (segment,), keys, rows = write(tmp_path, [10])
+    kept, vectors = dense.read_rows(segment, np.array([[keys[2], keys[5]]]))
+    assert kept.tolist() == keys[2:5].tolist()
+    np.testing.assert_array_equal(vectors, rows[2:5])
+
+
+def test_a_segment_whose_files_disagree_is_refused(tmp_path):
+    write(tmp_path, [10])
+    np.save(tmp_path / "00000000.keys.npy", np.arange(9))
+    with pytest.raises(ValueError, match="10 vectors and 9 keys"):
+        dense.open_segment(tmp_path, "00000000")
+
+
+def test_a_full_disk_is_an_error_of_the_operating_system(tmp_path):
+    program = (
+        "import resource, signal, sys, numpy as np; from pathlib import Path; from indexes import dense\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "try: dense.write_segment(Path(sys.argv[1]), 'a', np.arange(5000), np.ones((5000, 64), np.float32))\n"
+        "except OSError: print('refused')\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == "refused\n"
