@@ -87,8 +87,8 @@ def ingest(
         IndexBusy, IndexMismatch, IndexUnwritable, ChunkTooLong.
     """
     started = time.monotonic()
-    files = discover(paths)
-    if not files and not sync:
+    files, closed = discover(paths)
+    if not files and not closed:  # with `sync`, too: a share that is not mounted looks like an empty folder
         raise NothingToIngest(path=", ".join(map(str, paths)))
     if options.chunking.max_tokens > embedder.max_tokens:
         raise ChunkTooLong(
@@ -101,8 +101,10 @@ def ingest(
     with Writer(folder, manifest) as writer, WorkerPool(options) as pool:
         run = _Run(writer, embedder, options.fingerprint, tuple(groups), report)
         try:
+            for failure in closed:
+                run.fail(failure)
             run.read(files, pool, progress)
-            if sync:
+            if sync and not closed:
                 run.remove_gone(paths, set(files))
         finally:  # on Ctrl-C, too: what was read is kept
             report.version = writer.commit()
@@ -110,19 +112,26 @@ def ingest(
     return report
 
 
-def discover(paths: Iterable[Path]) -> list[str]:
-    """Absolute paths of the files to read, each once: files as named, folders' `*.pdf` sorted.
+def discover(paths: Iterable[Path]) -> tuple[list[str], list[UnreadableFile]]:
+    """Absolute paths of the files to read, each once, and the folders that cannot be listed.
+
+    Files as named, folders' `*.pdf` sorted; hidden ones and what is no regular file are left out.
 
     Raises:
         NoSuchPath: one of `paths` does not exist.
     """
     files: dict[str, None] = {}
+    closed: list[UnreadableFile] = []
+
+    def note(error: OSError) -> None:
+        closed.append(UnreadableFile("unreadable", str(error.filename), error.strerror or str(error)))
+
     for path in paths:
-        if not path.exists():
+        if not (path.is_file() or path.is_dir()):
             raise NoSuchPath(path=path)
-        found = sorted(_walk(path)) if path.is_dir() else [path]
+        found = sorted(_walk(path, note)) if path.is_dir() else [path]
         files |= dict.fromkeys(os.path.abspath(file) for file in found)
-    return list(files)
+    return list(files), closed
 
 
 def delete(folder: Path, names: Sequence[str], manifest: Manifest) -> list[StoredDocument]:
@@ -142,12 +151,13 @@ def delete(folder: Path, names: Sequence[str], manifest: Manifest) -> list[Store
     return list(gone.values())
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    for parent, folders, names in os.walk(folder):
+def _walk(folder: Path, note: Callable[[OSError], None]) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder, onerror=note):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in names:
-            if name.lower().endswith(".pdf") and not name.startswith("."):
-                yield Path(parent, name)
+            path = Path(parent, name)
+            if name.lower().endswith(".pdf") and not name.startswith(".") and path.is_file():
+                yield path
 
 
 class _Run:
@@ -182,7 +192,7 @@ class _Run:
 
         for result in pool.parse(self._to_read(files, advance)):
             if isinstance(result, UnreadableFile):
-                self._fail(result)
+                self.fail(result)
             else:
                 self._store(result)
             advance(result.path)
@@ -193,7 +203,7 @@ class _Run:
         for identity, (first, *copies) in self._copies.items():
             for path in copies:
                 if error := failed.get(first):
-                    self._fail(UnreadableFile(error.code, path, error.fields["detail"], error.page))
+                    self.fail(UnreadableFile(error.code, path, error.fields["detail"], error.page))
                 else:
                     self._keep(path, identity)
 
@@ -221,7 +231,7 @@ class _Run:
             try:
                 identity = file_id(path)
             except OSError as exc:
-                self._fail(UnreadableFile("unreadable", path, exc.strerror or str(exc)))
+                self.fail(UnreadableFile("unreadable", path, exc.strerror or str(exc)))
                 advance(path)
                 continue
             known = self._writer.documents.get(identity)
@@ -310,7 +320,8 @@ class _Run:
             self._released[document.id] = document
             self._writer.remove(document.id)
 
-    def _fail(self, failure: UnreadableFile) -> None:
+    def fail(self, failure: UnreadableFile) -> None:
+        """Note what could not be read."""
         self._report.documents.failed += 1
         self._report.failures.append(Failure(failure.path, failure.code, failure.page, failure))
 

@@ -77,6 +77,14 @@ class DocumentNotFound(PipelineError):
     ko = ("색인에 {name} 문서가 없습니다", "rag list 로 목록을 보세요")
 
 
+class AmbiguousDocument(PipelineError):
+    """Several documents have that file name or title. Fields: name, ids."""
+
+    code = "ambiguous_document"
+    en = ("several documents are called {name}", "give the id of one: {ids}")
+    ko = ("{name} 문서가 여럿입니다", "아이디로 하나를 고르세요: {ids}")
+
+
 class NothingToIngest(PipelineError):
     """Fields: path."""
 

@@ -1,5 +1,6 @@
 """Query → [Passage]: one version of an index, open for searching."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -13,7 +14,7 @@ from indexes import dense, lexical
 from indexes.embedder import Embedder
 from indexes.errors import IndexDamaged, IndexMismatch, IndexNotFound
 from indexes.fusion import fuse_scores
-from indexes.store import Manifest, Store, StoredDocument, find_document
+from indexes.store import Manifest, Store, StoredDocument, find_document, nfc
 from ingest.document import Chunk
 from ingest.korean import Analyser
 
@@ -117,6 +118,9 @@ class Retriever:
             files = self.store.files()
         check_sizes(self.store.folder, files)
         self._by_id = {document.id: document for document in self.documents}
+        self._by_key = sorted(self.documents, key=lambda document: document.content)
+        self._contents = [document.content for document in self._by_key]
+        self._all_keys = key_ranges(self.documents)
         self._segments = [
             dense.open_segment(self.store.folder / "dense", Path(file.name).stem)
             for file in files
@@ -131,6 +135,8 @@ class Retriever:
 
     def visible(self, allowed: Filter) -> list[StoredDocument]:
         """The documents that `allowed` lets through, in the order in which they came."""
+        if allowed == EVERYTHING:
+            return self.documents
         return [document for document in self.documents if allowed.allows(document)]
 
     def retrieve(
@@ -147,17 +153,19 @@ class Retriever:
             return [[] for _ in queries]
         terms = self._analyser.terms(queries) if mode != "dense" else [[] for _ in queries]
         vectors = self._embedder.embed_queries(queries) if mode != "lexical" else [None] * len(queries)
+        everything = documents is self.documents
+        ids = None if everything else [document.id for document in documents]
+        keys = self._all_keys if everything else key_ranges(documents)
         return [
-            self._passages(documents, self._rank(query_terms, vector, k, documents, dense_weight), k)
+            self._passages(self._rank(query_terms, vector, CANDIDATES * k, ids, keys, dense_weight)[:k])
             for query_terms, vector in zip(terms, vectors, strict=True)
         ]
 
-    def _rank(self, terms, vector, k, documents, dense_weight) -> list[tuple[int, float]]:
-        ids = None if len(documents) == len(self.documents) else [d.id for d in documents]
-        found = [hit for index in self._postings for hit in index.search(terms, CANDIDATES * k, ids)]
+    def _rank(self, terms, vector, depth, ids, keys, dense_weight) -> list[tuple[int, float]]:
+        found = [hit for index in self._postings for hit in index.search(terms, depth, ids)]
         if vector is None:
             return found
-        near = dense.search(self._segments, vector, CANDIDATES * k, key_ranges(documents))
+        near = dense.search(self._segments, vector, depth, keys)
         if not terms:
             return near
         by_words, by_meaning = dict(found), dict(near)
@@ -165,10 +173,12 @@ class Retriever:
         by_meaning |= dense.scores_of(self._segments, vector, list(missing))
         return fuse_scores(by_words, by_meaning, dense_weight)
 
-    def _passages(self, documents, ranking, k) -> list[Passage]:
-        best = ranking[:k]
-        chunks = self.store.chunks(documents, [key for key, _ in best])
-        return [Passage(chunks[key], score, rank) for rank, (key, score) in enumerate(best, start=1)]
+    def _passages(self, ranking: Sequence[tuple[int, float]]) -> list[Passage]:
+        chunks = self.store.chunks(self._owner, [key for key, _ in ranking])
+        return [Passage(chunks[key], score, rank) for rank, (key, score) in enumerate(ranking, start=1)]
+
+    def _owner(self, key: int) -> StoredDocument:
+        return self._by_key[bisect_right(self._contents, key) - 1]
 
     def find(self, document_id: str) -> StoredDocument:
         """The document with that id."""
@@ -209,12 +219,14 @@ def check_sizes(folder: Path, files) -> None:
             raise IndexDamaged(path=folder, detail=f"{file.name} has another size")
 
 
-@lru_cache(maxsize=4096)
-def _file_name(path: str) -> str:
-    return Path(path).name
+@lru_cache(maxsize=1 << 16)
+def _nfc(path: str) -> str:
+    return nfc(path)
 
 
 def _names(name: str, document: StoredDocument) -> bool:
     if name == document.id:
         return True
-    return any(path == name or _file_name(path) == name or fnmatch(path, name) for path in document.paths)
+    wanted = nfc(name)
+    paths = [_nfc(path) for path in document.paths]
+    return any(path == wanted or Path(path).name == wanted or fnmatch(path, wanted) for path in paths)

@@ -11,16 +11,15 @@ open another; `content` is the key of its first chunk and ties pages and chunks 
 import json
 import sqlite3
 import threading
+import unicodedata
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-
 from indexes.embedder import EmbedderIdentity
-from indexes.errors import DocumentNotFound, IndexDamaged, IndexFormat, IndexNotFound
+from indexes.errors import AmbiguousDocument, DocumentNotFound, IndexDamaged, IndexFormat, IndexNotFound
 from ingest.document import Chunk, Page, chunk_id
 
 FORMAT = 1
@@ -273,14 +272,15 @@ class Store:
                 found.setdefault(by_content[content], []).append(number)
         return found
 
-    def chunks(self, documents: Sequence[StoredDocument], keys: Sequence[int]) -> dict[int, Chunk]:
-        """The chunks with these keys, each of one of `documents`; checked against their checksums.
+    def chunks(self, owner: Callable[[int], StoredDocument], keys: Sequence[int]) -> dict[int, Chunk]:
+        """The chunks with these keys, checked against their checksums.
+
+        Args:
+            owner: the document that holds the chunk with that key.
 
         Raises:
             IndexDamaged: a row is missing or does not have its checksum.
         """
-        by_content = {document.content: document for document in documents}
-        contents = np.array(sorted(by_content), np.int64)
         rows = self.connection.execute(
             "SELECT key, start, end, first_page, last_page, tokens, context, text, checksum"
             f" FROM chunks WHERE key IN ({','.join('?' * len(keys))})",
@@ -288,11 +288,7 @@ class Store:
         ).fetchall()
         if len(rows) != len(set(keys)):
             raise IndexDamaged(path=self.folder, detail="chunks are missing")
-        owners = contents[np.searchsorted(contents, [row[0] for row in rows], side="right") - 1]
-        return {
-            row[0]: self._chunk(by_content[int(owner)].id, row)
-            for row, owner in zip(rows, owners, strict=True)
-        }
+        return {row[0]: self._chunk(owner(row[0]).id, row) for row in rows}
 
     def chunks_of(self, document: StoredDocument) -> list[Chunk]:
         """All chunks of one document, in order; together they are its text."""
@@ -350,20 +346,32 @@ class Store:
 def find_document(documents: Iterable[StoredDocument], name: str) -> StoredDocument:
     """The document whose id, path, file name or title is `name`, in that order of preference.
 
+    Names are compared in NFC: macOS writes file names in NFD, and nobody types those.
+
     Raises:
         DocumentNotFound: there is none.
+        AmbiguousDocument: several have that file name or title.
     """
     documents = list(documents)
+    wanted = nfc(name)
+    absolute = nfc(str(Path(name).absolute()))
     for matches in (
         lambda document: document.id == name,
-        lambda document: name in document.paths or str(Path(name).absolute()) in document.paths,
-        lambda document: any(Path(path).name == name for path in document.paths),
-        lambda document: document.title == name,
+        lambda document: {wanted, absolute} & {nfc(path) for path in document.paths},
+        lambda document: any(nfc(Path(path).name) == wanted for path in document.paths),
+        lambda document: document.title == wanted,
     ):
-        for document in documents:
-            if matches(document):
-                return document
+        found = [document for document in documents if matches(document)]
+        if len(found) > 1:
+            raise AmbiguousDocument(name=name, ids=", ".join(document.id for document in found))
+        if found:
+            return found[0]
     raise DocumentNotFound(name=name)
+
+
+def nfc(text: str) -> str:
+    """`text` with its Hangul syllables composed."""
+    return unicodedata.normalize("NFC", text)
 
 
 def checksum(context: str, text: str) -> int:

@@ -20,7 +20,11 @@ CONTENT_TAGS = frozenset(["NNG", "NNP", "NNB", "NR", "NP", "VV", "VA", "XR", "MA
 WEAK_TAGS = frozenset(["NNB", "NP", "VV", "VA", "MAG"])
 
 HANGUL_RUN = re.compile(r"[가-힣]+")
-WORD = re.compile(r"[0-9a-z]+(?:[.,][0-9]+)*|[\u3400-\u9fff\uf900-\ufaff]+")
+LETTERS = "a-z\u00c0-\u024f\u0370-\u03ff\u3040-\u30ff"
+WORD = re.compile(rf"[0-9{LETTERS}]+(?:[.,][0-9]+)*|[\u3400-\u9fff\uf900-\ufaff]+")
+WORD_PART = re.compile(
+    rf"\d+(?:,\d{{3}})+(?:\.\d+)?|(?<![\d.])\d+\.\d+(?!\.?\d)|\d+|[{LETTERS}]+|[\u3400-\u9fff\uf900-\ufaff]+"
+)
 
 # A sentence ends at a line end, or at closing punctuation that is followed by a space. A full
 # stop after a digit or a single letter is a date, a number or a list mark (2024. 3. 1., 가.).
@@ -101,8 +105,15 @@ class KiwiAnalyser:
 
 
 def words(folded: str) -> list[str]:
-    """Latin words, numbers (without thousands separators) and Hanja runs of folded text."""
-    return [word.replace(",", "") for word in WORD.findall(folded)]
+    """Latin words, numbers (without thousands separators) and Hanja runs of folded text.
+
+    What joins several, such as 30m2 or 2024.10.19, also gives each: 30 ㎡ must find 30㎡.
+    """
+    found = []
+    for word in WORD.findall(folded):
+        parts = [part.replace(",", "") for part in WORD_PART.findall(word)]
+        found += parts if len(parts) == 1 else [word.replace(",", ""), *parts]
+    return found
 
 
 def _content_forms(tokens: Iterable) -> list[str]:

@@ -165,9 +165,17 @@ def test_only_sync_takes_out_what_is_gone_and_only_under_its_folders(index, file
     assert run(index, files).documents == Counts(unchanged=3)
     assert run(index, files, sync=True).documents == Counts(unchanged=3, removed=1)
     assert sorted(documents(index)) == sorted([*TOPICS[:1], *TOPICS[2:4], "계약"])
-    shutil.rmtree(files / "아래")
-    assert run(index, files, sync=True).documents == Counts(removed=3)
-    assert sorted(documents(index)) == ["계약"]
+
+
+def test_sync_with_an_empty_folder_takes_nothing_out(index, files):
+    """A share that is not mounted looks like an empty folder."""
+    run(index, files)
+    before = documents(index)
+    shutil.rmtree(files)
+    files.mkdir()
+    with pytest.raises(NothingToIngest):
+        run(index, files, sync=True)
+    assert documents(index) == before
 
 
 def test_groups_add_up_and_belong_to_the_document(index, files):
@@ -262,7 +270,8 @@ def test_deleting_takes_out_all_or_nothing(index):
 
 
 def test_discovering_walks_folders_in_order_and_names_each_file_once(files):
-    found = discover([files, files / "아래", files / "메모.txt"])
+    found, closed = discover([files, files / "아래", files / "메모.txt"])
+    assert not closed
     names = [Path(path).name for path in found]
     assert names == [*sorted(f"{topic}.pdf" for topic in TOPICS[:4]), "메모.txt"]
     with pytest.raises(NoSuchPath, match="없는 곳"):

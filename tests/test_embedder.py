@@ -37,14 +37,23 @@ def transformer_folder(tmp_path_factory) -> Path:
 
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("bert")
-    words = {word: i for i, word in enumerate("[PAD] [UNK] [CLS] [SEP] [MASK] 연차 휴가 병가 query :".split())}
+    words = {
+        word: i
+        for i, word in enumerate(
+            ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "연차", "휴가", "병가", "query", ":"]
+        )
+    }
     tokenizer = Tokenizer(models.WordLevel(words, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
     )
     config = BertConfig(
-        vocab_size=len(words), hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64
+        vocab_size=len(words),
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=64,
     )
     BertModel(config).save_pretrained(folder / "plain")
     fast.save_pretrained(folder / "plain")
@@ -111,7 +120,9 @@ def test_the_fingerprint_follows_the_files_and_not_the_place(tmp_path):
 def test_an_index_keeps_its_model_wherever_a_copy_of_it_lies(tmp_path):
     (tmp_path / "a.pdf").write_bytes(make_pdf([["제1조(목적) 연차휴가를 정한다."]]))
     options = ParseOptions(ModelTokenizer("embedded").plain_json, "bigram", limits=IngestConfig(workers=1))
-    prompts = json.loads((EMBEDDED_FOLDER / "config_sentence_transformers.json").read_text("utf-8"))["prompts"]
+    prompts = json.loads((EMBEDDED_FOLDER / "config_sentence_transformers.json").read_text("utf-8"))[
+        "prompts"
+    ]
     original = open_embedder(str(static_folder(tmp_path / "here", prompts)))
     ingest(tmp_path / "index", [tmp_path / "a.pdf"], original, options, tokenizer="embedded")
     moved = open_embedder(str(static_folder(tmp_path / "there", prompts)))

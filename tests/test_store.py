@@ -82,7 +82,7 @@ def test_documents_pages_chunks_and_text_come_out_as_they_went_in(shared_store, 
     assert shared_store.pages(document) == pages
     assert shared_store.chunks_of(document) == chunks
     keys = [document.content + offset for offset in range(len(chunks))]
-    assert shared_store.chunks([document], keys) == dict(zip(keys, chunks, strict=True))
+    assert shared_store.chunks(lambda _: document, keys) == dict(zip(keys, chunks, strict=True))
     assert shared_store.text(document) == text
     start, end = data.draw(st.integers(0, 90)), data.draw(st.integers(0, 90))
     assert shared_store.text(document, start, end) == text[start:end]
@@ -143,11 +143,11 @@ def test_a_changed_text_is_noticed(store):
     document = stored(chunks=1)
     put(store, document, 1, [], chunked(document.id, "원래 글", []))
     store.connection.execute("UPDATE chunks SET text = '다른 글'")
-    for read in (store.text, store.chunks_of, lambda d: store.chunks([d], [1])):
+    for read in (store.text, store.chunks_of, lambda d: store.chunks(lambda _: d, [1])):
         with pytest.raises(IndexDamaged, match="chunk 1"):
             read(document)
     store.connection.execute("DELETE FROM chunks")
-    for read in (store.chunks_of, lambda d: store.chunks([d], [1])):
+    for read in (store.chunks_of, lambda d: store.chunks(lambda _: d, [1])):
         with pytest.raises(IndexDamaged, match="missing"):
             read(document)
 
