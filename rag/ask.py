@@ -1,7 +1,9 @@
 """The ask flow: retrieve, pack, generate, resolve."""
 
+import collections.abc
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
@@ -37,15 +39,23 @@ def ask(stages: Stages, questions: Sequence[str], allowed: Filter) -> list[Answe
     ]
 
 
-def ask_stream(stages: Stages, question: str, allowed: Filter) -> Iterator[str | Answer]:
+def ask_stream(
+    stages: Stages, question: str, allowed: Filter
+) -> collections.abc.Generator[str | Answer, None, None]:
     """The generated text in pieces as it comes, then the resolved answer."""
     started = time.monotonic()
     (prompt,) = _prompts(stages, [question], allowed)
-    pieces = []
-    for piece in stages.generator.stream(prompt, _sampling(stages)):
-        pieces.append(piece)
-        yield piece
-    yield _answer(stages, prompt, Completion("".join(pieces), "stop"), started)
+    pieces: list[str] = []
+    reason = None
+    with closing(stages.generator.stream(prompt, _sampling(stages))) as stream:
+        while True:
+            try:
+                pieces.append(next(stream))
+            except StopIteration as end:
+                reason = end.value
+                break
+            yield pieces[-1]
+    yield _answer(stages, prompt, Completion("".join(pieces), reason or "stop"), started)
 
 
 def _prompts(stages: Stages, questions: Sequence[str], allowed: Filter) -> list[Prompt]:

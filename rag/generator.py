@@ -1,11 +1,14 @@
 """Prompt → completion, by a model server, a model in this process, or no model at all."""
 
+import collections.abc
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, Protocol
+from urllib.parse import urlsplit
 
 from ingest.errors import MissingDependency
 from rag.errors import (
@@ -64,12 +67,18 @@ class Sampling:
     ignore_eos: bool = False
 
 
+# Why a completion ended: by itself, or at the output limit.
+FinishReason = Literal["stop", "length"]
+# Text as it is generated; the value that the iterator returns at its end says why it ended.
+Pieces = collections.abc.Generator[str, None, FinishReason]
+
+
 @dataclass(frozen=True, slots=True)
 class Completion:
     """What came back for one prompt; token counts as the backend reports them, else 0."""
 
     text: str
-    finish_reason: Literal["stop", "length"]
+    finish_reason: FinishReason
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
@@ -84,7 +93,7 @@ class Generator(Protocol):
         """One completion per prompt, in order."""
         ...
 
-    def stream(self, prompt: Prompt, options: Sampling) -> Iterator[str]:
+    def stream(self, prompt: Prompt, options: Sampling) -> Pieces:
         """The completion of one prompt in pieces; closing the iterator ends the generation."""
         ...
 
@@ -123,8 +132,9 @@ class ExtractiveGenerator:
     def generate(self, prompts: Sequence[Prompt], options: Sampling) -> list[Completion]:
         return [Completion(self._text(prompt), "stop") for prompt in prompts]
 
-    def stream(self, prompt: Prompt, options: Sampling) -> Iterator[str]:
+    def stream(self, prompt: Prompt, options: Sampling) -> Pieces:
         yield self._text(prompt)
+        return "stop"
 
     def _text(self, prompt: Prompt) -> str:
         return extract(prompt.question, prompt.passages)
@@ -149,17 +159,20 @@ class VllmGenerator:
 
     def generate(self, prompts: Sequence[Prompt], options: Sampling) -> list[Completion]:
         self.check()
-        with ThreadPoolExecutor(min(self._config.concurrency, max(1, len(prompts)))) as pool:
-            return list(pool.map(lambda prompt: self._complete(prompt, options), prompts))
+        return _concurrently(lambda prompt: self._complete(prompt, options), prompts, self._config)
 
-    def stream(self, prompt: Prompt, options: Sampling) -> Iterator[str]:
+    def stream(self, prompt: Prompt, options: Sampling) -> Pieces:
         self.check()
         with _translated(self._config):
             pieces = self._client.completions.create(**self._request(prompt, options), stream=True)
+            reason = None
             with pieces:  # leaving it closes the connection, and vLLM drops the request
                 for piece in pieces:
-                    if piece.choices and piece.choices[0].text:
-                        yield piece.choices[0].text
+                    for choice in piece.choices:
+                        reason = choice.finish_reason or reason
+                        if choice.text:
+                            yield choice.text
+        return "length" if reason == "length" else "stop"
 
     def check(self) -> None:
         """Ask the server once whether it is the one that the configuration means.
@@ -205,7 +218,7 @@ class VllmGenerator:
                 Message("user", (("question", probe),)),
             ]
             ours = self._tokenizer.render(messages).token_ids
-            theirs = self.tokenize(messages)
+            theirs = self._served_tokens(messages)
             if ours != theirs:
                 raise GeneratorMismatch(
                     url=self._config.base_url,
@@ -218,6 +231,20 @@ class VllmGenerator:
                     fix_ko="tokenizer.json 과 tokenizer_config.json 만 있고 config.json 은 없는 폴더를"
                     " --tokenizer 로 주어 서버를 다시 켜세요",
                 )
+
+    def _served_tokens(self, messages: Sequence[Message]) -> list[int]:
+        import openai
+
+        try:
+            return self.tokenize(messages)
+        except openai.NotFoundError as exc:
+            raise GeneratorMismatch(
+                url=self._config.base_url,
+                what="has no /tokenize: it is no vLLM server",
+                fix='set generator.backend = "openai" for other servers',
+                what_ko="/tokenize 가 없습니다. vLLM 서버가 아닙니다",
+                fix_ko='다른 서버라면 generator.backend = "openai" 로 쓰세요',
+            ) from exc
 
     def tokenize(self, messages: Sequence[Message]) -> list[int]:
         """How the server itself tokenises `messages`, ready for the assistant's turn."""
@@ -270,16 +297,19 @@ class OpenAIGenerator:
         self.margin = config.window // OPENAI_MARGIN
 
     def generate(self, prompts: Sequence[Prompt], options: Sampling) -> list[Completion]:
-        with ThreadPoolExecutor(min(self._config.concurrency, max(1, len(prompts)))) as pool:
-            return list(pool.map(lambda prompt: self._complete(prompt, options), prompts))
+        return _concurrently(lambda prompt: self._complete(prompt, options), prompts, self._config)
 
-    def stream(self, prompt: Prompt, options: Sampling) -> Iterator[str]:
+    def stream(self, prompt: Prompt, options: Sampling) -> Pieces:
         with _translated(self._config):
             pieces = self._client.chat.completions.create(**self._request(prompt, options), stream=True)
+            reason = None
             with pieces:
                 for piece in pieces:
-                    if piece.choices and piece.choices[0].delta.content:
-                        yield piece.choices[0].delta.content
+                    for choice in piece.choices:
+                        reason = choice.finish_reason or reason
+                        if choice.delta.content:
+                            yield choice.delta.content
+        return "length" if reason == "length" else "stop"
 
     def _complete(self, prompt: Prompt, options: Sampling) -> Completion:
         with _translated(self._config):
@@ -319,6 +349,12 @@ class TransformersGenerator:
         if torch.cuda.is_available():
             self._model = self._model.to("cuda")
         self._model.eval()
+        known = self._model.get_input_embeddings().num_embeddings
+        if tokenizer.vocabulary > known:
+            raise ConfigError(
+                detail=f"models.tokenizer = {tokenizer.name!r} has {tokenizer.vocabulary:,} entries, the"
+                f" model {config.model} knows {known:,}: it is another model's tokenizer"
+            )
         self._tokenizer = tokenizer
         self.name = f"transformers:{config.model}"
 
@@ -326,17 +362,16 @@ class TransformersGenerator:
         return [self._complete(prompt, options) for prompt in prompts]
 
     def _complete(self, prompt: Prompt, options: Sampling) -> Completion:
-        output = self._model.generate(**self._arguments(prompt, options))
+        with _torch_failures():
+            output = self._model.generate(**self._arguments(prompt, options))
         written = output[0][len(prompt.token_ids) :].tolist()
-        ended = bool(written) and written[-1] in self._tokenizer.stop_ids
-        return Completion(
-            self._tokenizer.decode(written),
-            "stop" if ended else "length",
-            len(prompt.token_ids),
-            len(written),
-        )
+        text = self._tokenizer.decode(written)
+        return Completion(text, self._reason(written), len(prompt.token_ids), len(written))
 
-    def stream(self, prompt: Prompt, options: Sampling) -> Iterator[str]:
+    def _reason(self, written: Sequence[int]) -> FinishReason:
+        return "stop" if written and written[-1] in self._tokenizer.stop_ids else "length"
+
+    def stream(self, prompt: Prompt, options: Sampling) -> Pieces:
         from transformers import StoppingCriteria, StoppingCriteriaList, TextIteratorStreamer
 
         closed = threading.Event()
@@ -352,13 +387,17 @@ class TransformersGenerator:
             "streamer": streamer,
             "stopping_criteria": StoppingCriteriaList([Closed()]),
         }
-        thread = threading.Thread(target=self._model.generate, kwargs=arguments, daemon=True)
-        thread.start()
-        try:
-            yield from (piece for piece in streamer if piece)
-        finally:
-            closed.set()
-            thread.join()
+        with ThreadPoolExecutor(1) as thread:
+            writing = thread.submit(self._model.generate, **arguments)
+            # Also where it failed: the streamer would wait for its end for ever.
+            writing.add_done_callback(lambda _: streamer.end())
+            try:
+                yield from (piece for piece in streamer if piece)
+            finally:
+                closed.set()
+            with _torch_failures():
+                output = writing.result()
+        return self._reason(output[0][len(prompt.token_ids) :].tolist())
 
     def _arguments(self, prompt: Prompt, options: Sampling) -> dict:
         import torch
@@ -380,6 +419,15 @@ class TransformersGenerator:
         return arguments
 
 
+@contextmanager
+def _torch_failures() -> Iterator[None]:
+    """What torch raises, out of memory included, as GenerationFailed."""
+    try:
+        yield
+    except (RuntimeError, IndexError, ValueError) as exc:
+        raise GenerationFailed(detail=" ".join(str(exc).split())[:300]) from exc
+
+
 class _Decoder:
     """The face of our tokenizer that transformers' streamer asks for."""
 
@@ -390,13 +438,27 @@ class _Decoder:
         return self._tokenizer.decode([int(token) for token in ids])
 
 
+def _concurrently(
+    complete: Callable[[Prompt], Completion], prompts: Sequence[Prompt], config: GenerationConfig
+) -> list[Completion]:
+    """`complete` of each prompt, in order; after a failure those that wait are not sent any more."""
+    pool = ThreadPoolExecutor(max(1, min(config.concurrency, len(prompts))))
+    try:
+        return list(pool.map(complete, prompts))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
 def _client(config: GenerationConfig):
     try:
         import openai
     except ImportError as exc:
         raise MissingDependency(library="openai", extra="") from exc
     key = os.environ.get(config.api_key_env, "") if config.api_key_env else ""
+    # A proxy named in the environment cannot reach a server on this machine.
+    local = urlsplit(config.base_url).hostname in ("localhost", "127.0.0.1", "::1")
     return openai.OpenAI(
+        http_client=openai.DefaultHttpxClient(trust_env=not local),
         base_url=config.base_url,
         api_key=key or "none",  # a server of one's own asks for none; the client insists on one
         timeout=config.timeout_seconds,

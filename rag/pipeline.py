@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Generator, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -14,10 +14,10 @@ from indexes.retriever import EVERYTHING, Filter, Mode, Passage, Retriever
 from indexes.store import Store, StoredDocument
 from ingest.korean import Analyser, open_analyser
 from ingest.worker import ParseOptions
+from rag import generator as generators
 from rag.answer import Answer
 from rag.ask import Stages, ask, ask_stream
 from rag.config import Config
-from rag.generator import Generator, open_generator
 from rag.tokens import ModelTokenizer
 
 
@@ -70,9 +70,9 @@ class Pipeline:
         return open_analyser(self.config.search.analyser)
 
     @cached_property
-    def generator(self) -> Generator:
+    def generator(self) -> generators.Generator:
         """What writes the answers."""
-        return open_generator(self.config.generator, self.tokenizer)
+        return generators.open_generator(self.config.generator, self.tokenizer)
 
     @property
     def retriever(self) -> Retriever:
@@ -160,7 +160,7 @@ class Pipeline:
         """`ask` for each of `questions`, in order; a server gets them concurrently."""
         return ask(self._stages(), questions, allowed)
 
-    def ask_stream(self, question: str, allowed: Filter = EVERYTHING) -> Iterator[str | Answer]:
+    def ask_stream(self, question: str, allowed: Filter = EVERYTHING) -> Generator[str | Answer, None, None]:
         """The answer's text in pieces as it is generated, then the `Answer`.
 
         Pieces are raw: a marker in them may turn out to be unknown and be missing from the answer.
@@ -240,12 +240,15 @@ class Pipeline:
     ) -> AsyncIterator[str | Answer]:
         """`ask_stream`, as an asynchronous iterator; leaving it ends the generation."""
         pieces = self.ask_stream(question, allowed)
+        waiting: asyncio.Future | None = None
         try:
-            while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+            while True:
+                waiting = asyncio.ensure_future(asyncio.to_thread(next, pieces, None))
+                piece = await asyncio.shield(waiting)  # a thread cannot be cancelled, only waited for
+                if piece is None:
+                    return
                 yield piece
         finally:
-            await asyncio.to_thread(_close(pieces))
-
-
-def _close(pieces: Iterator) -> Callable[[], None]:
-    return getattr(pieces, "close", lambda: None)
+            if waiting is not None and not waiting.done():
+                await asyncio.wait([waiting])
+            await asyncio.to_thread(pieces.close)

@@ -88,6 +88,11 @@ class ModelTokenizer:
         """Whether this is the small tokenizer of the package, which belongs to no model."""
         return self.name == EMBEDDED
 
+    @property
+    def vocabulary(self) -> int:
+        """How many ids it can give."""
+        return self._full.get_vocab_size(with_added_tokens=True)
+
     def count(self, text: str) -> int:
         """Tokens of plain `text`; control tokens in it are text."""
         return len(self._plain.encode(text, add_special_tokens=False).ids)

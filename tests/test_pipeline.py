@@ -1,6 +1,7 @@
 """The Python API: the same answers, from threads and from asyncio."""
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -104,3 +105,47 @@ def test_the_contents_of_a_document_come_back_whole(samples):
         text = samples.text(document)
         pages = samples.retriever.store.pages(document)
         assert "".join(text[page.start : page.end] for page in pages) == text
+
+
+class SlowGenerator(ScriptedGenerator):
+    """Takes its time for each piece, and notes that its stream was closed."""
+
+    closed = False
+
+    def stream(self, prompt, options):
+        try:
+            for _ in range(1000):
+                time.sleep(0.02)
+                yield "가"
+            return "length"
+        finally:
+            self.closed = True
+
+
+def test_leaving_an_asynchronous_stream_ends_the_generation(sample_index):
+    async def leave() -> SlowGenerator:
+        with Pipeline.open(sample_index) as pipeline:
+            slow = vars(pipeline)["generator"] = SlowGenerator()
+
+            async def read():
+                async for _ in pipeline.ask_stream_async(QUESTION):
+                    pass
+
+            reading = asyncio.create_task(read())
+            await asyncio.sleep(5)
+            reading.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await reading
+            return slow
+
+    assert asyncio.run(leave()).closed
+
+
+def test_a_stream_cut_at_the_output_limit_says_so(samples):
+    class Cut(ScriptedGenerator):
+        def stream(self, prompt, options):
+            yield "연차는 15일입"
+            return "length"
+
+    *_, answer = ask_stream(replace(samples._stages(), generator=Cut()), QUESTION, EVERYTHING)
+    assert any("reserved_output" in warning for warning in answer.warnings)

@@ -1,0 +1,78 @@
+"""Fixtures: a random model of the tokenizer's vocabulary, and vLLM servers with it."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from indexes.retriever import SearchConfig
+from rag.config import Config, ModelsConfig
+from rag.generator import GenerationConfig
+from rag.tokens import EMBEDDED_FOLDER, ModelTokenizer
+from tests.server.tiny_model import WINDOW, TinyModel, write_tiny_model
+from tests.server.vllm_server import MODEL, Server, running_server
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory) -> TinyModel:
+    """Of the real model's vocabulary where its tokenizer is at hand, else of the embedded one's.
+
+    Either way the tokenizer is an ordinary folder: one of the name "embedded" belongs to no model,
+    and is never sent to a server.
+    """
+    shared = Path(os.environ.get("RAG_SHARED") or Path(__file__).parents[3] / "shared")
+    real = shared / "models" / "A.X-4.0-Light"
+    source = real if (real / "tokenizer.json").is_file() else EMBEDDED_FOLDER
+    return write_tiny_model(source, tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def tokenizer(tiny_model: TinyModel) -> ModelTokenizer:
+    """The tokenizer of the tiny model."""
+    return ModelTokenizer(str(tiny_model.tokenizer))
+
+
+@pytest.fixture(scope="session")
+def server(tiny_model: TinyModel, tmp_path_factory) -> Iterator[Server]:
+    """A server that tokenises as the model's authors do."""
+    arguments = ("--model", str(tiny_model.weights), "--tokenizer", str(tiny_model.tokenizer))
+    with running_server(arguments, tmp_path_factory.mktemp("server")) as ready:
+        yield ready
+
+
+@pytest.fixture(scope="module")
+def wrong_server(tiny_model: TinyModel, tmp_path_factory) -> Iterator[Server]:
+    """A server started in the obvious way, on one folder: it reads the tokenizer wrongly."""
+    arguments = ("--model", str(tiny_model.together))
+    with running_server(arguments, tmp_path_factory.mktemp("wrong-server")) as ready:
+        yield ready
+
+
+@pytest.fixture(scope="session")
+def generation(server: Server) -> GenerationConfig:
+    """How somebody generates who runs `server`."""
+    return GenerationConfig(
+        "vllm", MODEL, server.base_url, window=WINDOW, reserved_output=256, timeout_seconds=120
+    )
+
+
+@pytest.fixture(scope="session")
+def config(generation: GenerationConfig, tiny_model: TinyModel) -> Config:
+    """The whole configuration of somebody who runs `server`."""
+    return Config(
+        models=ModelsConfig(tokenizer=str(tiny_model.tokenizer)),
+        search=SearchConfig(k=12),
+        generator=generation,
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Show the end of the server's log beside a failure."""
+    report = yield
+    if report.failed:
+        for name in ("server", "wrong_server"):
+            if isinstance(server := item.funcargs.get(name), Server):
+                report.sections.append((f"log of {name}", server.log_tail()))
+    return report

@@ -1,0 +1,142 @@
+"""Start a real vLLM server on this machine's processor, watch it, and end all of it."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.server.tiny_model import WINDOW
+
+PYTHON = Path(__file__).parents[2] / ".venv-vllm" / "bin" / "python"
+MODEL = "skt/A.X-4.0-Light"
+START_SECONDS = 300  # 25 on two idle cores
+STOP_SECONDS = 30
+LOG_LINES = 60
+ENVIRONMENT = {
+    "HF_HUB_OFFLINE": "1",
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+    "VLLM_CPU_KVCACHE_SPACE": "1",  # GB
+}
+# vLLM's processes wait for each other in a loop around sched_yield. On two cores under Linux 6.18 that
+# kept all other processes waiting for up to 10 s, the server's own front among them; a sleep does not.
+STARTUP = "import os, time\nos.sched_yield = lambda: time.sleep(0.00005)\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that is ready. `base_url` ends in /v1."""
+
+    base_url: str
+    log: Path
+
+    @property
+    def root(self) -> str:
+        return self.base_url.removesuffix("/v1")
+
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """The reply to a request that no generator of ours makes."""
+        request = {"model": MODEL} | body
+        response = httpx.post(self.root + path, json=request, timeout=60, trust_env=False)
+        return response.raise_for_status().json()
+
+    def metric(self, name: str) -> float:
+        """The value of vLLM's metric `name` now, e.g. "num_requests_running"."""
+        lines = httpx.get(self.root + "/metrics", timeout=60, trust_env=False).text.splitlines()
+        return sum(float(line.split()[-1]) for line in lines if line.startswith(f"vllm:{name}{{"))
+
+    def log_tail(self) -> str:
+        """The last lines that the server wrote."""
+        return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-LOG_LINES:])
+
+
+@contextmanager
+def running_server(arguments: tuple[str, ...], folder: Path) -> Iterator[Server]:
+    """Start a server, wait until it is ready; afterwards end it and all processes it started.
+
+    Args:
+        arguments: which model and tokenizer.
+        folder: for the log, and for what the server would keep in the user's folders.
+    """
+    if not PYTHON.is_file():
+        pytest.skip("no vLLM environment (make test-server creates it)")
+    port = free_port()
+    server = Server(f"http://127.0.0.1:{port}/v1", folder / "server.log")
+    command = [
+        *(str(PYTHON), "-m", "vllm.entrypoints.openai.api_server", *arguments),
+        *("--served-model-name", MODEL, "--host", "127.0.0.1", "--port", str(port)),
+        # In float32 a prompt gives the same text alone, in a batch and from the prefix cache; in
+        # bfloat16 the best two tokens are now and then too near to each other.
+        *("--max-model-len", str(WINDOW), "--dtype", "float32", "--enforce-eager"),
+        "--disable-uvicorn-access-log",
+    ]
+    (folder / "sitecustomize.py").write_text(STARTUP, "utf-8")
+    places = dict.fromkeys(("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "PYTHONPATH"), str(folder))
+    # A stopped `make` sends SIGTERM, on which Python would leave without ending the server.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with server.log.open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=os.environ | ENVIRONMENT | places,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        wait_until_ready(server, process)
+        yield server
+    finally:
+        end_group(process)
+        signal.signal(signal.SIGTERM, before)
+
+
+def wait_until_ready(server: Server, process: subprocess.Popen) -> None:
+    """Return when the server answers; fail with the end of its log if it does not."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with suppress(httpx.TransportError):
+            if httpx.get(server.root + "/health", timeout=5, trust_env=False).is_success:
+                return
+        time.sleep(0.5)
+    why = "was not ready" if process.poll() is None else f"ended with {process.returncode}"
+    pytest.fail(f"vLLM {why} within {START_SECONDS} s\n{server.log_tail()}", pytrace=False)
+
+
+def end_group(process: subprocess.Popen) -> None:
+    """End all processes of the group that `process` leads: its engines would outlive it."""
+    for stop in (signal.SIGTERM, signal.SIGKILL):
+        deadline = time.monotonic() + STOP_SECONDS
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, stop)
+        while alive(process) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        if not alive(process):
+            return
+    raise RuntimeError(f"processes of the group {process.pid} are still running")
+
+
+def alive(process: subprocess.Popen) -> bool:
+    """Whether any process of the group that `process` leads is left."""
+    process.poll()  # its own remains would count
+    try:
+        os.killpg(process.pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
