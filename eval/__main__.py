@@ -10,6 +10,7 @@ import typer
 from eval.dataset import SAMPLES, load_questions, sample
 from eval.report import machine, save, table
 from eval.runner import run_ingest, run_questions
+from indexes.store import DATABASE
 from rag import Pipeline, load_config
 
 REAL_FOLDERS = ("statutes", "agency", "safety_guides", "misc", "welfare", "korquad1")
@@ -45,7 +46,7 @@ def real(
     """Ingest every real PDF of the shared folder, then ask 100 questions of welfare and of korquad1."""
     if not (shared / "data" / "pdf").is_dir():
         sys.exit(f"no data/pdf in {shared}: set RAG_SHARED to the shared folder")
-    shutil.rmtree(index, ignore_errors=True)
+    clear(index)
     with Pipeline.open(index, load_config(config, overrides)) as pipeline:
         ingested = run_ingest(pipeline, [shared / "data" / "pdf" / name for name in REAL_FOLDERS])
         answered = {
@@ -66,11 +67,18 @@ def samples(
     overrides: SetOption = [],
 ) -> None:
     """The same on the sample documents and their questions, the unanswerable among them."""
-    shutil.rmtree(index, ignore_errors=True)
+    clear(index)
     with Pipeline.open(index, load_config(config, overrides)) as pipeline:
         ingested = run_ingest(pipeline, [SAMPLES])
         answered = {"samples": run_questions(pipeline, load_questions(SAMPLES / "questions.jsonl"))}
     finish(out, {"ingest": ingested, "questions": answered, "machine": machine()})
+
+
+def clear(index: Path) -> None:
+    """Make room for a new index; anything else is left alone."""
+    if index.exists() and not (index / DATABASE).is_file():
+        sys.exit(f"{index} is no index: name a folder that does not exist yet")
+    shutil.rmtree(index, ignore_errors=True)
 
 
 def finish(out: Path, result: dict) -> None:

@@ -17,7 +17,7 @@ SAMPLE_QUESTIONS = (
 
 def demo() -> int:
     """Ingest and ask as a user would from the command line; the worst exit code of all steps."""
-    source = Path(os.environ.get("PDF") or "eval/samples").absolute()
+    source = Path(os.environ.get("PDF") or "eval/samples").expanduser().absolute()
     asked = os.environ.get("QUESTION")
     own = source != Path("eval/samples").absolute()
     if own and not asked:

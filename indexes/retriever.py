@@ -31,7 +31,7 @@ class SearchConfig:
     `analyser`: "kiwi" (morphemes and bigrams) or "bigram" (no start-up time, a little less exact).
     """
 
-    k: int = 40
+    k: int = 60
     mode: Mode = "hybrid"
     dense_weight: float = 0.4
     analyser: str = "kiwi"
@@ -153,6 +153,7 @@ class Retriever:
             return [[] for _ in queries]
         terms = self._analyser.terms(queries) if mode != "dense" else [[] for _ in queries]
         vectors = self._embedder.embed_queries(queries) if mode != "lexical" else [None] * len(queries)
+        k = min(k, sum(document.chunks for document in documents))
         everything = documents is self.documents
         ids = None if everything else [document.id for document in documents]
         keys = self._all_keys if everything else key_ranges(documents)
@@ -167,11 +168,11 @@ class Retriever:
             return found
         near = dense.search(self._segments, vector, depth, keys)
         if not terms:
-            return near
+            return [hit for hit in near if hit[1] > 0]
         by_words, by_meaning = dict(found), dict(near)
         missing = by_words.keys() - by_meaning.keys()
         by_meaning |= dense.scores_of(self._segments, vector, list(missing))
-        return fuse_scores(by_words, by_meaning, dense_weight)
+        return [hit for hit in fuse_scores(by_words, by_meaning, dense_weight) if hit[1] > 0]
 
     def _passages(self, ranking: Sequence[tuple[int, float]]) -> list[Passage]:
         chunks = self.store.chunks(self._owner, [key for key, _ in ranking])
@@ -229,4 +230,7 @@ def _names(name: str, document: StoredDocument) -> bool:
         return True
     wanted = nfc(name)
     paths = [_nfc(path) for path in document.paths]
-    return any(path == wanted or Path(path).name == wanted or fnmatch(path, wanted) for path in paths)
+    return any(
+        fnmatch(path, wanted) or fnmatch(Path(path).name, wanted) or wanted in (path, Path(path).name)
+        for path in paths
+    )

@@ -72,7 +72,7 @@ FILE_CODES: dict[str, tuple[str, str, str, str]] = {
         "no page has text that can be read (a scan?)",
         "run OCR on it first",
         "읽을 수 있는 글자가 없습니다(스캔 문서로 보입니다)",
-        "먼저 OCR로 글자를 입혀 주세요",
+        "먼저 OCR로 텍스트 레이어를 추가하세요",
     ),
     "too_large": (
         "the file is over the limit ({detail})",
@@ -95,7 +95,7 @@ FILE_CODES: dict[str, tuple[str, str, str, str]] = {
     "crashed": (
         "the reader crashed on this file ({detail})",
         "open it in a viewer and save it again",
-        "이 파일을 읽다가 읽기 프로세스가 멈췄습니다 ({detail})",
+        "이 파일을 읽던 프로세스가 비정상 종료되었습니다 ({detail})",
         "PDF 뷰어에서 열어 다시 저장해 보세요",
     ),
     "unsupported": (

@@ -26,7 +26,9 @@ ITEM = re.compile(
 )
 # Where a paragraph's last line shows its end, whatever its width.
 PARAGRAPH_END = re.compile(r"(?:다|함|임|음|것|요|까|니)[.。!?]?[\"”’)\]]*$|[.。!?][\"”’)\]>]*$")
-LEADERS = re.compile(r"[.·…‥․ㆍ⋯\-_\s]{4,}\s*[-\dⅠ-Ⅻivx]{1,5}$")
+LEADERS = re.compile(r"(?:[.·…‥․ㆍ⋯\-_\s]{4,}|…)\s*[-\dⅠ-Ⅻivx]{1,5}$")
+# The dots of a contents page: a third of a document's tokens where they are kept.
+DOTS = re.compile(r"\s?[.·‥․ㆍ⋯…][.·‥․ㆍ⋯…\s]{3,}[.·‥․ㆍ⋯…]\s?")
 PAGE_NUMBER = re.compile(r"([-–―—~<\[(\s]*)(\d{1,4})(?:\s*/\s*\d{1,4})?\s*(?:쪽|페이지)?[-–―—~>\])\s]*")
 # A reference that a wrapped line begins with, which is no heading: «제12조 및», «제3조제2항에».
 REFERENCE = re.compile(
@@ -85,7 +87,7 @@ def normalise(pages: Sequence[RawPage]) -> tuple[str, tuple[Page, ...]]:
 def clean_line(raw: str) -> str:
     """One line in NFC, control characters and runs of blanks as one space, lone surrogates gone."""
     text = BLANK.sub(" ", ZERO_WIDTH.sub("", SURROGATE.sub("\ufffd", raw)))
-    return unicodedata.normalize("NFC", text).strip()
+    return unicodedata.normalize("NFC", DOTS.sub(" … ", text)).strip()
 
 
 def is_garbled(text: str) -> bool:

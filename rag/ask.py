@@ -2,16 +2,18 @@
 
 import collections.abc
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 from indexes.retriever import Filter, Retriever
 from ingest.chunking import pages_of_span
+from ingest.document import Page
 from rag.answer import Answer, PackedPassage, UnreadablePages
 from rag.citations import abstains, resolve
 from rag.config import Config
+from rag.errors import EmptyQuestion
 from rag.generator import Completion, Generator, Sampling
 from rag.packing import Prompt, pack
 from rag.prompts import ABSTENTION
@@ -59,11 +61,14 @@ def ask_stream(
 
 
 def _prompts(stages: Stages, questions: Sequence[str], allowed: Filter) -> list[Prompt]:
+    if not all(question.strip() for question in questions):
+        raise EmptyQuestion()
     search, generation = stages.config.search, stages.config.generator
     found = stages.retriever.retrieve(questions, search.k, search.mode, allowed, search.dense_weight)
     pack_for = partial(
         pack,
         find=stages.retriever.find,
+        pages_of=_page_finder(stages.retriever),
         tokenizer=stages.tokenizer,
         window=generation.window,
         reserved_output=generation.reserved_output + stages.generator.margin,
@@ -97,11 +102,12 @@ def _answer(stages: Stages, prompt: Prompt, completion: Completion, started: flo
     )
 
 
-def _page_finder(retriever: Retriever):
-    def pages_of(document_id: str, start: int, end: int) -> tuple[int, int]:
-        return pages_of_span(retriever.store.pages(retriever.find(document_id)), start, end)
+def _page_finder(retriever: Retriever) -> Callable[[str, int, int], tuple[int, int]]:
+    @cache  # the pages of each document are read once for an answer
+    def pages(document_id: str) -> list[Page]:
+        return retriever.store.pages(retriever.find(document_id))
 
-    return pages_of
+    return lambda document_id, start, end: pages_of_span(pages(document_id), start, end)
 
 
 def _warnings(stages: Stages, completion: Completion, dropped: int) -> list[str]:

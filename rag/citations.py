@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 from ingest.korean import sentence_spans
 from rag.answer import Citation, PackedPassage, Sentence, Support
-from rag.prompts import ABSTENTION
+from rag.prompts import ABSTENTION, MARKER
 from rag.support import best_span, strongest, verdict
 
-MARKER = re.compile(r"[\[［]\s*(\d{1,3}(?:\s*[,，·]\s*\d{1,3})*)\s*[\]］]")
 # Markers as `clean_markers` writes them; [2024] is no marker but somebody's text.
 CLEAN = r"\[(\d{1,3})\]"
 MARKERS_BEFORE = re.compile(rf"(?:\s*{CLEAN})+")

@@ -22,7 +22,7 @@ from ingest.errors import PipelineError
 from rag.answer import Answer
 from rag.config import DEFAULT_FILE, TEMPLATES, Config, load_config
 from rag.doctor import examine
-from rag.errors import ConfigError
+from rag.errors import ConfigError, ConfigExists, InputUnreadable, PageNotFound
 from rag.pipeline import Pipeline
 
 DONE, NOTHING, USAGE, PARTLY, STOPPED = 0, 1, 2, 3, 130
@@ -131,11 +131,11 @@ def print_json(value: Any) -> None:
 
 
 def out() -> Console:
-    return Console(highlight=False, soft_wrap=False)
+    return Console(markup=False, emoji=False, highlight=False)
 
 
 def err() -> Console:
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, markup=False, emoji=False, highlight=False)
 
 
 # ingest
@@ -164,7 +164,7 @@ def ingest(
         bool,
         typer.Option(
             "--sync",
-            help=say("폴더에서 없어진 파일은 색인에서도 뺌", "remove what has gone from the folders"),
+            help=say("폴더에서 없어진 파일은 색인에서도 삭제", "remove what has gone from the folders"),
         ),
     ] = False,
     index: IndexOption = DEFAULT_INDEX,
@@ -235,7 +235,7 @@ def show_ingest(report) -> None:
     names = {
         "added": say("추가", "added"),
         "updated": say("갱신", "updated"),
-        "unchanged": say("그대로", "unchanged"),
+        "unchanged": say("변경 없음", "unchanged"),
         "moved": say("이동", "moved"),
         "removed": say("삭제", "removed"),
         "failed": say("실패", "failed"),
@@ -265,7 +265,7 @@ def show_ingest(report) -> None:
 
 @app.command(
     help=say(
-        "질문과 가까운 대목을 찾습니다(답변은 만들지 않음).",
+        "질문과 가까운 발췌문을 찾습니다(답변은 만들지 않음).",
         "Find the passages nearest to a query; no answer is written.",
     )
 )
@@ -277,7 +277,7 @@ def search(
             metavar="FILE", help=say('{"id","query"} 가 한 줄씩 든 JSONL', 'JSONL of {"id","query"}')
         ),
     ] = None,
-    k: Annotated[int, typer.Option("-k", min=1, help=say("대목 수", "how many passages"))] = 10,
+    k: Annotated[int, typer.Option("-k", min=1, help=say("발췌문 수", "how many passages"))] = 10,
     mode: Annotated[
         str | None, typer.Option(help=say("hybrid, lexical 또는 dense", "hybrid, lexical or dense"))
     ] = None,
@@ -346,7 +346,7 @@ def show_search(pipeline: Pipeline, passages: Sequence[Passage], seconds: float)
         console.print(Padding(Text(shorten(passage.chunk.text, 300)), (0, 0, 1, 3), expand=False))
     console.print(
         Text(
-            say(f"{len(passages)}개 대목 · {seconds:.2f}초", f"{len(passages)} passages · {seconds:.2f} s"),
+            say(f"{len(passages)}개 발췌문 · {seconds:.2f}초", f"{len(passages)} passages · {seconds:.2f} s"),
             style="dim",
         )
     )
@@ -427,16 +427,21 @@ def show_stream(pipeline: Pipeline, question: str, allowed: Filter) -> None:
     console.print(Text(f"{say('질문', 'Question')}  {question}", style="bold"))
     console.print()
     live = console.is_terminal and pipeline.config.generator.backend != "extractive"
+    shown = ""
     for piece in pipeline.ask_stream(question, allowed):
         if isinstance(piece, Answer):
             if live:
                 console.print("\n")
-            show_answer(console, pipeline, piece, with_text=not live)
+            # What was streamed is raw: shown again where a marker in it turned out to be none.
+            show_answer(console, pipeline, piece, allowed, with_text=shown.strip() != piece.text)
         elif live:
-            console.print(piece, end="", markup=False, soft_wrap=True)
+            shown += piece
+            console.print(Text(piece), end="", soft_wrap=True)
 
 
-def show_answer(console: Console, pipeline: Pipeline, answer: Answer, *, with_text: bool) -> None:
+def show_answer(
+    console: Console, pipeline: Pipeline, answer: Answer, allowed: Filter, *, with_text: bool
+) -> None:
     if with_text:
         console.print(Padding(Text(answer.text), (0, 0, 1, 2), expand=False))
     if answer.abstained:
@@ -455,7 +460,7 @@ def show_answer(console: Console, pipeline: Pipeline, answer: Answer, *, with_te
                 style="yellow",
             )
         )
-    show_footer(console, pipeline, answer)
+    show_footer(console, len(pipeline.documents(allowed)), answer)
 
 
 def show_citations(console: Console, answer: Answer) -> None:
@@ -488,7 +493,7 @@ def show_citations(console: Console, answer: Answer) -> None:
 def show_nearest(console: Console, answer: Answer) -> None:
     if not answer.passages:
         return
-    console.print(Text(say("가장 가까운 대목", "Nearest passages"), style="bold"))
+    console.print(Text(say("가장 가까운 발췌문", "Nearest passages"), style="bold"))
     for passage in answer.passages[:NEAREST]:
         place = place_of(passage.first_page, passage.last_page)
         console.print(Text(f"  {passage.title}, {place}", style="bold"))
@@ -496,15 +501,17 @@ def show_nearest(console: Console, answer: Answer) -> None:
     console.print()
 
 
-def show_footer(console: Console, pipeline: Pipeline, answer: Answer) -> None:
-    documents = len(pipeline.retriever.documents)
+def show_footer(console: Console, documents: int, answer: Answer) -> None:
+    if not documents:
+        nobody = say("조건에 맞는 문서가 없습니다.", "no document matches --as and --document")
+        console.print(Text(f"! {nobody}", style="yellow"))
     budget = answer.budget
     tokenizer = Path(answer.tokenizer).name
     console.print(
         Text(
             say(
-                f"문서 {documents:,}개에서 찾은 {len(answer.passages)}개 대목 · "
-                f"프롬프트 {budget.prompt:,} + 답변 {budget.reserved_output:,} / 창 {budget.window:,}토큰"
+                f"문서 {documents:,}개에서 찾은 {len(answer.passages)}개 발췌문 · "
+                f"프롬프트 {budget.prompt:,} + 답변 {budget.reserved_output:,} / 컨텍스트 창 {budget.window:,}토큰"
                 f"({tokenizer}) · {answer.generator} · {answer.seconds:.2f}초",
                 f"{len(answer.passages)} passages from {documents:,} documents · "
                 f"prompt {budget.prompt:,} + answer {budget.reserved_output:,} / window"
@@ -540,11 +547,12 @@ def text(
 ) -> None:
     with open_pipeline(index, config, overrides) as pipeline:
         found = pipeline.document(document, allowed_by(groups, documents))
-        pages = pipeline.retriever.store.pages(found)
+        pages = pipeline.reader.store.pages(found)
         if page is not None:
+            count = len(pages)
             pages = [p for p in pages if p.number == page]
             if not pages:
-                raise typer.BadParameter(say(f"{page}쪽이 없습니다", f"there is no page {page}"))
+                raise PageNotFound(page=page, pages=count)
             start, end = pages[0].start, pages[0].end
         start = start or 0
         body = pipeline.text(found, start, end)
@@ -610,7 +618,7 @@ def list_documents(
 ) -> None:
     with open_pipeline(index, config, overrides) as pipeline:
         found = pipeline.documents(allowed_by(groups, documents))
-        store = pipeline.retriever.store
+        store = pipeline.reader.store
         unreadable = store.unreadable_pages(found)
         counts = store.page_counts(found)
         if as_json:
@@ -689,7 +697,7 @@ def check(
     raise typer.Exit(NOTHING if findings else DONE)
 
 
-@app.command(help=say("문서를 색인에서 뺍니다.", "Take documents out of the index."))
+@app.command(help=say("문서를 색인에서 삭제합니다.", "Take documents out of the index."))
 def delete(
     names: Annotated[
         list[str],
@@ -707,7 +715,7 @@ def delete(
         print_json({"deleted": [{"document_id": d.id, "path": d.path} for d in gone]})
         return
     for document in gone:
-        out().print(Text(say(f"뺐습니다: {document.title}", f"deleted: {document.title}")))
+        out().print(Text(say(f"삭제했습니다: {document.title}", f"deleted: {document.title}")))
 
 
 # init, doctor
@@ -733,11 +741,7 @@ def init(
         with config.open("x", encoding="utf-8") as file:
             file.write(TEMPLATES[profile])
     except FileExistsError as exc:
-        raise ConfigError(
-            detail=say(
-                f"{config} 이(가) 이미 있어 그대로 두었습니다", f"{config} exists and was left as it is"
-            )
-        ) from exc
+        raise ConfigExists(path=config) from exc
     except OSError as exc:
         raise ConfigError(detail=f"{config}: {exc.strerror}") from exc
     if as_json:
@@ -790,28 +794,31 @@ def one_of(first: Any, second: Any, first_name: str, second_name: str) -> None:
 
 def read_text(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
+        return path.read_text("utf-8-sig")
     except OSError as exc:
-        raise ConfigError(detail=f"{path}: {exc.strerror}") from exc
+        raise InputUnreadable(path=path, detail=exc.strerror) from exc
     except UnicodeDecodeError as exc:
-        raise ConfigError(detail=say(f"{path}: UTF-8 파일이 아닙니다", f"{path} is not UTF-8")) from exc
+        raise InputUnreadable(path=path, detail=say("UTF-8 파일이 아닙니다", "not UTF-8")) from exc
 
 
 def read_jsonl(path: Path, key: str) -> list[tuple[Any, str]]:
     """(id, text) of each line; the line number stands in for a missing id."""
     rows = []
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-            rows.append((row.get("id", number), str(row[key])))
-        except (ValueError, KeyError, AttributeError) as exc:
+            value = row[key]
+            if not isinstance(value, str):
+                raise ValueError(value)
+            rows.append((row.get("id", number), value))
+        except (ValueError, KeyError, TypeError, AttributeError) as exc:
             detail = say(
-                f'{path} {number}행: "{key}" 가 있는 JSON이 아닙니다',
-                f'{path} line {number}: no JSON with "{key}"',
+                f'{number}행: "{key}" 에 글이 든 JSON이 아닙니다',
+                f'line {number}: no JSON with text in "{key}"',
             )
-            raise ConfigError(detail=detail) from exc
+            raise InputUnreadable(path=path, detail=detail) from exc
     return rows
 
 
@@ -853,13 +860,11 @@ def inner_context(context: str, title: str) -> str:
 
 
 def error_json(error: PipelineError) -> dict[str, Any]:
-    return {
-        "error": {
-            "code": error.code,
-            "message": error.message(LANGUAGE),
-            "remedy": error.remedy(LANGUAGE),
-        }
-    }
+    return failure_json(error.code, error.message(LANGUAGE), error.remedy(LANGUAGE))
+
+
+def failure_json(code: str, message: str, remedy: str) -> dict[str, Any]:
+    return {"error": {"code": code, "message": message, "remedy": remedy}}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -877,11 +882,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return exc.exit_code
     except Exception as exc:
         if hasattr(exc, "format_message"):  # click's usage errors
-            err().print(Text(exc.format_message(), style="red"))
-            err().print(say("rag --help 를 보세요.", "see rag --help"))
+            message = f"{exc.format_message()} — {say('rag --help 를 보세요', 'see rag --help')}"
+            if "--json" in arguments:
+                print_json(failure_json("usage", exc.format_message(), "rag --help"))
+            err().print(Text(message, style="red"), soft_wrap=True)
             return USAGE
         if "--debug" in arguments:
             raise
+        if "--json" in arguments:
+            print_json(failure_json("internal", f"{type(exc).__name__}: {exc}", "--debug"))
         err().print(
             Text(
                 say(
@@ -904,4 +913,7 @@ def report_error(error: PipelineError, arguments: Sequence[str]) -> None:
 
 def run() -> None:
     """The entry point of the `rag` command."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # an EUC-KR terminal has no «–»: show ? instead of failing
+            stream.reconfigure(errors="replace")
     sys.exit(main())

@@ -36,7 +36,7 @@ class Config:
     generator: GenerationConfig = field(default_factory=GenerationConfig)
 
 
-def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
+def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -> Config:
     """The configuration in `path`, with `SECTION.KEY=VALUE` overrides on top.
 
     Args:
@@ -49,7 +49,7 @@ def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Conf
     config = Config()
     if path is not None:
         try:
-            data = tomllib.loads(path.read_text("utf-8"))
+            data = tomllib.loads(Path(path).read_text("utf-8-sig"))
         except OSError as exc:
             raise ConfigError(detail=f"{path}: {exc.strerror}") from exc
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
@@ -101,15 +101,7 @@ def _parse(text: str) -> Any:
         return text
 
 
-TEMPLATES: dict[Profile, str] = {
-    "embedded": """\
-# 내장 프로필: GPU도, 내려받는 모델도, 네트워크도 필요 없습니다.
-# Embedded profile: no GPU, no downloaded model, no network.
-
-[models]
-tokenizer = "embedded"        # 또는 모델 폴더·허브 이름 / or a folder or hub name, e.g. "skt/A.X-4.0-Light"
-embedder = "embedded"         # 또는 sentence-transformers 모델 / or any sentence-transformers model
-
+COMMON = """
 [ingest]
 workers = 0                   # 0: 코어마다 하나 / one per core
 timeout_seconds = 300.0       # 파일 하나의 시간 한도 / time limit of one file
@@ -121,16 +113,37 @@ max_file_mb = 1024
 max_tokens = 400              # 위 토크나이저 기준 / in tokens of the tokenizer above
 
 [search]
-k = 40                        # 찾을 대목 수 / passages to retrieve
+k = {k}                        # 찾을 발췌문 수 / passages to retrieve
 mode = "hybrid"               # hybrid | lexical | dense
-dense_weight = 0.4            # 뜻(코사인)의 비중 / weight of the cosine beside BM25
+dense_weight = {dense_weight}            # 뜻(코사인)의 비중 / weight of the cosine beside BM25
 analyser = "kiwi"             # kiwi | bigram
-
-[generator]
-backend = "extractive"        # extractive | vllm | openai | transformers
+"""
+GENERATOR = """\
+model = "skt/A.X-4.0-Light"   # 서버의 --served-model-name / the name the server serves it by
+base_url = "http://127.0.0.1:8000/v1"
+api_key_env = ""              # 키가 든 환경 변수의 이름 / name of the variable that holds the key
 window = 16384
 reserved_output = 1024        # 답변에 남겨 둘 토큰 / tokens kept for the answer
-""",
+temperature = 0.0
+timeout_seconds = 300.0
+concurrency = 32              # 서버에 함께 보낼 질문 수 / questions sent at a time
+"""
+
+TEMPLATES: dict[Profile, str] = {
+    "embedded": """\
+# 내장 프로필: GPU도, 내려받는 모델도, 네트워크도 필요 없습니다.
+# Embedded profile: no GPU, no downloaded model, no network.
+
+[models]
+tokenizer = "embedded"        # 또는 모델 폴더·허브 이름 / or a folder or hub name, e.g. "skt/A.X-4.0-Light"
+embedder = "embedded"         # 또는 sentence-transformers 모델 / or any sentence-transformers model
+"""
+    + COMMON.format(k=60, dense_weight=0.4)
+    + """
+[generator]
+backend = "extractive"        # extractive | vllm | openai | transformers
+"""
+    + GENERATOR,
     "gpu": """\
 # GPU 프로필: vLLM 서버의 A.X 4.0 Light 가 답합니다. 이름은 모두 로컬 폴더로 바꿀 수 있습니다.
 # GPU profile: A.X 4.0 Light on a vLLM server answers. Every name may be a local folder instead.
@@ -138,24 +151,11 @@ reserved_output = 1024        # 답변에 남겨 둘 토큰 / tokens kept for th
 [models]
 tokenizer = "skt/A.X-4.0-Light"
 embedder = "nlpai-lab/KURE-v1"
-
-[chunking]
-max_tokens = 400
-
-[search]
-k = 60
-mode = "hybrid"
-dense_weight = 1.0
-
+"""
+    + COMMON.format(k=60, dense_weight=1.0)
+    + """
 [generator]
-backend = "vllm"
-model = "skt/A.X-4.0-Light"   # 서버의 --served-model-name / the name the server serves it by
-base_url = "http://127.0.0.1:8000/v1"
-api_key_env = ""              # 키가 든 환경 변수의 이름 / name of the variable that holds the key
-window = 16384
-reserved_output = 1024
-temperature = 0.0
-timeout_seconds = 300.0
-concurrency = 32
-""",
+backend = "vllm"              # extractive | vllm | openai | transformers
+"""
+    + GENERATOR,
 }

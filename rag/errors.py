@@ -16,7 +16,7 @@ class UnknownConfigKey(ConfigError):
 
     code = "unknown_config_key"
     en = ("unknown configuration key {key} in {where}", "known here: {known}")
-    ko = ("{where}에 모르는 설정 항목 {key}", "쓸 수 있는 항목: {known}")
+    ko = ("{where}: 알 수 없는 설정 항목입니다: {key}", "쓸 수 있는 항목: {known}")
 
 
 class TokenizerUnavailable(PipelineError):
@@ -40,15 +40,47 @@ class PromptTooLong(PipelineError):
 
     code = "prompt_too_long"
     en = (
-        "the question needs {tokens:,} tokens; with {reserved:,} kept for the answer"
+        "instructions and question need {tokens:,} tokens; with {reserved:,} kept for the answer"
         " the window of {window:,} has no room for a passage",
         "shorten the question, or lower generator.reserved_output",
     )
     ko = (
-        "질문이 {tokens:,}토큰이라 답변용 {reserved:,}토큰을 빼면 {window:,}토큰 창에"
+        "지시문과 질문이 {tokens:,}토큰이라 답변용 {reserved:,}토큰을 빼면 {window:,}토큰 창에"
         " 근거를 넣을 자리가 없습니다",
         "질문을 줄이거나 generator.reserved_output 을 낮추세요",
     )
+
+
+class EmptyQuestion(PipelineError):
+    """A question of blanks. No fields."""
+
+    code = "empty_question"
+    en = ("the question is empty", "write one")
+    ko = ("질문이 비어 있습니다", "질문을 적어 주세요")
+
+
+class PageNotFound(PipelineError):
+    """Fields: page, pages."""
+
+    code = "page_not_found"
+    en = ("there is no page {page}", "the document has {pages} pages")
+    ko = ("{page}쪽이 없습니다", "이 문서는 {pages}쪽까지 있습니다")
+
+
+class InputUnreadable(PipelineError):
+    """A file of questions or text cannot be read. Fields: path, detail."""
+
+    code = "input_unreadable"
+    en = ("{path}: {detail}", "give a UTF-8 file; for questions one JSON object a line")
+    ko = ("{path}: {detail}", "UTF-8 파일을 주세요. 질문은 한 줄에 JSON 객체 하나입니다")
+
+
+class ConfigExists(PipelineError):
+    """Fields: path."""
+
+    code = "config_exists"
+    en = ("{path} exists and was left as it is", "name another file with --config, or remove it")
+    ko = ("{path} 파일이 이미 있어 그대로 두었습니다", "--config 로 다른 이름을 주거나 지우고 다시 하세요")
 
 
 class GeneratorUnavailable(PipelineError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ingest.korean import HANGUL_RUN, bigrams, fold, sentence_spans, words
 from rag.answer import PackedPassage
-from rag.prompts import ABSTENTION
+from rag.prompts import ABSTENTION, without_markers
 
 # Words of questions that no answer needs to hold.
 ASKING = re.compile(
@@ -68,7 +68,7 @@ def extract(question: str, passages: Sequence[PackedPassage]) -> str:
             break
         if not any(_repeats(candidate, other) for other in chosen):
             chosen.append(candidate)
-    return "\n".join(f"{one_line(c.text)} [{c.passage.marker}]" for c in chosen)
+    return "\n".join(f"{without_markers(one_line(c.text))} [{c.passage.marker}]" for c in chosen)
 
 
 def rank_sentences(question: str, passages: Sequence[PackedPassage]) -> list[tuple[Candidate, float]]:

@@ -2,6 +2,7 @@
 
 import collections.abc
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,8 @@ Backend = Literal["extractive", "vllm", "openai", "transformers"]
 BACKENDS: tuple[Backend, ...] = ("extractive", "vllm", "openai", "transformers")
 # Kept free for servers that tokenise themselves: a sixteenth of the window.
 OPENAI_MARGIN = 16
+# A chat server reads control tokens in what it is sent: a blank of no width makes them text.
+CONTROL = re.compile(r"<\|(?=[^|<>\n]{1,40}\|>)")
 # What a server's tokenisation is compared on: digits and amounts are what wrong tokenizers split.
 PROBES = (
     "제12345조 2026년 11월 23일 매출액 1,234,567백만원 (전년대비 12.5% 증가)",
@@ -325,7 +328,9 @@ class OpenAIGenerator:
     def _request(self, prompt: Prompt, options: Sampling) -> dict:
         return {
             "model": self._config.model,
-            "messages": [{"role": m.role, "content": m.content} for m in prompt.messages],
+            "messages": [
+                {"role": m.role, "content": CONTROL.sub("<\u200b|", m.content)} for m in prompt.messages
+            ],
             "max_tokens": options.max_tokens,
             "temperature": options.temperature,
         }

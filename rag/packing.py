@@ -30,6 +30,7 @@ def pack(
     question: str,
     passages: Sequence[Passage],
     find: Callable[[str], StoredDocument],
+    pages_of: Callable[[str, int, int], tuple[int, int]],
     tokenizer: ModelTokenizer,
     window: int,
     reserved_output: int,
@@ -44,10 +45,11 @@ def pack(
     Args:
         passages: best first.
         find: the stored document of an id.
+        pages_of: first and last page of the span of a document, by its id.
         counted: the chunks' own token counts are of `tokenizer`, and need not be made again.
 
     Raises:
-        PromptTooLong: not even the question alone fits.
+        PromptTooLong: the question leaves no room for a passage.
     """
     limit = window - reserved_output
     empty = tokenizer.render(answer_messages(question, []))
@@ -55,7 +57,10 @@ def pack(
     if room < 0:
         raise PromptTooLong(tokens=len(empty.token_ids), window=window, reserved=reserved_output)
     chosen = _number(_join(_choose(passages, find, tokenizer, room, counted)))
+    if passages and not chosen:  # an answer without a passage would be «not in the documents»
+        raise PromptTooLong(tokens=len(empty.token_ids), window=window, reserved=reserved_output)
     while True:
+        chosen = [_with_pages(packed, pages_of) for packed in chosen]
         messages = answer_messages(question, chosen)
         rendered = tokenizer.render(messages)
         if len(rendered.token_ids) <= limit:
@@ -167,6 +172,13 @@ def _without_last_sentence(chosen: Sequence[PackedPassage], tokenizer: ModelToke
     *others, last = chosen
     start = sentence_spans(last.text)[-1][0]
     return [*others, _shorten(last, start, tokenizer)] if start else others
+
+
+def _with_pages(packed: PackedPassage, pages_of: Callable[[str, int, int], tuple[int, int]]) -> PackedPassage:
+    """`packed` with the pages of its words: a cut or joined passage has others than its chunks."""
+    words_end = packed.start + len(packed.text.rstrip())
+    first, last = pages_of(packed.document_id, packed.start, words_end)
+    return replace(packed, first_page=first, last_page=last)
 
 
 def _ledger(counts: dict[str, int], prompt: int, window: int, reserved_output: int) -> BudgetLedger:

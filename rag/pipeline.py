@@ -33,6 +33,7 @@ class Pipeline:
         self.config = config
         self._lock = threading.RLock()
         self._retriever: Retriever | None = None
+        self._reader: Retriever | None = None
 
     @classmethod
     def open(cls, index: str | Path = "rag-index", config: Config | None = None) -> "Pipeline":
@@ -48,9 +49,9 @@ class Pipeline:
     def close(self) -> None:
         """Let go of the index."""
         with self._lock:
-            if self._retriever is not None:
-                self._retriever.store.close()
-            self._retriever = None
+            for opened in filter(None, (self._retriever, self._reader)):
+                opened.store.close()
+            self._retriever = self._reader = None
 
     # what the configuration names, loaded once
 
@@ -87,10 +88,24 @@ class Pipeline:
                 self._retriever = Retriever(self.index, self.embedder, self.analyser)
             return self._retriever
 
+    @property
+    def reader(self) -> Retriever:
+        """The version of the index in use, without any model where none was needed yet.
+
+        Raises:
+            IndexNotFound, IndexDamaged, IndexFormat.
+        """
+        with self._lock:
+            if self._retriever is not None:
+                return self._retriever
+            if self._reader is None:
+                self._reader = Retriever(self.index, None, None)
+            return self._reader
+
     def refresh(self) -> int:
         """Move to the last committed version; returns its number."""
         with self._lock:
-            self._retriever = None
+            self._retriever = self._reader = None
             return self.retriever.version
 
     # the flows
@@ -123,7 +138,7 @@ class Pipeline:
             progress=progress,
         )
         with self._lock:
-            self._retriever = None
+            self._retriever = self._reader = None
         return report
 
     def search(
@@ -172,21 +187,21 @@ class Pipeline:
 
     def document(self, name: str, allowed: Filter = EVERYTHING) -> StoredDocument:
         """The document with that id, path, file name or title."""
-        return self.retriever.document(name, allowed)
+        return self.reader.document(name, allowed)
 
     def documents(self, allowed: Filter = EVERYTHING) -> list[StoredDocument]:
         """The documents of the index, in the order in which they came."""
-        return self.retriever.visible(allowed)
+        return self.reader.visible(allowed)
 
     def text(self, document: StoredDocument, start: int = 0, end: int | None = None) -> str:
         """`document.text[start:end]`, from the index."""
-        return self.retriever.store.text(document, start, end)
+        return self.reader.store.text(document, start, end)
 
     def delete(self, names: Sequence[str]) -> list[StoredDocument]:
         """Take documents out of the index; they answer nothing from then on."""
-        gone = build.delete(self.index, names, self.retriever.manifest)
+        gone = build.delete(self.index, names, self.reader.manifest)
         with self._lock:
-            self._retriever = None
+            self._retriever = self._reader = None
         return gone
 
     def check(self) -> tuple[int, list[Finding]]:

@@ -1,11 +1,13 @@
 """Every prompt that the product sends."""
 
+import re
 from collections.abc import Sequence
 
 from rag.answer import PackedPassage
 from rag.tokens import Message
 
 # What the prompt asks for and what the code looks for: one constant.
+MARKER = re.compile(r"[\[［]\s*(\d{1,3}(?:\s*[,，·]\s*\d{1,3})*)\s*[\]］]")
 ABSTENTION = "문서에서 답을 찾을 수 없습니다."
 
 SYSTEM = f"""\
@@ -39,7 +41,12 @@ def answer_messages(question: str, passages: Sequence[PackedPassage]) -> list[Me
 
 def passage_block(passage: PackedPassage) -> str:
     """One passage as the model sees it: marker, document, pages, breadcrumb, then its words."""
-    return passage_header(passage) + passage.text.strip() + "\n"
+    return passage_header(passage) + without_markers(passage.text.strip()) + "\n"
+
+
+def without_markers(text: str) -> str:
+    """`text` with its own «[2]», a footnote say, written so that it is no marker of ours."""
+    return MARKER.sub(lambda match: f"〔{match[1]}〕", text)
 
 
 def passage_header(passage: PackedPassage) -> str:

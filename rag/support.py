@@ -8,7 +8,15 @@ from ingest.korean import bigrams, fold, sentence_spans, words
 from rag.answer import Support
 
 NUMBER = re.compile(r"\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
-NEGATION = re.compile(r"않|아니|없|못하|못한|금지|제외|불가|미만|불허")
+# A number with what it counts: 20일 is not 20년, 12억원 is not 12조원, −5 % is not 5 %.
+QUANTITY = re.compile(
+    r"([-−–△▲]?)\s?(\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)\s?"
+    r"((?:[천백십]?[만억조]?\s?(?:원|달러))|개월|분기|[천백]?[만억조]|퍼센트|%p|%|m2|m3|km|kg|tco2eq"
+    r"|년|월|일|주|시간|분|초|명|건|개|회|배|조|항|호|쪽|점|등급|자)?"
+)
+LEGAL = frozenset("조항호쪽")
+NEGATION = re.compile(r"않|아니|없|못하|못한|금지|제외|불가|불허")
+OPPOSITES = (("증가", "감소"), ("늘", "줄"), ("이상", "이하"), ("초과", "미만"), ("상승", "하락"))
 # Shares of a sentence's words that stand in the quote: above the first it is supported, above the
 # second in part.
 SUPPORTED, PARTIAL = 0.6, 0.3
@@ -21,24 +29,49 @@ FRAMING = re.compile(
 def verdict(claim: str, quote: str, around: str = "") -> Support:
     """Whether `quote` carries `claim`; `around` is its passage's breadcrumb and title.
 
-    A number of the claim must stand in the quote as a number (1,234 equals 1234, 12.5 is not 12).
+    A quantity of the claim must stand in the quote with its unit (1,234원 equals 1234원; 20일 is not
+    20년); numbers of articles and pages may also stand in `around`.
     """
     if not claim.strip():
         return "supported"
     covered = coverage(claim, f"{around}\n{quote}")
-    if not numbers(claim) <= numbers(f"{around}\n{quote}"):
-        return "partial" if covered >= SUPPORTED else "unsupported"
-    if bool(NEGATION.search(claim)) != bool(NEGATION.search(quote)):
+    legal = {quantity for quantity in quantities(around) if quantity[2] in LEGAL}
+    if not quantities(claim) <= quantities(quote) | legal:
+        return "unsupported"
+    if _contradicts(claim, quote):
         covered = min(covered, SUPPORTED - 0.01)
     if covered >= SUPPORTED:
         return "supported"
     return "partial" if covered >= PARTIAL else "unsupported"
 
 
+def quantities(text: str) -> set[tuple[str, str, str]]:
+    """The numbers in `text` as (sign, number, unit); the unit is empty where none stands there."""
+    return {
+        (
+            "-" if sign and sign not in "–" else "",
+            _plain(number),
+            unit.replace(" ", "").replace("퍼센트", "%"),
+        )
+        for sign, number, unit in QUANTITY.findall(fold(text))
+    }
+
+
+def _contradicts(claim: str, quote: str) -> bool:
+    """Whether one of them denies, or says the opposite of, what the other says."""
+    if bool(NEGATION.search(claim)) != bool(NEGATION.search(quote)):
+        return True
+    return any(
+        (one in claim and one not in quote and other in quote)
+        or (other in claim and other not in quote and one in quote)
+        for one, other in OPPOSITES
+    )
+
+
 def coverage(claim: str, source: str) -> float:
     """Share of the distinct terms of `claim` (Hangul bigrams, words, numbers) that `source` holds."""
     wanted = terms(FRAMING.sub(" ", claim)) or terms(claim)
-    return len(wanted & terms(source)) / len(wanted) if wanted else 1.0
+    return len(wanted & terms(source)) / len(wanted) if wanted else 0.0
 
 
 def numbers(text: str) -> set[str]:

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from rag.answer import PackedPassage
 from rag.citations import abstains, clean_markers, resolve
-from rag.prompts import ABSTENTION
-from rag.support import best_span, numbers, verdict
+from rag.extractive import extract
+from rag.prompts import ABSTENTION, passage_block
+from rag.support import best_span, numbers, quantities, verdict
 
 TEXT = "제34조(연차휴가) ① 회사는 1년간 80퍼센트 이상 출근한 사원에게 15일의 휴가를 준다. ② 휴가는 나누어 쓸 수 있다.\n제35조(병가) 병가는 연 60일 이내로 한다.\n"
 OFFSET = 1000
@@ -78,6 +79,7 @@ def test_cleaning_twice_changes_nothing(generated):
         ("휴가는 15일이다 [1, 2].", [(1, 2)]),
         ("휴가는 15일이고[1] 병가는 60일이다[2].", [(1, 2)]),
         ("휴가는 15일이다.", [()]),
+        ("휴가는 15일이다.[1][2] 병가는 60일이다.[2]", [(1, 2), (2,)]),
     ],
 )
 def test_markers_belong_to_the_sentence_they_follow(generated, markers):
@@ -105,7 +107,9 @@ def test_the_quote_is_the_sentence_that_supports_the_claim():
     ("claim", "expected"),
     [
         ("80퍼센트 이상 출근한 사원에게 15일의 휴가를 준다.", "supported"),
-        ("80퍼센트 이상 출근한 사원에게 25일의 휴가를 준다.", "partial"),
+        ("80퍼센트 이상 출근한 사원에게 25일의 휴가를 준다.", "unsupported"),
+        ("80퍼센트 이상 출근한 사원에게 15년의 휴가를 준다.", "unsupported"),
+        ("80퍼센트 이하 출근한 사원에게 15일의 휴가를 준다.", "partial"),
         ("80퍼센트 이상 출근한 사원에게 15일의 휴가를 주지 않는다.", "partial"),
         ("회장은 주주총회에서 선출한다.", "unsupported"),
     ],
@@ -118,6 +122,42 @@ def test_the_verdict_looks_at_words_numbers_and_negation(claim, expected):
 def test_numbers_are_compared_as_numbers():
     assert numbers("1,234억원과 12.50%") == {"1234", "12.5"}
     assert not numbers("12") <= numbers("12.5")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("20일", "20년"),
+        ("30일 이내", "30분 이내"),
+        ("500만원", "500원"),
+        ("12억원", "12조원"),
+        ("△5%", "5%"),
+        ("3월", "3일"),
+    ],
+)
+def test_quantities_differ_by_unit_and_sign(one, other):
+    assert quantities(one) != quantities(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("1,234억원", "1234 억원"), ("5 %", "5퍼센트"), ("3.10%", "3.1%")]
+)
+def test_one_quantity_may_be_written_in_several_ways(one, other):
+    assert quantities(one) == quantities(other)
+
+
+def test_a_number_of_the_heading_is_no_evidence_for_a_quantity():
+    assert verdict("휴가는 15일이다", "휴가는 나누어 쓸 수 있다.", "제15조(휴가)") == "unsupported"
+
+
+def test_brackets_of_a_document_are_no_markers():
+    text = "선행연구[2]에 따르면 병가의 사용률은 95%이다.\n"
+    shown = [passage(1, text), passage(2)]
+    answer = extract("병가의 사용률은 얼마인가요?", shown)
+    resolved = resolve(answer, shown, page_three)
+    assert {citation.marker for citation in resolved.citations} == {1}
+    assert resolved.dropped == 0 and resolved.citations[0].quote == text.strip()
+    assert "[2]" not in passage_block(shown[0]).removeprefix("\n[1]")
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,7 @@ def test_questions_and_queries_of_a_file_come_back_in_order(run, folder, tmp_pat
         {"id": "a", "question": "연차휴가는 며칠인가요?"},
         {"id": 7, "question": "화성의 위성은 몇 개인가요?"},
     ]
-    questions.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    questions.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8-sig")
     code, output, _ = run("ask", "--questions", str(questions))
     answers = [json.loads(line) for line in output.splitlines()]
     assert code == 0
@@ -220,11 +220,14 @@ def test_people_get_readable_text(run, folder):
         (["ask", "연차는?", "--set", "search.kk=3"], "unknown_config_key", "search.kk"),
         (["ask", "연차는?", "--set", "search.k=0"], "config", "search.k"),
         (["ask", "연차는?", "--config", "없는.toml"], "config", "없는.toml"),
+        (["ask", "--questions", "없는.jsonl"], "input_unreadable", "없는.jsonl"),
+        (["ask", "--questions", "나쁜.jsonl"], "input_unreadable", "나쁜.jsonl"),
         (["tokens", "글", "--set", "models.tokenizer=/없는/폴더"], "tokenizer_unavailable", "없는"),
     ],
 )
 def test_an_error_is_one_line_with_its_remedy_and_exit_code_one(run, tmp_path, arguments, code, named):
     (tmp_path / "빈폴더").mkdir()
+    (tmp_path / "나쁜.jsonl").write_text('{"question": null}\n', encoding="utf-8")
     exit_code, output, errors = run(*arguments, "--json")
     error = only_json(output)["error"]
     assert exit_code == 1
@@ -307,6 +310,24 @@ def test_wrong_usage_is_exit_code_two(run):
     assert run("ask", "질문", "--questions", "파일")[0] == 2
     assert run("search", "질문", "--mode", "magic")[0] == 2
     assert run("nonsense")[0] == 2
+
+
+def test_questions_that_cannot_be_meant_are_refused(run, folder):
+    run("ingest", str(folder))
+    assert only_json(run("ask", "  ", "--json")[1])["error"]["code"] == "empty_question"
+    assert only_json(run("text", "규칙.pdf", "--page", "9", "--json")[1])["error"]["code"] == "page_not_found"
+    assert not only_json(run("search", "!!!", "--json")[1])["passages"]
+    assert len(only_json(run("search", "휴가", "-k", "999999999", "--json")[1])["passages"]) == 1
+    assert only_json(run("ask", "--json")[1])["error"]["code"] == "usage"
+    assert "no document matches" in run("ask", "휴가", "--document", "없는.pdf")[1]
+    assert only_json(run("search", "휴가", "--document", "규*", "--json")[1])["passages"]
+
+
+def test_a_document_can_be_read_and_deleted_without_the_models(run, folder):
+    run("ingest", str(folder))
+    missing = ["--set", "models.embedder=/no/such/model"]
+    assert run("list", *missing)[0] == run("text", "규칙.pdf", *missing)[0] == 0
+    assert run("delete", "규칙.pdf", *missing)[0] == 0
 
 
 def test_init_writes_a_profile_once(run, tmp_path):

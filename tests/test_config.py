@@ -1,5 +1,8 @@
 """Configuration: unknown keys and wrong values are refused by name."""
 
+import tomllib
+from dataclasses import fields
+
 import pytest
 
 from rag.config import TEMPLATES, Config, load_config
@@ -11,6 +14,15 @@ def test_every_profile_loads(profile, tmp_path):
     path = tmp_path / "rag.toml"
     path.write_text(TEMPLATES[profile], encoding="utf-8")
     load_config(path)
+
+
+@pytest.mark.parametrize("profile", sorted(TEMPLATES))
+def test_every_profile_names_every_key(profile):
+    written = tomllib.loads(TEMPLATES[profile])
+    assert {s: set(keys) for s, keys in written.items()} == {
+        section.name: {key.name for key in fields(getattr(Config(), section.name))}
+        for section in fields(Config)
+    }
 
 
 def test_the_embedded_profile_is_the_default(tmp_path):
