@@ -151,7 +151,7 @@ class Retriever:
         documents = self.visible(allowed)
         if not documents:
             return [[] for _ in queries]
-        terms = self._analyser.terms(queries) if mode != "dense" else [[] for _ in queries]
+        terms = self._analyser.terms(queries) if mode != "dense" else [None] * len(queries)
         vectors = self._embedder.embed_queries(queries) if mode != "lexical" else [None] * len(queries)
         k = min(k, sum(document.chunks for document in documents))
         everything = documents is self.documents
@@ -163,12 +163,12 @@ class Retriever:
         ]
 
     def _rank(self, terms, vector, depth, ids, keys, dense_weight) -> list[tuple[int, float]]:
-        found = [hit for index in self._postings for hit in index.search(terms, depth, ids)]
+        found = [hit for index in self._postings for hit in index.search(terms or [], depth, ids)]
         if vector is None:
             return found
         near = dense.search(self._segments, vector, depth, keys)
-        if not terms:
-            return [hit for hit in near if hit[1] > 0]
+        if terms is None:
+            return near
         by_words, by_meaning = dict(found), dict(near)
         missing = by_words.keys() - by_meaning.keys()
         by_meaning |= dense.scores_of(self._segments, vector, list(missing))
