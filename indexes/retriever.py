@@ -15,6 +15,7 @@ from indexes.embedder import Embedder
 from indexes.errors import IndexDamaged, IndexMismatch, IndexNotFound
 from indexes.fusion import fuse_scores
 from indexes.store import Manifest, Store, StoredDocument, find_document, nfc
+from ingest.chunking import pages_of_span
 from ingest.document import Chunk
 from ingest.korean import Analyser
 
@@ -119,6 +120,8 @@ class Retriever:
         check_sizes(self.store.folder, files)
         self._by_id = {document.id: document for document in self.documents}
         self._by_key = sorted(self.documents, key=lambda document: document.content)
+        # An answer asks for the pages of the same few documents again and again.
+        self._pages = lru_cache(maxsize=256)(lambda identity: self.store.pages(self.find(identity)))
         self._contents = [document.content for document in self._by_key]
         self._all_keys = key_ranges(self.documents)
         self._segments = [
@@ -184,6 +187,10 @@ class Retriever:
     def find(self, document_id: str) -> StoredDocument:
         """The document with that id."""
         return self._by_id[document_id]
+
+    def pages_of(self, document_id: str, start: int, end: int) -> tuple[int, int]:
+        """Numbers of the first and last page of the non-empty span [start, end) of a document."""
+        return pages_of_span(self._pages(document_id), start, end)
 
 
 def key_ranges(documents: Sequence[StoredDocument]) -> dense.KeyRanges:

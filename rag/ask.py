@@ -2,14 +2,12 @@
 
 import collections.abc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 
 from indexes.retriever import Filter, Retriever
-from ingest.chunking import pages_of_span
-from ingest.document import Page
 from rag.answer import Answer, PackedPassage, UnreadablePages
 from rag.citations import abstains, resolve
 from rag.config import Config
@@ -68,7 +66,7 @@ def _prompts(stages: Stages, questions: Sequence[str], allowed: Filter) -> list[
     pack_for = partial(
         pack,
         find=stages.retriever.find,
-        pages_of=_page_finder(stages.retriever),
+        pages_of=stages.retriever.pages_of,
         tokenizer=stages.tokenizer,
         window=generation.window,
         reserved_output=generation.reserved_output + stages.generator.margin,
@@ -83,7 +81,7 @@ def _sampling(stages: Stages) -> Sampling:
 
 
 def _answer(stages: Stages, prompt: Prompt, completion: Completion, started: float) -> Answer:
-    resolved = resolve(completion.text, prompt.passages, _page_finder(stages.retriever))
+    resolved = resolve(completion.text, prompt.passages, stages.retriever.pages_of)
     abstained = abstains(resolved.text)
     warnings = _warnings(stages, completion, resolved.dropped)
     return Answer(
@@ -100,14 +98,6 @@ def _answer(stages: Stages, prompt: Prompt, completion: Completion, started: flo
         unreadable_pages=_unreadable(stages.retriever, prompt.passages),
         seconds=time.monotonic() - started,
     )
-
-
-def _page_finder(retriever: Retriever) -> Callable[[str, int, int], tuple[int, int]]:
-    @cache  # the pages of each document are read once for an answer
-    def pages(document_id: str) -> list[Page]:
-        return retriever.store.pages(retriever.find(document_id))
-
-    return lambda document_id, start, end: pages_of_span(pages(document_id), start, end)
 
 
 def _warnings(stages: Stages, completion: Completion, dropped: int) -> list[str]:

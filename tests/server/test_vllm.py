@@ -278,7 +278,15 @@ def test_packed_windows_are_full_and_leave_the_reserve(pipeline, questions, toke
     fills, compared = [], 0
     for question in questions[:6]:
         passages = pipeline.search(question, k=400)
-        prompt = pack(question, passages, pipeline.retriever.find, tokenizer, WINDOW, reserved)
+        prompt = pack(
+            question,
+            passages,
+            pipeline.retriever.find,
+            pipeline.retriever.pages_of,
+            tokenizer,
+            WINDOW,
+            reserved,
+        )
         assert prompt.budget.prompt == len(prompt.token_ids) <= WINDOW - reserved
         fills.append((prompt.budget.prompt + reserved) / WINDOW)
         (completion,) = pipeline.generator.generate([prompt], Sampling(reserved, ignore_eos=True))
