@@ -22,7 +22,15 @@ from ingest.errors import PipelineError
 from rag.answer import Answer
 from rag.config import DEFAULT_FILE, TEMPLATES, Config, load_config
 from rag.doctor import examine
-from rag.errors import ConfigError, ConfigExists, InputUnreadable, PageNotFound
+from rag.errors import (
+    ConfigError,
+    ConfigExists,
+    EmptyQuestion,
+    GenerationFailed,
+    InputUnreadable,
+    PageNotFound,
+    PromptTooLong,
+)
 from rag.pipeline import Pipeline
 
 DONE, NOTHING, USAGE, PARTLY, STOPPED = 0, 1, 2, 3, 130
@@ -391,6 +399,7 @@ def ask(
 def ask_file(pipeline: Pipeline, questions: Path, allowed: Filter) -> int:
     """Answer every question of the file, one JSON object a line; returns the exit code."""
     rows = read_jsonl(questions, "question")
+    pipeline.retriever  # noqa: B018 - a missing index is one error, not one for each question
     failed = 0
     for batch in batches(rows, 4 * pipeline.config.generator.concurrency):
         for identity, result in answer_batch(pipeline, batch, allowed):
@@ -406,12 +415,16 @@ def answer_batch(
     try:
         answers = pipeline.ask_many([question for _, question in batch], allowed)
         yield from zip((identity for identity, _ in batch), answers, strict=True)
-    except PipelineError as exc:
+    except (PromptTooLong, EmptyQuestion, GenerationFailed) as exc:
         if len(batch) == 1:
             yield batch[0][0], exc
             return
-        for row in batch:  # one of them is at fault; the others get their answers
-            yield from answer_batch(pipeline, [row], allowed)
+        # One of them is at fault. Halves find it, and the others keep being asked together.
+        middle = len(batch) // 2
+        yield from answer_batch(pipeline, batch[:middle], allowed)
+        yield from answer_batch(pipeline, batch[middle:], allowed)
+    except PipelineError as exc:  # the server, say: asking again would not help
+        yield from ((identity, exc) for identity, _ in batch)
 
 
 def answer_json(answer: Answer) -> dict[str, Any]:
