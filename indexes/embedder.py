@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexes.errors import ModelUnavailable
-from ingest.errors import MissingDependency
+from ingest.errors import MissingDependency, first_line
 
 EMBEDDED = "embedded"
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
@@ -118,8 +118,7 @@ class SentenceTransformerEmbedder:
         try:
             self._model = SentenceTransformer(name)
         except Exception as exc:
-            detail = str(exc).strip().splitlines()[0] if str(exc).strip() else type(exc).__name__
-            raise ModelUnavailable(name=name, detail=detail, section="models.embedder") from exc
+            raise ModelUnavailable(name=name, detail=first_line(exc), section="models.embedder") from exc
         self.max_tokens = self._model.max_seq_length or UNLIMITED
         prompts = self._model.prompts
         self.identity = EmbedderIdentity(

@@ -40,6 +40,12 @@ class PipelineError(Exception):
         return " ".join(text.split())
 
 
+def first_line(error: BaseException) -> str:
+    """What a library's error says, on one line; its class where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
 class MissingDependency(PipelineError, ImportError):
     """A library of an optional extra is not installed. Fields: library, extra."""
 

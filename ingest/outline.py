@@ -1,7 +1,6 @@
 """Headings in a document's text → the breadcrumb above each position."""
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 from ingest.document import Heading, Page
@@ -37,19 +36,8 @@ def find_headings(text: str, pages: Sequence[Page], outline: Sequence[OutlineEnt
     return tuple(found[start] for start in sorted(found))
 
 
-def breadcrumb(headings: Sequence[Heading], position: int) -> str:
-    """The headings that hold at `position`, outermost first, joined with « > »."""
-    stack: list[Heading] = []
-    starts = [heading.start for heading in headings]
-    for heading in headings[: bisect_right(starts, position)]:
-        while stack and stack[-1].level >= heading.level:
-            stack.pop()
-        stack.append(heading)
-    return " > ".join(heading.title for heading in stack)
-
-
 def breadcrumbs(headings: Sequence[Heading], positions: Sequence[int]) -> list[str]:
-    """`breadcrumb` of each of the ascending `positions`, in one pass."""
+    """The headings that hold at each of the ascending `positions`, outermost first, joined with « > »."""
     crumbs, stack, upcoming = [], [], 0
     for position in positions:
         while upcoming < len(headings) and headings[upcoming].start <= position:

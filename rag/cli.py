@@ -4,6 +4,7 @@ import json
 import locale
 import os
 import sys
+import time
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -304,9 +305,9 @@ def search(
     with open_pipeline(index, config, overrides) as pipeline:
         rows = read_jsonl(queries, "query") if queries else [(None, query)]
         for batch in batches(rows, 64):
-            started = now()
+            started = time.monotonic()
             found = pipeline.search_many([text for _, text in batch], k, mode, allowed)
-            seconds = (now() - started) / len(batch)
+            seconds = (time.monotonic() - started) / len(batch)
             for (identity, text), passages in zip(batch, found, strict=True):
                 if as_json or queries:
                     given = {} if identity is None else {"id": identity}
@@ -838,12 +839,6 @@ def read_jsonl(path: Path, key: str) -> list[tuple[Any, str]]:
 def batches(rows: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
     for start in range(0, len(rows), size):
         yield rows[start : start + size]
-
-
-def now() -> float:
-    import time
-
-    return time.monotonic()
 
 
 def shorten(text: str, length: int) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 from urllib.parse import urlsplit
 
-from ingest.errors import MissingDependency
+from ingest.errors import MissingDependency, first_line
 from rag.errors import (
     ConfigError,
     GenerationFailed,
@@ -350,7 +350,7 @@ class TransformersGenerator:
         try:
             self._model = AutoModelForCausalLM.from_pretrained(config.model, dtype="auto")
         except (OSError, ValueError) as exc:
-            raise GenerationFailed(detail=str(exc).strip().splitlines()[0]) from exc
+            raise GenerationFailed(detail=first_line(exc)) from exc
         if torch.cuda.is_available():
             self._model = self._model.to("cuda")
         self._model.eval()

@@ -105,8 +105,12 @@ class Pipeline:
     def refresh(self) -> int:
         """Move to the last committed version; returns its number."""
         with self._lock:
-            self._retriever = self._reader = None
+            self._forget_version()
             return self.retriever.version
+
+    def _forget_version(self) -> None:
+        with self._lock:
+            self._retriever = self._reader = None
 
     # the flows
 
@@ -137,8 +141,7 @@ class Pipeline:
             sync=sync,
             progress=progress,
         )
-        with self._lock:
-            self._retriever = self._reader = None
+        self._forget_version()
         return report
 
     def search(
@@ -200,8 +203,7 @@ class Pipeline:
     def delete(self, names: Sequence[str]) -> list[StoredDocument]:
         """Take documents out of the index; they answer nothing from then on."""
         gone = build.delete(self.index, names, self.reader.manifest)
-        with self._lock:
-            self._retriever = self._reader = None
+        self._forget_version()
         return gone
 
     def check(self) -> tuple[int, list[Finding]]:

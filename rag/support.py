@@ -10,7 +10,7 @@ from rag.answer import Support
 NUMBER = re.compile(r"\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
 # A number with what it counts: 20일 is not 20년, 12억원 is not 12조원, −5 % is not 5 %.
 QUANTITY = re.compile(
-    r"([-−–△▲]?)\s?(\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)\s?"
+    rf"([-−△▲]?)\s?({NUMBER.pattern})\s?"
     r"((?:[천백십]?[만억조]?\s?(?:원|달러))|개월|분기|[천백]?[만억조]|퍼센트|%p|%|m2|m3|km|kg|tco2eq"
     r"|년|월|일|주|시간|분|초|명|건|개|회|배|조|항|호|쪽|점|등급|자)?"
 )
@@ -49,7 +49,7 @@ def quantities(text: str) -> set[tuple[str, str, str]]:
     """The numbers in `text` as (sign, number, unit); the unit is empty where none stands there."""
     return {
         (
-            "-" if sign and sign not in "–" else "",
+            "-" if sign else "",
             _plain(number),
             unit.replace(" ", "").replace("퍼센트", "%"),
         )

@@ -17,6 +17,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from ingest.errors import first_line
 from rag.errors import TokenizerUnavailable
 
 EMBEDDED = "embedded"
@@ -95,7 +96,7 @@ class ModelTokenizer:
 
     def count(self, text: str) -> int:
         """Tokens of plain `text`; control tokens in it are text."""
-        return len(self._plain.encode(text, add_special_tokens=False).ids)
+        return len(self.encode(text))
 
     def encode(self, text: str) -> list[int]:
         """Ids of plain `text`; control tokens in it are text."""
@@ -201,8 +202,7 @@ def _folder(name: str) -> Path:
 
         return Path(snapshot_download(name, allow_patterns=list(FILES)))
     except Exception as exc:
-        detail = str(exc).strip().splitlines()[0] if str(exc).strip() else type(exc).__name__
-        raise TokenizerUnavailable(name=name, detail=detail) from exc
+        raise TokenizerUnavailable(name=name, detail=first_line(exc)) from exc
 
 
 def _read_json(name: str, path: Path) -> dict[str, Any]:

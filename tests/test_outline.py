@@ -1,10 +1,13 @@
 """Headings and the breadcrumb above each position."""
 
+from bisect import bisect_right
+from collections.abc import Sequence
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.document import Heading, Page
-from ingest.outline import MAX_TITLE, breadcrumb, breadcrumbs, find_headings
+from ingest.outline import MAX_TITLE, breadcrumbs, find_headings
 from ingest.pdf import OutlineEntry
 
 STATUTE = """개인정보 보호법
@@ -17,6 +20,17 @@ STATUTE = """개인정보 보호법
 부칙
 이 법은 공포한 날부터 시행한다.
 """
+
+
+def breadcrumb(headings: Sequence[Heading], position: int) -> str:
+    """The slow, obvious twin of `breadcrumbs`, for one position."""
+    stack: list[Heading] = []
+    starts = [heading.start for heading in headings]
+    for heading in headings[: bisect_right(starts, position)]:
+        while stack and stack[-1].level >= heading.level:
+            stack.pop()
+        stack.append(heading)
+    return " > ".join(heading.title for heading in stack)
 
 
 def one_page(text: str) -> tuple[Page, ...]:
