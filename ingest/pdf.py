@@ -1,55 +1,47 @@
-"""One PDF file → raw pages: pypdf for the structure (outline, labels), pypdfium2 for the text.
+"""One PDF file → raw pages and their lines: pypdf for the structure (outline, labels), pypdfium2 for
+the characters and where they stand.
 
 Nothing here repairs text; see normalise.py.
 """
 
+import ctypes
 import logging
 import os
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 
 from ingest.errors import UnreadableFile
+from ingest.layout import page_lines
+from ingest.raw import Box, OutlineEntry, RawFile, RawLine, RawPage
+from ingest.tables import Rule, Word
 
 # A PDF header may stand anywhere in the first kilobyte (ISO 32000-1, Annex H, note 13).
 HEADER_WINDOW = 1024
 # PDFium's error numbers (fpdfview.h), which pypdfium2 keeps as `PdfiumError.err_code`.
 PDFIUM_PASSWORD, PDFIUM_SECURITY = 4, 5
+# Some files have control characters in place of spaces; U+FFFE is PDFium's hyphen at a line end.
+WORD = re.compile("[^\\s\x00-\x1f\ufffe]+")
+LINE_END = re.compile("\r\n?|\n|\ufffe")
+
+TEXT, PATH, IMAGE, SHADING, FORM = 1, 2, 3, 4, 5  # FPDF_PAGEOBJ_*
+INVISIBLE = 3  # text render mode
+WHITE = 250  # of 255, in each colour
+SMALLEST = 2.0  # points; nobody reads smaller type
+MAX_OBJECTS = 20_000  # more are a drawing: its rules make no tables
+MAX_SEGMENTS = 400
+THIN, SHORT = 3.0, 8.0  # points; a rule is thinner than the one and longer than the other
+MAX_DEPTH = 5  # of forms within forms
+# Invisible text over a picture of so much of the page is what a scanner's OCR read.
+LAYER_PICTURE = 0.5
+IDENTITY = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class RawPage:
-    """The text of one page as the file gives it, lines ending in `\\r\\n`."""
-
-    number: int
-    label: str
-    text: str
-    objects: int  # things drawn on the page: text, images, paths
-
-
-@dataclass(frozen=True, slots=True)
-class OutlineEntry:
-    """One bookmark; level 1 is the outermost, `page` counts from 1."""
-
-    level: int
-    title: str
-    page: int
-
-
-@dataclass(frozen=True, slots=True)
-class RawPdf:
-    """Everything read from one file, before any repair."""
-
-    title: str
-    pages: tuple[RawPage, ...]
-    outline: tuple[OutlineEntry, ...]
-
-
-def read_pdf(path: Path, data: bytes, passwords: Sequence[str], max_pages: int) -> RawPdf:
-    """The pages, labels and outline of the PDF in `data`.
+def read_pdf(path: Path, data: bytes, passwords: Sequence[str], max_pages: int) -> RawFile:
+    """The pages, lines and outline of the PDF in `data`.
 
     Args:
         path: for messages and the fallback title only.
@@ -64,16 +56,22 @@ def read_pdf(path: Path, data: bytes, passwords: Sequence[str], max_pages: int) 
     if b"%PDF-" not in data[:HEADER_WINDOW]:
         raise UnreadableFile("not_pdf", str(path))
     pdf, password = _open_pdfium(path, data, passwords)
+    pages: list[RawPage] = []
+    lines: list[RawLine] = []
     try:
         if len(pdf) > max_pages:
             raise UnreadableFile("too_large", str(path), f"{len(pdf):,} > {max_pages:,} pages")
         labels, outline, title = _structure(data, password, len(pdf))
-        pages = tuple(_read_pages(pdf, labels))
+        for index in range(len(pdf)):
+            tables = 1 + max((line.table for line in lines), default=-1)
+            page, found = _read_page(pdf, index, labels[index], tables)
+            pages.append(page)
+            lines += found
     except pypdfium2.PdfiumError as exc:
         raise UnreadableFile("damaged", str(path), str(exc)) from exc
     finally:
         pdf.close()
-    return RawPdf(_title(path, title), pages, tuple(outline))
+    return RawFile(title_of(path, title), tuple(pages), tuple(lines), tuple(outline))
 
 
 def _open_pdfium(path: Path, data: bytes, passwords: Sequence[str]):
@@ -92,21 +90,300 @@ def _open_pdfium(path: Path, data: bytes, passwords: Sequence[str]):
     raise UnreadableFile("encrypted", str(path))
 
 
-def _read_pages(pdf, labels: Sequence[str]) -> Iterator[RawPage]:
+def _read_page(pdf, index: int, label: str, first_table: int) -> tuple[RawPage, list[RawLine]]:
     import pypdfium2
 
-    for index in range(len(pdf)):
-        try:
-            page = pdf[index]
-            textpage = page.get_textpage()
-        except pypdfium2.PdfiumError:  # one page that cannot be loaded leaves the others readable
-            yield RawPage(index + 1, labels[index], "", 1)
+    try:
+        page = pdf[index]
+        textpage = page.get_textpage()
+    except pypdfium2.PdfiumError:  # one page that cannot be loaded leaves the others readable
+        return RawPage(index + 1, label, "", "none"), []
+    text = characters(textpage)
+    frame = Frame.of(page)
+    survey = _survey(page, frame)
+    words = list(_words(textpage, text, frame))
+    shown = _shown(textpage, words, survey, frame)
+    engine = "pdfium"
+    if survey.invisible and not shown and survey.picture_share(frame) >= LAYER_PICTURE:
+        engine, shown = "layer", words
+    hidden = sum(word.end - word.start for word in words) - sum(word.end - word.start for word in shown)
+    lines = page_lines(index, text, shown, survey.across, survey.down, first_table) if shown else []
+    textpage.close()
+    page.close()
+    return RawPage(index + 1, label, text, engine, drawn=survey.objects > 0, hidden=hidden), lines
+
+
+def characters(textpage) -> str:
+    """The characters of a page: the one at index i is PDFium's character i."""
+    import pypdfium2
+
+    count = textpage.count_chars()
+    text = textpage.get_text_range(errors="replace") if count > 0 else ""
+    if len(text) == count:
+        return text
+    # Characters without a Unicode value are left out of the whole, but have an index (6 pages of 2,735).
+    get = pypdfium2.raw.FPDFText_GetUnicode
+    return "".join(chr(code) if (code := get(textpage, i)) < 0x110000 else "\ufffd" for i in range(count))
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """How a page is shown: its box in the file's coordinates, and its rotation in quarter turns."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+    turns: int
+
+    @classmethod
+    def of(cls, page) -> "Frame":
+        return cls(*page.get_bbox(), page.get_rotation() // 90 % 4)
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Width and height as shown, in points."""
+        width, height = self.right - self.left, self.top - self.bottom
+        return (height, width) if self.turns % 2 else (width, height)
+
+    def show(self, left: float, bottom: float, right: float, top: float) -> Box:
+        """A box of the file, whose y grows upwards, as left, top, right, bottom of the shown page."""
+        if self.turns == 0:
+            return left - self.left, self.top - top, right - self.left, self.top - bottom
+        if self.turns == 1:
+            return bottom - self.bottom, left - self.left, top - self.bottom, right - self.left
+        if self.turns == 2:
+            return self.right - right, bottom - self.bottom, self.right - left, top - self.bottom
+        return self.top - top, self.right - right, self.top - bottom, self.right - left
+
+
+def _words(textpage, text: str, frame: Frame) -> Iterator[Word]:
+    """The words of a page with the box around their first and last character."""
+    import pypdfium2
+
+    get = pypdfium2.raw.FPDFText_GetLooseCharBox
+    first, last = pypdfium2.raw.FS_RECTF(), pypdfium2.raw.FS_RECTF()
+    by_first, by_last = ctypes.byref(first), ctypes.byref(last)
+    start, line = 0, 0
+    for stop in [match.start() for match in LINE_END.finditer(text)] + [len(text)]:
+        for match in WORD.finditer(text, start, stop):
+            get(textpage, match.start(), by_first)
+            get(textpage, match.end() - 1, by_last)
+            box = frame.show(
+                min(first.left, last.left),
+                min(first.bottom, last.bottom),
+                max(first.right, last.right),
+                max(first.top, last.top),
+            )
+            yield Word(match.start(), match.end(), *box, line)
+        start, line = stop + 1, line + 1
+
+
+# what is drawn on a page
+
+
+@dataclass(slots=True)
+class _Survey:
+    objects: int = 0
+    across: list[Rule] = field(default_factory=list)
+    down: list[Rule] = field(default_factory=list)
+    pictures: list[Box] = field(default_factory=list)
+    coloured: list[Box] = field(default_factory=list)  # areas on which white text can be read
+    white: set[int] = field(default_factory=set)  # addresses of text objects
+    invisible: set[int] = field(default_factory=set)
+
+    def picture_share(self, frame: Frame) -> float:
+        """The share of the page that its largest picture covers."""
+        width, height = frame.size
+        areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in self.pictures]
+        return max(areas, default=0.0) / max(width * height, 1.0)
+
+
+def _survey(page, frame: Frame) -> _Survey:
+    survey = _Survey()
+    _survey_objects(page, frame, survey, IDENTITY, 0)
+    return survey
+
+
+def _survey_objects(holder, frame: Frame, survey: _Survey, matrix, depth: int) -> None:
+    import pypdfium2
+
+    raw = pypdfium2.raw
+    count, get = (
+        (raw.FPDFPage_CountObjects, raw.FPDFPage_GetObject)
+        if depth == 0
+        else (raw.FPDFFormObj_CountObjects, raw.FPDFFormObj_GetObject)
+    )
+    number = count(holder)
+    survey.objects += max(0, number)
+    for index in range(number):
+        item = get(holder, index)
+        kind = raw.FPDFPageObj_GetType(item)
+        if kind == TEXT:
+            _note_text(item, survey)
+        elif kind == FORM and depth < MAX_DEPTH:
+            _survey_objects(item, frame, survey, _times(_matrix(item), matrix), depth + 1)
+        elif survey.objects <= MAX_OBJECTS and (box := _bounds(item, frame, matrix)):
+            if kind == PATH:
+                _note_path(item, box, frame, survey, matrix)
+            elif kind in (IMAGE, SHADING):
+                survey.pictures.append(box)
+                survey.coloured.append(box)
+
+
+def _note_text(item, survey: _Survey) -> None:
+    import pypdfium2
+
+    if pypdfium2.raw.FPDFTextObj_GetTextRenderMode(item) == INVISIBLE:
+        survey.invisible.add(ctypes.addressof(item.contents))
+    elif _is_white(item):
+        survey.white.add(ctypes.addressof(item.contents))
+
+
+def _is_white(item) -> bool:
+    """Whether an object is filled with white, or with nothing that can be seen."""
+    import pypdfium2
+
+    red, green, blue, alpha = _COLOUR
+    if not pypdfium2.raw.FPDFPageObj_GetFillColor(item, *_COLOUR_REFERENCES):
+        return False
+    return alpha.value == 0 or min(red.value, green.value, blue.value) >= WHITE
+
+
+def _note_path(item, box: Box, frame: Frame, survey: _Survey, matrix) -> None:
+    import pypdfium2
+
+    raw = pypdfium2.raw
+    fill, stroke = ctypes.c_int(), ctypes.c_int()
+    raw.FPDFPath_GetDrawMode(item, fill, stroke)
+    if not (fill.value or stroke.value):
+        return
+    left, top, right, bottom = box
+    if bottom - top <= THIN:
+        if right - left >= SHORT:
+            survey.across.append(Rule((top + bottom) / 2, left, right))
+        return
+    if right - left <= THIN:
+        if bottom - top >= SHORT:
+            survey.down.append(Rule((left + right) / 2, top, bottom))
+        return
+    coloured = bool(fill.value) and not _is_white(item)
+    if coloured:
+        survey.coloured.append(box)
+    segments = raw.FPDFPath_CountSegments(item)
+    if segments > MAX_SEGMENTS or not (stroke.value or coloured):
+        return
+    for one, other in _sides(item, segments, _times(_matrix(item), matrix)):
+        x0, y0, x1, y1 = frame.show(
+            min(one[0], other[0]), min(one[1], other[1]), max(one[0], other[0]), max(one[1], other[1])
+        )
+        if y1 - y0 <= 1 and x1 - x0 >= SHORT:
+            survey.across.append(Rule((y0 + y1) / 2, x0, x1))
+        elif x1 - x0 <= 1 and y1 - y0 >= SHORT:
+            survey.down.append(Rule((x0 + x1) / 2, y0, y1))
+
+
+def _sides(item, segments: int, matrix) -> Iterator[tuple[tuple[float, float], tuple[float, float]]]:
+    """The straight pieces of a path, as pairs of points."""
+    import pypdfium2
+
+    raw = pypdfium2.raw
+    x, y = ctypes.c_float(), ctypes.c_float()
+    begin = point = None
+    for index in range(segments):
+        segment = raw.FPDFPath_GetPathSegment(item, index)
+        raw.FPDFPathSegment_GetPoint(segment, x, y)
+        before, point = point, _apply(matrix, x.value, y.value)
+        kind = raw.FPDFPathSegment_GetType(segment)
+        if kind == raw.FPDF_SEGMENT_MOVETO:
+            begin = point
+        elif kind == raw.FPDF_SEGMENT_LINETO and before:
+            yield before, point
+        if begin and raw.FPDFPathSegment_GetClose(segment):
+            yield point, begin
+
+
+_COLOUR = tuple(ctypes.c_uint() for _ in range(4))
+_COLOUR_REFERENCES = tuple(ctypes.byref(part) for part in _COLOUR)
+
+
+def _bounds(item, frame: Frame, matrix) -> Box | None:
+    import pypdfium2
+
+    left, bottom, right, top = (ctypes.c_float() for _ in range(4))
+    if not pypdfium2.raw.FPDFPageObj_GetBounds(item, left, bottom, right, top):
+        return None
+    box = left.value, bottom.value, right.value, top.value
+    if matrix is not IDENTITY:
+        (x0, y0), (x1, y1) = _apply(matrix, *box[:2]), _apply(matrix, *box[2:])
+        box = min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)
+    return frame.show(*box)
+
+
+def _matrix(item) -> tuple[float, ...]:
+    import pypdfium2
+
+    found = pypdfium2.raw.FS_MATRIX()
+    if not pypdfium2.raw.FPDFPageObj_GetMatrix(item, found):
+        return IDENTITY
+    return found.a, found.b, found.c, found.d, found.e, found.f
+
+
+def _times(one, other) -> tuple[float, ...]:
+    """First `one`, then `other`."""
+    if other is IDENTITY:
+        return one
+    a, b, c, d, e, f = one
+    g, h, i, j, k, m = other
+    return a * g + b * i, a * h + b * j, c * g + d * i, c * h + d * j, e * g + f * i + k, e * h + f * j + m
+
+
+def _apply(matrix, x: float, y: float) -> tuple[float, float]:
+    a, b, c, d, e, f = matrix
+    return a * x + c * y + e, b * x + d * y + f
+
+
+# hidden text
+
+
+def _shown(textpage, words: Sequence[Word], survey: _Survey, frame: Frame) -> list[Word]:
+    """The words that a person sees: on the page, large enough, and in ink."""
+    width, height = frame.size
+    shown = [
+        word
+        for word in words
+        if word.right > 0
+        and word.bottom > 0
+        and word.left < width
+        and word.top < height
+        and (word.bottom - word.top >= SMALLEST or word.right - word.left >= 2 * SMALLEST)
+    ]
+    if not (survey.white or survey.invisible):
+        return shown
+    return [word for word in shown if not _is_hidden(textpage, word, survey)]
+
+
+def _is_hidden(textpage, word: Word, survey: _Survey) -> bool:
+    import pypdfium2
+
+    for index in {word.start, word.end - 1}:
+        item = pypdfium2.raw.FPDFText_GetTextObject(textpage, index)
+        if not item:
             continue
-        text = textpage.get_text_range(errors="replace") if textpage.count_chars() else ""
-        objects = pypdfium2.raw.FPDFPage_CountObjects(page)
-        textpage.close()
-        page.close()
-        yield RawPage(index + 1, labels[index], text, objects)
+        address = ctypes.addressof(item.contents)
+        if address in survey.invisible:
+            return True
+        if address in survey.white and not _lies_on_colour(word, survey.coloured):
+            return True
+    return False
+
+
+def _lies_on_colour(word: Word, coloured: Sequence[Box]) -> bool:
+    x, y = (word.left + word.right) / 2, (word.top + word.bottom) / 2
+    return any(left <= x <= right and top <= y <= bottom for left, top, right, bottom in coloured)
+
+
+# structure and title
 
 
 def _structure(data: bytes, password: str, page_count: int) -> tuple[list[str], list[OutlineEntry], str]:
@@ -139,7 +416,7 @@ def _walk_outline(reader, entries, level: int) -> Iterator[OutlineEntry]:
             yield OutlineEntry(level, _one_line(str(entry.title)), page + 1)
 
 
-def _title(path: Path, metadata_title: str) -> str:
+def title_of(path: Path, metadata_title: str) -> str:
     """The file's name: metadata titles of office software are mostly wrong («제목 없음», a template's).
 
     Used only where the name says nothing, as in `1234.pdf`. Names are often NFD (macOS), and CP949

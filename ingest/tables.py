@@ -1,0 +1,353 @@
+"""Words and ruled lines → tables: their rows, cells and header.
+
+A table is a grid of ruled lines that touch each other, with words in several cells of several rows.
+Frames around running text, boxes of one row, and the grids of charts are no tables.
+"""
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+from ingest.raw import Box, RawLine, Span
+
+TOUCH = 3.0  # points; lines nearer than this meet
+SAME = 2.0  # points; lines nearer than this are one
+MAX_RULES = 1500  # more are a drawing
+MAX_CELLS = 4000
+# Share of the cells, and of the rows, that hold words in a table; a chart's grid is empty.
+FILLED_CELLS, FILLED_ROWS = 0.25, 0.5
+# A cell that holds this share of a table's words, and so many, is a frame around running text.
+FRAME_SHARE, FRAME_WORDS = 0.6, 60
+# A row with a cell of more lines than this is written as lines, not as a row.
+ROW_LINES = 8
+# A cell that spans rows is repeated in each of them, if it is no longer than this.
+REPEATED = 30
+# The header has at most so many rows, with cells of so many characters, and few figures.
+HEADER_ROWS, HEADER_CELL = 3, 24
+FIGURE = re.compile(r"[\d.,%()△▲+\-–−]+")
+
+
+class Word(NamedTuple):
+    """Characters without a blank: their raw span, their box in points from the page's top left
+    corner, and the line of the file that they stand on."""
+
+    start: int
+    end: int
+    left: float
+    top: float
+    right: float
+    bottom: float
+    line: int
+
+
+class Rule(NamedTuple):
+    """A ruled line at `at` (y of a horizontal one, x of a vertical one), from `low` to `high`."""
+
+    at: float
+    low: float
+    high: float
+
+
+class Cell(NamedTuple):
+    """The words of one cell, in the file's order, and the rows that it spans."""
+
+    words: tuple[Word, ...]
+    rows: int
+    left: float
+    right: float
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """`rows[i]`: the cells that stand in row i, left to right; one that spans rows stands in each of
+    them, if it is short."""
+
+    box: Box
+    rows: tuple[tuple[Cell, ...], ...]
+
+    @property
+    def words(self) -> Iterator[Word]:
+        """All words, those of repeated cells more than once."""
+        return (word for row in self.rows for cell in row for word in cell.words)
+
+
+def find_tables(
+    words: Sequence[Word], across: Sequence[Rule], down: Sequence[Rule]
+) -> tuple[list[Table], list[Word]]:
+    """The tables on a page, and the words outside of them in their order.
+
+    Args:
+        across: horizontal rules.
+        down: vertical rules.
+    """
+    if len(across) < 2 or not down or len(across) + len(down) > MAX_RULES:
+        return [], list(words)
+    tables: list[Table] = []
+    rest = list(words)
+    for grid in _grids(_merged(across), _merged(down)):
+        inside, outside = _divide(rest, grid.box)
+        table = _table(grid, inside)
+        if table is not None:
+            tables.append(table)
+            rest = outside
+    return tables, rest
+
+
+def table_lines(page: int, text: str, table: Table, number: int) -> list[RawLine]:
+    """One line per row; rows with long cells as the lines of their cells."""
+    lines = []
+    header_rows = _header_rows(table.rows, text)
+    for index, row in enumerate(table.rows):
+        cells = [_cell_lines(cell) for cell in row]
+        if not any(cells):
+            continue
+        box = (table.box[0], _top(row), table.box[2], _bottom(row))
+        if max(map(len, cells)) > ROW_LINES:
+            lines += [_long_line(page, line, cell, number) for cell in row for line in _word_lines(cell.words)]
+        else:
+            size = max(word.bottom - word.top for cell in row for word in cell.words)
+            header = index < header_rows
+            lines.append(RawLine(page, tuple(cells), box, size, wrapped=False, table=number, header=header))
+    return lines
+
+
+# rules → grids
+
+
+class _Grid(NamedTuple):
+    xs: list[float]
+    ys: list[float]
+    across: list[Rule]
+    down: list[Rule]
+
+    @property
+    def box(self) -> Box:
+        return self.xs[0], self.ys[0], self.xs[-1], self.ys[-1]
+
+
+def _merged(rules: Sequence[Rule]) -> list[Rule]:
+    """Pieces of one line put together; sorted by place."""
+    merged: list[Rule] = []
+    open_rules: list[Rule] = []
+    for rule in sorted(rules):
+        still_open = []
+        for other in open_rules:
+            if rule.at - other.at > SAME:
+                merged.append(other)
+            elif rule.low <= other.high + SAME and other.low <= rule.high + SAME:
+                rule = Rule(other.at, min(rule.low, other.low), max(rule.high, other.high))
+            else:
+                still_open.append(other)
+        open_rules = [*still_open, rule]
+    return sorted(merged + open_rules)
+
+
+def _grids(across: Sequence[Rule], down: Sequence[Rule]) -> Iterator[_Grid]:
+    """Groups of rules that touch, largest first."""
+    heights = [rule.at for rule in across]
+    parent = list(range(len(across) + len(down)))
+
+    def root(item: int) -> int:
+        while parent[item] != item:
+            parent[item] = item = parent[parent[item]]
+        return item
+
+    for index, rule in enumerate(down):
+        first, last = bisect_left(heights, rule.low - TOUCH), bisect_right(heights, rule.high + TOUCH)
+        for other in range(first, last):
+            if across[other].low - TOUCH <= rule.at <= across[other].high + TOUCH:
+                parent[root(len(across) + index)] = root(other)
+    groups: dict[int, tuple[list[Rule], list[Rule]]] = {}
+    for item in range(len(parent)):
+        horizontal, vertical = groups.setdefault(root(item), ([], []))
+        if item < len(across):
+            horizontal.append(across[item])
+        else:
+            vertical.append(down[item - len(across)])
+    grids = [_grid(*group) for group in groups.values() if len(group[0]) >= 2 and group[1]]
+    grids = [grid for grid in grids if len(grid.xs) >= 3 and len(grid.ys) >= 3]
+    # The larger first: a table inside a cell of another belongs to that cell.
+    return iter(sorted(grids, key=_area, reverse=True))
+
+
+def _area(grid: _Grid) -> float:
+    left, top, right, bottom = grid.box
+    return (right - left) * (bottom - top)
+
+
+def _grid(across: list[Rule], down: list[Rule]) -> _Grid:
+    """The grid of rules that touch; tables are often open at the sides, where the rules just end."""
+    xs = _places([r.at for r in down], min(r.low for r in across), max(r.high for r in across))
+    ys = _places([r.at for r in across], min(r.low for r in down), max(r.high for r in down))
+    return _Grid(xs, ys, across, down)
+
+
+def _places(places: Sequence[float], low: float, high: float) -> list[float]:
+    kept: list[float] = []
+    for place in sorted([*places, low, high]):
+        if not kept or place - kept[-1] > 2 * TOUCH:
+            kept.append(place)
+    return kept
+
+
+# grid and words → table
+
+
+def _divide(words: Sequence[Word], box: Box) -> tuple[list[Word], list[Word]]:
+    left, top, right, bottom = box
+    inside: list[Word] = []
+    outside: list[Word] = []
+    for word in words:
+        x, y = (word.left + word.right) / 2, (word.top + word.bottom) / 2
+        (inside if left <= x <= right and top <= y <= bottom else outside).append(word)
+    return inside, outside
+
+
+def _table(grid: _Grid, words: Sequence[Word]) -> Table | None:
+    columns, rows = len(grid.xs) - 1, len(grid.ys) - 1
+    if not words or columns * rows > MAX_CELLS:
+        return None
+    owners = _merge_cells(grid, rows, columns)
+    held: dict[int, list[Word]] = {}
+    for word in words:
+        column = _slot(grid.xs, (word.left + word.right) / 2)
+        row = _slot(grid.ys, (word.top + word.bottom) / 2)
+        held.setdefault(owners[row * columns + column], []).append(word)
+    laid = [_row(grid, owners, held, row, columns) for row in range(rows)]
+    kept = [row for row in laid if any(cell.words for cell in row)]
+    if not _is_table(held, kept, set(owners)):
+        return None
+    return Table(grid.box, tuple(map(tuple, kept)))
+
+
+def _slot(edges: Sequence[float], place: float) -> int:
+    return min(max(bisect_right(edges, place) - 1, 0), len(edges) - 2)
+
+
+def _merge_cells(grid: _Grid, rows: int, columns: int) -> list[int]:
+    """For each cell of the grid, the first cell of the merged one that it belongs to."""
+    owners = list(range(rows * columns))
+    walls = [_at(grid.down, x) for x in grid.xs]
+    floors = [_at(grid.across, y) for y in grid.ys]
+
+    def root(cell: int) -> int:
+        while owners[cell] != cell:
+            cell = owners[cell]
+        return cell
+
+    def join(one: int, other: int) -> None:
+        one, other = sorted((root(one), root(other)))
+        owners[other] = one
+
+    for row in range(rows):
+        y = (grid.ys[row] + grid.ys[row + 1]) / 2
+        for column in range(columns):
+            cell = row * columns + column
+            x = (grid.xs[column] + grid.xs[column + 1]) / 2
+            if column + 1 < columns and not _covers(walls[column + 1], y):
+                join(cell, cell + 1)
+            if row + 1 < rows and not _covers(floors[row + 1], x):
+                join(cell, cell + columns)
+    return [root(cell) for cell in range(rows * columns)]
+
+
+def _at(rules: Sequence[Rule], place: float) -> list[Rule]:
+    return [rule for rule in rules if abs(rule.at - place) <= 2 * TOUCH]
+
+
+def _covers(rules: Sequence[Rule], place: float) -> bool:
+    return any(rule.low - SAME <= place <= rule.high + SAME for rule in rules)
+
+
+def _row(
+    grid: _Grid, owners: Sequence[int], held: dict[int, list[Word]], row: int, columns: int
+) -> list[Cell]:
+    cells, seen = [], set()
+    for column in range(columns):
+        owner = owners[row * columns + column]
+        if owner in seen:
+            continue
+        seen.add(owner)
+        words = held.get(owner, [])
+        begins = owner // columns == row
+        if not begins and sum(word.end - word.start for word in words) > REPEATED:
+            words = []
+        span = sum(owners[below * columns + column] == owner for below in range(row, len(grid.ys) - 1))
+        last = max(c for c in range(columns) if owners[row * columns + c] == owner)
+        cells.append(Cell(tuple(words), span, grid.xs[column], grid.xs[last + 1]))
+    return cells
+
+
+def _is_table(held: dict[int, list[Word]], rows: Sequence[Sequence[Cell]], cells: set[int]) -> bool:
+    full_rows = sum(sum(bool(cell.words) for cell in row) >= 2 for row in rows)
+    largest = max(map(len, held.values()))
+    framed = largest > FRAME_WORDS and largest > FRAME_SHARE * sum(map(len, held.values()))
+    return (
+        len(held) >= 4
+        and full_rows >= 2
+        and full_rows >= FILLED_ROWS * len(rows)
+        and len(held) >= FILLED_CELLS * len(cells)
+        and not framed
+    )
+
+
+# table → lines
+
+
+def _word_lines(words: Sequence[Word]) -> list[list[Word]]:
+    """The words of a cell, line by line."""
+    lines: list[list[Word]] = []
+    for word in sorted(words, key=lambda word: (word.top + word.bottom) / 2):
+        line = lines[-1] if lines else None
+        if line and min(line[0].bottom, word.bottom) - max(line[0].top, word.top) > 0.5 * min(
+            line[0].bottom - line[0].top, word.bottom - word.top
+        ):
+            line.append(word)
+        else:
+            lines.append([word])
+    return [sorted(line, key=lambda word: word.left) for line in lines]
+
+
+def _cell_lines(cell: Cell) -> tuple[Span, ...]:
+    return tuple(span for line in _word_lines(cell.words) for span in _spans(line))
+
+
+def _spans(line: Sequence[Word]) -> list[Span]:
+    spans: list[Span] = [(line[0].start, line[0].end)]
+    for before, after in pairwise(line):
+        if after.line == before.line and after.start > before.end:
+            spans[-1] = (spans[-1][0], after.end)
+        else:
+            spans.append((after.start, after.end))
+    return spans
+
+
+def _long_line(page: int, line: Sequence[Word], cell: Cell, number: int) -> RawLine:
+    box = (
+        line[0].left,
+        min(word.top for word in line),
+        line[-1].right,
+        max(word.bottom for word in line),
+    )
+    return RawLine(page, (tuple(_spans(line)),), box, box[3] - box[1], table=number)
+
+
+def _top(row: Sequence[Cell]) -> float:
+    return min(word.top for cell in row for word in cell.words)
+
+
+def _bottom(row: Sequence[Cell]) -> float:
+    return max(word.bottom for cell in row for word in cell.words)
+
+
+def _header_rows(rows: Sequence[Sequence[Cell]], text: str) -> int:
+    """How many of the first rows name the columns: those that the cells of the first one span."""
+    first = ["".join(text[w.start : w.end] for w in cell.words) for cell in rows[0] if cell.words]
+    figures = sum(FIGURE.fullmatch(cell) is not None for cell in first)
+    if len(rows) < 3 or len(first) < 2 or 2 * figures >= len(first) or max(map(len, first)) > HEADER_CELL:
+        return 0
+    count = max(cell.rows for cell in rows[0] if cell.words)
+    return count if count <= HEADER_ROWS and count < len(rows) else 1
