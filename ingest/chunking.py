@@ -10,13 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
-from ingest.document import Chunk, Document, Page, chunk_id
+from ingest.document import Chunk, ChunkKind, Document, Heading, Page, chunk_id
 from ingest.outline import breadcrumbs
 
-# From the best place to cut to the worst: before an article or chapter, after a paragraph, after a
-# sentence, between words, and anywhere (one endless word).
+# From the best place to cut to the worst: before an item, after a paragraph, after a sentence,
+# between words, and anywhere (one endless word).
 SEPARATORS = (
-    r"\n(?=제\s?\d+\s?(?:편|장|절|관|조)[^\n]{0,60})",
     r"\n(?=(?:[□■○●◇◆▶Ⅰ-Ⅻ]|\d{1,2}\.\s|[가-하]\.\s))",
     r"\n",
     r"(?<=[다요임함음됨까죠][.?!])[\"”’)\]]*\s",
@@ -24,6 +23,9 @@ SEPARATORS = (
     r"\s",
     r"",
 )
+# A title may be without the spaces and brackets that stand on the page.
+TITLE_SLACK = 12
+TABLE_SEPARATORS = (r"\n", r" \| ", r"\s", r"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,33 +42,35 @@ class ChunkingConfig:
 def split(document: Document, config: ChunkingConfig, count_tokens: Callable[[str], int]) -> list[Chunk]:
     """The chunks of `document`, in order; together they are its text.
 
-    No chunk holds more than `config.max_tokens` tokens, unless a single character does. Chunks
-    break at articles, items and sentences where they can, and inside a word only where one word
-    alone is over the limit. An empty text has no chunks.
+    No chunk holds more than `config.max_tokens` tokens, unless a single character does. An article
+    of a law begins a chunk, and so does what follows a contents page; other headings and tables do
+    where the chunk before them would be full. Long pieces break at items, rows and sentences, and
+    inside a word only where one word alone is over the limit. An empty text has no chunks.
     """
     if not document.text:
         return []
-    parts = [
+    pieces = [
         part
-        for piece in _split_text(document.text, config.max_tokens, count_tokens)
-        for part in _within_limit(piece, config.max_tokens, count_tokens)
+        for piece in _pieces(document, config.max_tokens, count_tokens)
+        for part in _split_piece(piece, config.max_tokens, count_tokens)
     ]
-    ends = list(accumulate(map(len, parts)))
+    parts = _merge(pieces, config.max_tokens, count_tokens)
+    ends = list(accumulate(len(part.text) for part in parts))
     starts = [0, *ends[:-1]]
-    # A chunk's breadcrumb is the one at its first heading, if it begins with one.
-    contexts = breadcrumbs(document.headings, starts)
+    crumbs = breadcrumbs(document.headings, _heading_positions(document, starts))
     return [
         Chunk(
             chunk_id(document.id, start, end),
             document.id,
             start,
             end,
-            part,
-            context,
-            *pages_of_span(document.pages, start, start + len(part.rstrip()) or end),
-            count_tokens(part),
+            part.text,
+            _context(document, crumb, start, end),
+            *pages_of_span(document.pages, start, start + len(part.text.rstrip()) or end),
+            part.tokens,
+            part.kind,
         )
-        for part, start, end, context in zip(parts, starts, ends, contexts, strict=True)
+        for part, start, end, crumb in zip(parts, starts, ends, crumbs, strict=True)
     ]
 
 
@@ -78,11 +82,128 @@ def pages_of_span(pages: Sequence[Page], start: int, end: int) -> tuple[int, int
     return pages[first].number, pages[last].number
 
 
-def _split_text(text: str, size: int, count_tokens: Callable[[str], int]) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A part of the text that stays together if it can; `hard`: no chunk reaches across its start."""
+
+    text: str
+    tokens: int
+    kind: ChunkKind
+    hard: bool
+
+
+def _pieces(document: Document, max_tokens: int, count_tokens: Callable[[str], int]) -> list[_Piece]:
+    """The text cut at headings, tables and contents pages."""
+    hard = _hard_borders(document)
+    tables = [(table.start, table.end) for table in document.tables]
+    cuts = {0, *hard, *(heading.start for heading in document.headings)}
+    cuts |= {edge for span in tables for edge in span}
+    borders = sorted(cut for cut in cuts if cut < len(document.text))
+    pieces = []
+    for start, end in pairwise([*borders, len(document.text)]):
+        text = document.text[start:end]
+        kind: ChunkKind = "contents" if _within(document.contents, start) else "text"
+        if kind == "text" and _within(tables, start):
+            kind = "table"
+        pieces.append(_Piece(text, count_tokens(text), kind, start in hard))
+    return pieces
+
+
+def _hard_borders(document: Document) -> set[int]:
+    """Where articles begin, with the headings right above them, and the edges of contents pages."""
+    borders = {edge for span in document.contents for edge in span}
+    first = below = -1
+    for heading in document.headings:
+        if heading.start != below:
+            first = heading.start
+        if heading.article:
+            borders.add(first)
+        below = _below(document, heading)
+    return borders
+
+
+def _below(document: Document, heading: Heading) -> int:
+    """Where the line below a heading begins; -1 where text follows on the heading's own line."""
+    end = document.text.find("\n", heading.start)
+    end = len(document.text) if end < 0 else end
+    alone = end - heading.start <= len(heading.title) + TITLE_SLACK
+    return end + 1 if alone or not heading.article else -1
+
+
+def _heading_positions(document: Document, starts: Sequence[int]) -> list[int]:
+    """For each start of a chunk, that of the last of the headings that the chunk begins with."""
+    below = {heading.start: _below(document, heading) for heading in document.headings}
+    positions = []
+    for start in starts:
+        while below.get(start) in below:
+            start = below[start]
+        positions.append(start)
+    return positions
+
+
+def _within(spans: Sequence[tuple[int, int]], position: int) -> bool:
+    index = bisect_right(spans, (position, 1 << 60)) - 1
+    return index >= 0 and position < spans[index][1]
+
+
+def _merge(pieces: Sequence[_Piece], max_tokens: int, count_tokens: Callable[[str], int]) -> list[_Piece]:
+    """Neighbours put together while they fit."""
+    merged: list[_Piece] = []
+    for piece in pieces:
+        last = merged[-1] if merged else None
+        # The tokens of two parts may be one more than their sum, where they meet.
+        if last and not piece.hard and last.tokens + piece.tokens < max_tokens:
+            text = last.text + piece.text
+            longer = last if len(last.text) >= len(piece.text) else piece
+            merged[-1] = _Piece(text, last.tokens + piece.tokens, longer.kind, last.hard)
+        else:
+            merged.append(piece)
+    return [
+        part
+        for piece in merged
+        for part in _exactly(piece, max_tokens, count_tokens)
+    ]
+
+
+def _exactly(piece: _Piece, max_tokens: int, count_tokens: Callable[[str], int]) -> list[_Piece]:
+    """`piece` with its exact count, halved as often as that demands."""
+    return [
+        _Piece(text, count_tokens(text), piece.kind, piece.hard)
+        for text in _within_limit(piece.text, max_tokens, count_tokens)
+    ]
+
+
+def _context(document: Document, crumb: str, start: int, end: int) -> str:
+    """The breadcrumb of a chunk; inside a table also its unit and the names of its columns."""
+    index = bisect_right([table.start for table in document.tables], start) - 1
+    for table in document.tables[max(0, index) : index + 2]:
+        if table.start < end and start < table.end:
+            shown = document.text[start:end]
+            parts = [table.unit] if table.unit and table.unit not in shown else []
+            if start >= table.body and table.context:
+                parts.append(table.context)
+            return " > ".join(filter(None, [crumb, *parts]))
+    return crumb
+
+
+def _split_piece(piece: _Piece, max_tokens: int, count_tokens: Callable[[str], int]) -> list[_Piece]:
+    if piece.tokens <= max_tokens:
+        return [piece]
+    separators = TABLE_SEPARATORS if piece.kind == "table" else SEPARATORS
+    texts = _split_text(piece.text, separators, max_tokens, count_tokens)
+    return [
+        _Piece(text, count_tokens(text), piece.kind, piece.hard or number > 0)
+        for number, text in enumerate(texts)
+    ]
+
+
+def _split_text(
+    text: str, separators: Sequence[str], size: int, count_tokens: Callable[[str], int]
+) -> list[str]:
     from langchain_text_splitters import RecursiveCharacterTextSplitter
 
     splitter = RecursiveCharacterTextSplitter(
-        separators=list(SEPARATORS),
+        separators=list(separators),
         is_separator_regex=True,
         keep_separator="end",
         chunk_size=size,

@@ -1,39 +1,85 @@
-"""Headings in a document's text → the breadcrumb above each position."""
+"""What a document's lines say of its structure: headings and the breadcrumb above each position,
+tables with the names of their columns, contents pages."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from ingest.document import Heading, Page
-from ingest.normalise import LEADERS
-from ingest.pdf import OutlineEntry
+from ingest.contents import LEADERS
+from ingest.document import Heading, Page, Table
+from ingest.normalise import Line, Normalised
+from ingest.raw import OutlineEntry
 
-# Legal and administrative numbering: pattern of a line, and its level. Articles lie below chapters.
+# Numbering of laws, reports and notices: pattern of a line, and its level. The levels below an
+# article are those of the lists in it.
+PART, CHAPTER, SECTION, SUBSECTION, ARTICLE = 1, 3, 4, 5, 6
+REPORT, NUMBER, LETTER, BOX = 2, 7, 8, 9
+ARTICLE_HEAD = re.compile(r"(제\s?\d+\s?조(?:\s?의\s?\d+)?\s?[(（](?:[^()（）\n]|[(（][^()（）\n]*[)）]){1,80}[)）])")
 NUMBERED = (
-    (re.compile(r"제\s?\d+\s?편(?:\s|$)[^\n]{0,40}$"), 1),
-    (re.compile(r"(?:제\s?\d+\s?장(?:의\s?\d+)?(?:\s|$)[^\n]{0,40}|[Ⅰ-Ⅻ]+\.\s?[^\n]{1,40})$"), 2),
-    (re.compile(r"제\s?\d+\s?절(?:의\s?\d+)?(?:\s|$)[^\n]{0,40}$"), 3),
-    (re.compile(r"제\s?\d+\s?관(?:의\s?\d+)?(?:\s|$)[^\n]{0,40}$"), 4),
-    (re.compile(r"(제\s?\d+\s?조(?:의\s?\d+)?\s?[(（][^)）\n]{1,60}[)）])"), 5),
-    (re.compile(r"(?:부\s?칙(?:\s?[<(\[][^\n]{0,40})?|\[?별\s?[표지]\s?\d*[^\n]{0,50})$"), 2),
+    (re.compile(r"제\s?\d+\s?편(?:\s|$)[^\n]{0,40}$"), PART),
+    (re.compile(r"제\s?\d+\s?장(?:\s?의\s?\d+)?(?:\s|$)[^\n]{0,40}$"), CHAPTER),
+    (re.compile(r"제\s?\d+\s?절(?:\s?의\s?\d+)?(?:\s|$)[^\n]{0,40}$"), SECTION),
+    (re.compile(r"제\s?\d+\s?관(?:\s?의\s?\d+)?(?:\s|$)[^\n]{0,40}$"), SUBSECTION),
+    (re.compile(r"부칙(?:\s?[<(\[][^\n]{0,60})?$"), PART),
+    (re.compile(r"[<\[(【]?별\s?[표지]\s?(?:제?\s?\d+(?:\s?호)?(?:의\s?\d+)?)?\s?(?:서식)?[>\])】]?(?:\s[^\n]{0,60})?$"), PART),
+    (re.compile(r"(?:[Ⅰ-Ⅻ]|[IVX]{1,4}(?=\.))\s?\.?\s?[^\n]{1,50}$"), REPORT),
+    (re.compile(r"\d{1,2}\s?\.\s?(?!\d)[^\n]{1,40}$"), NUMBER),
+    (re.compile(r"\d{1,2}(?:\.\d{1,2}){1,3}\.?\s[^\n]{1,40}$"), LETTER),
+    (re.compile(r"[가-하]\s?\.\s[^\n]{1,40}$"), LETTER),
+    (re.compile(r"[□■◆◇▣]\s?[^\n]{1,40}$"), BOX),
 )
+# A line that ends as a sentence or an enumeration does, or in a number, is an item and no heading.
+NO_HEADING = re.compile(r"(?:[다요음임함됨것]\s?[.。]?|[.,;:。、]|[^\d]\d{1,3})$")
 OUTLINE_LEVELS = 4  # deeper bookmarks are mostly single paragraphs
 MAX_TITLE = 60
+UNIT = re.compile(r"[(\[]?\s*단위\s*[:：][^\n)\]]{1,30}[)\]]?")
+CAPTION = re.compile(r"[<\[〈【(]?\s?(?:표|Table|서식)\s?\d*[^\n]{0,50}$|[<〈\[【][^\n]{2,50}[>〉\]】]$")
+MAX_HEADER = 160  # characters of a table's context
 
 
-def find_headings(text: str, pages: Sequence[Page], outline: Sequence[OutlineEntry]) -> tuple[Heading, ...]:
-    """Headings of `text` in order, from its numbering and from the PDF's bookmarks.
+def find_headings(
+    normalised: Normalised, outline: Sequence[OutlineEntry]
+) -> tuple[Heading, ...]:
+    """Headings in order: those the format marks, those of the numbering, and the file's bookmarks.
 
-    Lines of contents pages (leaders and a page number) are no headings.
+    Entries of contents pages and rows of tables are no headings.
     """
-    marked = {heading.start: heading for heading in _from_outline(text, pages, outline)}
-    # The bookmarks say which heading lies in which; what they leave out lies below them.
-    deepest = max((heading.level for heading in marked.values()), default=0)
-    numbered = {
-        heading.start: Heading(heading.level + deepest, heading.title, heading.start)
-        for heading in _from_numbering(text)
+    marked = {heading.start: heading for heading in _from_outline(normalised, outline)}
+    for line in normalised.lines:
+        if line.level:
+            marked[line.start] = Heading(line.level, _title(normalised.text, line), line.start)
+    numbered = {heading.start: heading for heading in _from_numbering(normalised)}
+    level_of = _levels(numbered, marked)
+    found = {
+        start: Heading(
+            marked[start].level if start in marked else level_of(heading.level),
+            heading.title if heading.article or start not in marked else marked[start].title,
+            start,
+            heading.article,
+        )
+        for start, heading in numbered.items()
     }
-    found = numbered | marked
+    found = marked | found
     return tuple(found[start] for start in sorted(found))
+
+
+def _levels(numbered: dict[int, Heading], marked: dict[int, Heading]) -> Callable[[int], int]:
+    """The level, among bookmarks, of headings that are found by their numbering only.
+
+    One whose like is bookmarked stands beside it, an outer one above it; others lie below all bookmarks.
+    """
+    known: dict[int, int] = {}
+    for start in numbered.keys() & marked.keys():
+        level = numbered[start].level
+        known[level] = min(known.get(level, 99), marked[start].level)
+    deepest = max((heading.level for heading in marked.values()), default=0)
+
+    def level_of(level: int) -> int:
+        if level in known:
+            return known[level]
+        inner = [known[other] for other in known if other > level]
+        return max(1, min(inner) - 1) if inner else level + deepest
+
+    return level_of
 
 
 def breadcrumbs(headings: Sequence[Heading], positions: Sequence[int]) -> list[str]:
@@ -49,25 +95,123 @@ def breadcrumbs(headings: Sequence[Heading], positions: Sequence[int]) -> list[s
     return crumbs
 
 
-def _from_numbering(text: str) -> Iterator[Heading]:
-    start = 0
-    for line in text.split("\n"):
-        if line and not LEADERS.search(line):
-            for pattern, level in NUMBERED:
-                if match := pattern.match(line):
-                    title = " ".join((match[1] if match.groups() else match[0]).split())
-                    yield Heading(level, title[:MAX_TITLE], start)
-                    break
-        start += len(line) + 1
+def find_contents(normalised: Normalised) -> tuple[tuple[int, int], ...]:
+    """Spans of contents pages: entries that follow each other, each with its line break."""
+    spans: list[tuple[int, int]] = []
+    for line in normalised.lines:
+        if line.kind == "contents":
+            end = min(line.end + 1, len(normalised.text))
+            if spans and spans[-1][1] == line.start:
+                spans[-1] = (spans[-1][0], end)
+            else:
+                spans.append((line.start, end))
+    return tuple(spans)
 
 
-def _from_outline(text: str, pages: Sequence[Page], outline: Sequence[OutlineEntry]) -> Iterator[Heading]:
+def find_tables(normalised: Normalised) -> tuple[Table, ...]:
+    """The tables, each with its unit and the names of its columns.
+
+    A table that goes on on the next page without a header of its own keeps the one before.
+    """
+    tables: list[Table] = []
+    columns = 0
+    for rows, before in _tables_of(normalised):
+        header = [row for row in rows if row.kind == "header"]
+        text = normalised.text
+        width = text.count(" | ", rows[-1].start, rows[-1].end)
+        unit, caption = _lines_above(text, before)
+        names = " / ".join(text[row.start : row.end] for row in header)
+        body = header[-1].end + 1 if header else rows[0].start
+        if not header and not unit and tables and before is None and width == columns:
+            unit, names, caption = tables[-1].unit, tables[-1].context, ""
+        context = names if not caption else f"{caption} > {names}" if names else caption
+        tables.append(Table(rows[0].start, rows[-1].end + 1, body, unit, context[:MAX_HEADER]))
+        columns = width
+    return tuple(tables)
+
+
+def _tables_of(normalised: Normalised) -> Iterator[tuple[list[Line], tuple[Line, ...] | None]]:
+    """The lines of each table, and the two lines before it; None where it begins where another ends."""
+    rows: list[Line] = []
+    before: list[Line] = []
+    for line in normalised.lines:
+        if rows and line.table != rows[0].table:
+            yield rows, _above(before)
+            before, rows = [*before, rows[-1]][-2:], []
+        if line.table >= 0:
+            rows.append(line)
+        else:
+            before = [*before, line][-2:]
+    if rows:
+        yield rows, _above(before)
+
+
+def _above(before: Sequence[Line]) -> tuple[Line, ...] | None:
+    return None if before and before[-1].table >= 0 else tuple(before)
+
+
+def _lines_above(text: str, before: tuple[Line, ...] | None) -> tuple[str, str]:
+    """Unit and caption, where the lines above a table give them."""
+    unit = caption = ""
+    for line in reversed(before or ()):
+        words = text[line.start : line.end]
+        if match := UNIT.search(words):
+            unit = unit or match[0]
+            words = words.replace(match[0], "").strip()
+        if not caption and CAPTION.match(words) and len(words) <= MAX_TITLE:
+            caption = words
+    return unit, caption
+
+
+def _title(text: str, line: Line) -> str:
+    return " ".join(text[line.start : line.end].split())[:MAX_TITLE]
+
+
+def _from_numbering(normalised: Normalised) -> Iterator[Heading]:
+    found = [_numbered(normalised.text[line.start : end], line.start) for line, end in _paragraphs(normalised)]
+    in_article = False
+    for before, heading, after in zip([None, *found], found, [*found[1:], None], strict=False):
+        if heading is None:
+            continue
+        if heading.level < NUMBER:
+            in_article = heading.article or (in_article and heading.level > ARTICLE)
+            yield heading
+        elif not in_article and not any(other and other.level == heading.level for other in (before, after)):
+            yield heading  # what stands beside its like is an item of a list
+
+
+def _numbered(words: str, start: int) -> Heading | None:
+    """The heading that a paragraph is, or begins with, by its numbering."""
+    if match := ARTICLE_HEAD.match(words):
+        return Heading(ARTICLE, " ".join(match[1].split())[: 2 * MAX_TITLE], start, article=True)
+    for pattern, level in NUMBERED:
+        if pattern.match(words) and (level <= REPORT or not NO_HEADING.search(words)):
+            return Heading(level, " ".join(words.split())[:MAX_TITLE], start)
+    return None
+
+
+def _paragraphs(normalised: Normalised) -> Iterator[tuple[Line, int]]:
+    """The first line of each paragraph outside of tables and contents, and where the paragraph ends."""
+    begun: Line | None = None
+    end = 0
+    for line in normalised.lines:
+        if line.first:
+            if begun:
+                yield begun, end
+            begun = line if line.kind == "text" and line.table < 0 else None
+        end = line.end
+    if begun:
+        yield begun, end
+
+
+def _from_outline(normalised: Normalised, outline: Sequence[OutlineEntry]) -> Iterator[Heading]:
     """Bookmarks whose title stands at the start of a line of their page, found without its spaces."""
+    text, pages = normalised.text, normalised.pages
     for entry in outline:
         squeezed = re.sub(r"\s+", "", entry.title)
         if entry.level > OUTLINE_LEVELS or not squeezed or entry.page > len(pages):
             continue
-        page = pages[entry.page - 1]
+        page: Page = pages[entry.page - 1]
         pattern = re.compile(r"^\s*" + r"\s*".join(map(re.escape, squeezed[:MAX_TITLE])), re.MULTILINE)
         if match := pattern.search(text, page.start, page.end):
             line_end = text.find("\n", match.end())

@@ -37,6 +37,7 @@ THIN, SHORT = 3.0, 8.0  # points; a rule is thinner than the one and longer than
 MAX_DEPTH = 5  # of forms within forms
 # Invisible text over a picture of so much of the page is what a scanner's OCR read.
 LAYER_PICTURE = 0.5
+PICTURE = 0.1  # of the page: a smaller one is a logo
 IDENTITY = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
 
@@ -110,7 +111,10 @@ def _read_page(pdf, index: int, label: str, first_table: int) -> tuple[RawPage, 
     lines = page_lines(index, text, shown, survey.across, survey.down, first_table) if shown else []
     textpage.close()
     page.close()
-    return RawPage(index + 1, label, text, engine, drawn=survey.objects > 0, hidden=hidden), lines
+    # A page of nothing but its head and number is empty; one with a picture, or with objects that
+    # gave no character, is not.
+    drawn = survey.picture_share(frame) >= PICTURE or (survey.objects > 0 and not words)
+    return RawPage(index + 1, label, text, engine, drawn=drawn, hidden=hidden), lines
 
 
 def characters(textpage) -> str:

@@ -21,21 +21,22 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from ingest.chunking import ChunkingConfig, split
-from ingest.document import Chunk, Document, Heading, Page
+from ingest.document import Chunk, Document, Heading, Page, Table
 from ingest.errors import UnreadableFile
 from ingest.korean import load_kiwi, open_analyser
-from ingest.normalise import normalise
-from ingest.outline import find_headings
+from ingest.normalise import Normalised, normalise
+from ingest.outline import find_contents, find_headings, find_tables
 from ingest.pdf import read_pdf
+from ingest.raw import RawFile
 
 # Raise it whenever the same file could give another text or other chunks: it makes files «changed».
-PARSER_VERSION = 1
+PARSER_VERSION = 2
 FRAME = struct.Struct(">I")
 CHILD = struct.Struct(">II")  # number of the child, signal that ended the one before it
 CONTEXT_SEPARATOR = "\n"
@@ -106,14 +107,13 @@ class Parser:
         data = self._read(path)
         limits = self._options.limits
         raw = read_pdf(Path(path), data, self._options.passwords, limits.max_pages)
-        text, pages = normalise(raw.pages)
-        if not text.strip():
+        normalised = normalise(raw)
+        if not normalised.text.strip():
             raise UnreadableFile("no_text", path)
-        headings = find_headings(text, pages, raw.outline)
         document_id = hashlib.sha256(data).hexdigest()[:16]
-        document = Document(document_id, raw.title, text, pages, headings)
+        document = make_document(document_id, raw, normalised)
         chunks = split(document, self._options.chunking, self._count)
-        searched = [searched_text(document.title, chunk.context, chunk.text) for chunk in chunks]
+        searched = [searched_text(document.title, chunk) for chunk in chunks]
         terms = tuple(" ".join(terms) for terms in self._analyser.terms(searched))
         return Parsed(path, len(data), document, tuple(chunks), terms)
 
@@ -134,10 +134,29 @@ class Parser:
         return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
 
-def searched_text(title: str, context: str, text: str) -> str:
-    """What the indexes see of a chunk: its words under its title and breadcrumb."""
-    crumbs = context if context.startswith(title) else f"{title}\n{context}"
-    return CONTEXT_SEPARATOR.join(part for part in (crumbs.strip(), text) if part)
+def searched_text(title: str, chunk: Chunk) -> str:
+    """What the indexes see of a chunk: its words under its title and breadcrumb.
+
+    Nothing of a contents page: its entries would be found in place of what they name.
+    """
+    if chunk.kind == "contents":
+        return ""
+    crumbs = chunk.context if chunk.context.startswith(title) else f"{title}\n{chunk.context}"
+    return CONTEXT_SEPARATOR.join(part for part in (crumbs.strip(), chunk.text) if part)
+
+
+def make_document(document_id: str, raw: RawFile, normalised: Normalised) -> Document:
+    """The document that a file's clean text is."""
+    return Document(
+        document_id,
+        raw.title,
+        normalised.text,
+        normalised.pages,
+        find_headings(normalised, raw.outline),
+        find_tables(normalised),
+        find_contents(normalised),
+        raw.unit,
+    )
 
 
 class WorkerPool:
@@ -271,20 +290,9 @@ class WorkerPool:
             return self._died(path, reply["signal"])
         if "reason" in reply:
             return UnreadableFile(reply["reason"], path, reply["detail"], reply["page"])
-        document = reply["document"]
-        return Parsed(
-            path,
-            reply["bytes"],
-            Document(
-                document["id"],
-                document["title"],
-                document["text"],
-                tuple(Page(*page) for page in document["pages"]),
-                tuple(Heading(*heading) for heading in document["headings"]),
-            ),
-            tuple(_chunk(document, row) for row in reply["chunks"]),
-            tuple(reply["terms"]),
-        )
+        document = _document(reply["document"])
+        chunks = tuple(_chunk(document, row) for row in reply["chunks"])
+        return Parsed(path, reply["bytes"], document, chunks, tuple(reply["terms"]))
 
     def _died(self, path: str, number: int) -> UnreadableFile:
         limits = self._options.limits
@@ -296,11 +304,23 @@ class WorkerPool:
         return UnreadableFile("crashed", path, name)
 
 
-def _chunk(document: dict[str, Any], row: list) -> Chunk:
+def _document(fields: dict[str, Any]) -> Document:
+    return Document(
+        fields["id"],
+        fields["title"],
+        fields["text"],
+        tuple(Page(*page[:-1], source=bytes.fromhex(page[-1])) for page in fields["pages"]),
+        tuple(Heading(*heading) for heading in fields["headings"]),
+        tuple(Table(*table) for table in fields["tables"]),
+        tuple((start, end) for start, end in fields["contents"]),
+        fields["unit"],
+    )
+
+
+def _chunk(document: Document, row: list) -> Chunk:
     # The text does not travel twice: chunks tile the document.
-    identity, start, end, context, first_page, last_page, tokens = row
-    text = document["text"][start:end]
-    return Chunk(identity, document["id"], start, end, text, context, first_page, last_page, tokens)
+    identity, start, end, *rest = row
+    return Chunk(identity, document.id, start, end, document.text[start:end], *rest)
 
 
 def _outcome(parse: Callable[[str], Parsed], path: str) -> Parsed | UnreadableFile:
@@ -407,11 +427,15 @@ def _reply(parser: Parser, path: str) -> dict[str, Any]:
             "id": document.id,
             "title": document.title,
             "text": document.text,
-            "pages": [[p.number, p.label, p.start, p.end, p.readable] for p in document.pages],
-            "headings": [[h.level, h.title, h.start] for h in document.headings],
+            "pages": [[*astuple(replace(page, source=b""))[:-1], page.source.hex()] for page in document.pages],
+            "headings": [astuple(heading) for heading in document.headings],
+            "tables": [astuple(table) for table in document.tables],
+            "contents": document.contents,
+            "unit": document.unit,
         },
         "chunks": [
-            [c.id, c.start, c.end, c.context, c.first_page, c.last_page, c.tokens] for c in parsed.chunks
+            [c.id, c.start, c.end, c.context, c.first_page, c.last_page, c.tokens, c.kind]
+            for c in parsed.chunks
         ],
         "terms": parsed.terms,
     }

@@ -1,0 +1,170 @@
+"""What follows each line of a document: a line break, a space, or nothing.
+
+A line goes on in the next one where the next one's first word had no room left on it: that is what
+made the writer's program break the line. Where a line ends as a sentence does, or the next begins as
+an item does, more is asked. Whether a joint needs a space is another question; see joints.py.
+"""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+from ingest.clean import CleanLine
+from ingest.contents import LEADERS
+from ingest.raw import NO_BOX
+
+# What begins a new item or heading, never the middle of a paragraph.
+ITEM = re.compile(
+    r"(?:[①-⑳㉠-㉻⑴-⒇❶-❿■-◿★☆※▶▷◆◇●○◎•‣∙·◦⦁―–—*+✓✔☞❍❏❑➢➤]|[-‐]\s"
+    r"|\d{1,2}(?:\.\d{1,2}){0,3}[.)]\s?(?![\d>)])|\(\d{1,2}\)|[가-하][.)]\s|\([가-하]\)|[IVXⅠ-Ⅻ]{1,4}\.\s"
+    r"|제\s?\d{1,4}\s?(?:편|장|절|관|조)(?:의\s?\d{1,2})?\s?(?:[(（<\[]|\s|$)"
+    r"|부\s?칙|\[?별\s?[표지]|<[^>]{1,30}>$|[〈<\[【「][^\n]{1,40}[〉>\]】」]$)"
+)
+# Where a paragraph's last line shows its end, whatever its width.
+PARAGRAPH_END = re.compile(r"(?:다|함|임|음|것|요|까|니)[.。!?]?[\"”’)\]]*$|[.。!?][\"”’)\]>]*$")
+# A reference that a wrapped line begins with, which is no heading: «제12조 및», «제3조제2항에».
+REFERENCE = re.compile(
+    r"제\s?\d{1,4}\s?(?:편|장|절|관|조)(?:의\s?\d{1,2})?\s?(?:제\s?\d|및|또는|부터|까지|에|의|와|과|을|를|은|는|[,ㆍ·])"
+)
+HANGUL = re.compile("[가-힣]")
+# A file whose lines end in a space this often marks every break between words with one.
+MARKED_SHARE = 0.25
+# Room that a full line may leave, in widths of a Hangul character; a line that ends as a sentence
+# does must be full to go on, any other may leave the room of the next word.
+FULL, SLACK = 1.5, 0.6
+# No line is taken for full that is narrower than this, in Hangul characters: slides and lists.
+NARROWEST = 14
+# Lines of one paragraph differ in size by less than this, and follow each other within so many heights.
+SAME_SIZE, PITCH = 0.2, 1.6
+NEIGHBOURS = 14  # lines before and after, among which the right margin is looked for
+INDENT = 0.7  # widths of a character by which a new paragraph's first line is set in
+
+# (text before, text after) of each unclear joint → is there a space?
+Decide = Callable[[Sequence[tuple[str, str]]], list[bool]]
+
+
+def joints(lines: Sequence[CleanLine], apart: set[int], decide: Decide) -> list[str]:
+    """What follows each of `lines`: a line break, a space or nothing.
+
+    Args:
+        apart: indices of lines that are paragraphs by themselves (entries of contents pages).
+    """
+    found = ["\n"] * len(lines)
+    margins = _margins(lines)
+    open_at = [
+        position
+        for position, (before, after) in enumerate(pairwise(lines))
+        if not {position, position + 1} & apart and _continues(before, after, margins[position])
+    ]
+    marked = _marks_word_breaks([lines[position] for position in open_at])
+    unclear = []
+    for position in open_at:
+        before, after = lines[position], lines[position + 1]
+        if before.spaced:
+            found[position] = " "
+        elif marked and HANGUL.match(before.text[-1]) and HANGUL.match(after.text[0]):
+            found[position] = ""
+        else:
+            unclear.append(position)
+    spaces = decide([(lines[position].text, lines[position + 1].text) for position in unclear])
+    for position, space in zip(unclear, spaces, strict=True):
+        found[position] = " " if space else ""
+    return found
+
+
+def _continues(before: CleanLine, after: CleanLine, room: float) -> bool:
+    """Whether `after` goes on with the paragraph of `before`, which leaves `room` at its right."""
+    one, other = before.raw, after.raw
+    if not (one.wrapped and other.wrapped) or one.level or other.level or one.table != other.table:
+        return False
+    if other.page - one.page > 1 or LEADERS.search(before.text) or not _one_style(before, after):
+        return False
+    if not unicodedata.is_normalized("NFC", before.text[-8:] + after.text[:8]):
+        return False  # a line that begins with half a syllable or an accent would change its neighbour
+    ended = PARAGRAPH_END.search(before.text) is not None
+    if room > (FULL if ended else max(FULL, width(after.text.split(" ", 1)[0]) + SLACK)):
+        return False
+    if ended and (other.page != one.page or _is_set_in(before, after)):
+        return False
+    if not ITEM.match(after.text):
+        return True
+    # «다.» begins item 다, and ends a sentence that the line before it left open; so with references.
+    return not ended and (after.text.startswith("다.") or REFERENCE.match(after.text) is not None)
+
+
+def _one_style(before: CleanLine, after: CleanLine) -> bool:
+    """Whether size and distance allow both lines in one paragraph."""
+    one, other = before.raw, after.raw
+    if NO_BOX in (one.box, other.box):
+        return True
+    if abs(one.size - other.size) > SAME_SIZE * max(one.size, other.size):
+        return False
+    if one.page != other.page or other.box[1] < one.box[1]:  # the next page, the next column
+        return True
+    return other.box[1] - one.box[3] <= PITCH * max(one.size, other.size)
+
+
+def _is_set_in(before: CleanLine, after: CleanLine) -> bool:
+    """Whether `after` begins further to the right than `before`, as a new paragraph does."""
+    if NO_BOX in (before.raw.box, after.raw.box) or ITEM.match(before.text):
+        return False
+    return after.raw.box[0] - before.raw.box[0] > INDENT * _unit(after)
+
+
+def width(text: str) -> float:
+    """Width in Hangul characters; Latin letters, digits and marks take about half of one."""
+    return sum(1.0 if char >= "\u1100" else 0.5 for char in text)
+
+
+def _unit(line: CleanLine) -> float:
+    """The width of a Hangul character of `line`, in points."""
+    return (line.raw.box[2] - line.raw.box[0]) / max(1.0, width(line.text))
+
+
+def _margins(lines: Sequence[CleanLine]) -> list[float]:
+    """The room that each line leaves to the right margin of its column, in Hangul characters."""
+    widths = [width(line.text) for line in lines]
+    usual = _usual_width(widths, lines)
+    common = _common_right(lines)
+    rooms = []
+    for position, line in enumerate(lines):
+        if line.raw.box == NO_BOX:
+            rooms.append(max(usual, NARROWEST) - widths[position])
+            continue
+        unit = max(_unit(line), 0.1)
+        right = _right_margin(lines, position, common)
+        column = (right - line.raw.box[0]) / unit
+        rooms.append((right - line.raw.box[2]) / unit if column >= NARROWEST else column)
+    return rooms
+
+
+def _usual_width(widths: Sequence[float], lines: Sequence[CleanLine]) -> float:
+    # Lines of a contents page are filled with leaders; they say nothing of the others' width.
+    known = sorted(w for w, line in zip(widths, lines, strict=True) if not LEADERS.search(line.text))
+    return known[int(0.9 * (len(known) - 1))] if known else 0.0
+
+
+def _common_right(lines: Sequence[CleanLine]) -> float:
+    """Where most lines of the document end that end where others do; 0 where none do."""
+    ends = Counter(round(line.raw.box[2] / 2) * 2.0 for line in lines if line.raw.wrapped)
+    right, count = ends.most_common(1)[0] if ends else (0.0, 0)
+    return right if count >= 5 else 0.0
+
+
+def _right_margin(lines: Sequence[CleanLine], position: int, common: float) -> float:
+    """The right end of the column that the line stands in."""
+    line = lines[position].raw
+    left, _, right, _ = line.box
+    for other in lines[max(0, position - NEIGHBOURS) : position + NEIGHBOURS + 1]:
+        raw = other.raw
+        if raw.page == line.page and raw.table == line.table and raw.box[0] < line.box[2] and raw.box[2] > left:
+            right = max(right, raw.box[2])
+    alone = right == line.box[2]
+    return max(right, common) if alone and line.table < 0 else right
+
+
+def _marks_word_breaks(open_lines: Sequence[CleanLine]) -> bool:
+    hangul = [line for line in open_lines if HANGUL.match(line.text[-1])]
+    return len(hangul) >= 3 and sum(line.spaced for line in hangul) >= MARKED_SHARE * len(hangul)

@@ -1,0 +1,86 @@
+"""Which lines of a document are running heads, feet and page numbers: those that come again, page
+after page, at the same place."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from ingest.clean import CleanLine
+from ingest.raw import NO_BOX
+
+PAGE_NUMBER = re.compile(r"([-–―—~<\[(\s]*)(\d{1,4})(?:\s*/\s*\d{1,4})?\s*(?:쪽|페이지)?[-–―—~>\])\s]*")
+# What says where in the document one is, and is no head however often it stands on top of a page.
+HEADING = re.compile(r"\[?별\s?[표지]|제\s?\d+\s?(?:편|장|절|관|조)|부\s?칙")
+# So many lines at the top and at the bottom of a page may be running ones.
+EDGE_LINES = 3
+# A line that stands on this share of the pages is running, or on so many at the very same place.
+RUNNING_SHARE, RUNNING_PAGES = 0.4, 3
+SAME_PLACE = 3.0  # points
+
+
+def running_lines(lines: Sequence[CleanLine], page_count: int) -> set[int]:
+    """Indices into `lines` of those to leave out of the text."""
+    edges = _edges(lines)
+    offsets = Counter(
+        offset
+        for page in edges
+        for offset in {_page_offset(lines[position]) for position in page} - {None}
+    )
+    shapes = Counter(s for page in edges for s in {_shape(lines[position], offsets) for position in page})
+    places = Counter(
+        place for page in edges for place in {_place(lines[position], offsets) for position in page}
+    )
+    needed = max(RUNNING_PAGES, RUNNING_SHARE * page_count)
+    return {
+        position
+        for page in edges
+        for position in page
+        if _numbers_page(lines[position], offsets)
+        or (
+            not HEADING.match(lines[position].text)
+            and (
+                shapes[_shape(lines[position], offsets)] >= needed
+                or places[_place(lines[position], offsets)] >= RUNNING_PAGES
+            )
+        )
+    }
+
+
+def _edges(lines: Sequence[CleanLine]) -> list[list[int]]:
+    """Per page, the positions of the lines nearest to its top and bottom; rows of tables are none."""
+    by_page: dict[int, list[int]] = {}
+    for position, line in enumerate(lines):
+        if line.raw.table < 0 and line.raw.level == 0:
+            by_page.setdefault(line.raw.page, []).append(position)
+    edges = []
+    for positions in by_page.values():
+        if all(lines[position].raw.box != NO_BOX for position in positions):
+            positions = sorted(positions, key=lambda position: lines[position].raw.box[1])
+        edges.append(list(dict.fromkeys(positions[:EDGE_LINES] + positions[-EDGE_LINES:])))
+    return edges
+
+
+def _numbers_page(line: CleanLine, offsets: Counter) -> bool:
+    """Whether `line` is its page's number: dressed as one (- 3 -), or counting up with the pages."""
+    match = PAGE_NUMBER.fullmatch(line.text)
+    return match is not None and (bool(match[1].strip()) or offsets[_page_offset(line)] >= RUNNING_PAGES)
+
+
+def _page_offset(line: CleanLine) -> int | None:
+    """How far the number on the line, if it has just one, is from the page's; the same on every page."""
+    numbers = re.findall(r"\d+", line.text)
+    return int(numbers[0]) - line.raw.page if len(numbers) == 1 and len(numbers[0]) <= 4 else None
+
+
+def _shape(line: CleanLine, offsets: Counter) -> str:
+    """The line's text without blanks, and without a number that counts up with the pages."""
+    squeezed = line.text.replace(" ", "")
+    counts = offsets[_page_offset(line)] >= RUNNING_PAGES
+    return re.sub(r"\d+", "0", squeezed) if counts else squeezed
+
+
+def _place(line: CleanLine, offsets: Counter) -> tuple[str, int, int] | tuple[int]:
+    left, top, _, _ = line.raw.box
+    if line.raw.box == NO_BOX:
+        return (id(line),)  # nowhere: like no other
+    return _shape(line, offsets), round(left / SAME_PLACE), round(top / SAME_PLACE)
