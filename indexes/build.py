@@ -284,6 +284,7 @@ class _Run:
             parsed.bytes,
             0,
             0,
+            document.unit,
         )
         self._writer.add(NewContent(stored, document.pages, parsed.chunks, parsed.terms, vectors))
         self._report.pages += len(document.pages)
@@ -294,14 +295,13 @@ class _Run:
     def _embed(self, parsed: Parsed):
         import numpy as np
 
-        title = parsed.document.title
-        texts = [searched_text(title, chunk.context, chunk.text) for chunk in parsed.chunks]
-        return np.concatenate(
-            [
-                self._embedder.embed_passages(texts[start : start + EMBED_BATCH])
-                for start in range(0, len(texts), EMBED_BATCH)
-            ]
-        )
+        texts = [searched_text(parsed.document.title, chunk) for chunk in parsed.chunks]
+        vectors = np.zeros((len(texts), self._embedder.identity.dim), np.float32)  # of what is not searched
+        searched = [row for row, text in enumerate(texts) if text]
+        for first in range(0, len(searched), EMBED_BATCH):
+            rows = searched[first : first + EMBED_BATCH]
+            vectors[rows] = self._embedder.embed_passages([texts[row] for row in rows])
+        return vectors
 
     def _owner(self, path: str) -> StoredDocument | None:
         return self._writer.documents.get(self._at_path.get(path, ""))

@@ -179,7 +179,9 @@ class Retriever:
 
     def _passages(self, ranking: Sequence[tuple[int, float]]) -> list[Passage]:
         chunks = self.store.chunks(self._owner, [key for key, _ in ranking])
-        return [Passage(chunks[key], score, rank) for rank, (key, score) in enumerate(ranking, start=1)]
+        # Contents pages have no terms and a vector of zeros: last, where they come up at all.
+        found = [(chunks[key], score) for key, score in ranking if chunks[key].kind != "contents"]
+        return [Passage(chunk, score, rank) for rank, (chunk, score) in enumerate(found, start=1)]
 
     def _owner(self, key: int) -> StoredDocument:
         return self._by_key[bisect_right(self._contents, key) - 1]

@@ -15,14 +15,15 @@ import unicodedata
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
 from indexes.embedder import EmbedderIdentity
 from indexes.errors import AmbiguousDocument, DocumentNotFound, IndexDamaged, IndexFormat, IndexNotFound
 from ingest.document import Chunk, Page, chunk_id
+from ingest.raw import Unit
 
-FORMAT = 1
+FORMAT = 2
 DATABASE = "index.sqlite"
 
 SCHEMA = """
@@ -30,19 +31,21 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE documents (
   row INTEGER PRIMARY KEY, id TEXT NOT NULL, title TEXT NOT NULL, paths TEXT NOT NULL,
   groups TEXT NOT NULL, parser TEXT NOT NULL, bytes INTEGER NOT NULL, content INTEGER NOT NULL,
-  chunks INTEGER NOT NULL, added INTEGER NOT NULL, removed INTEGER);
+  chunks INTEGER NOT NULL, unit TEXT NOT NULL, added INTEGER NOT NULL, removed INTEGER);
 CREATE UNIQUE INDEX current_documents ON documents (id) WHERE removed IS NULL;
 CREATE TABLE pages (
   content INTEGER, number INTEGER, label TEXT NOT NULL, start INTEGER NOT NULL,
-  end INTEGER NOT NULL, readable INTEGER NOT NULL, PRIMARY KEY (content, number)) WITHOUT ROWID;
+  end INTEGER NOT NULL, readable INTEGER NOT NULL, engine TEXT NOT NULL, confidence REAL NOT NULL,
+  hidden INTEGER NOT NULL, source BLOB NOT NULL, PRIMARY KEY (content, number)) WITHOUT ROWID;
 CREATE TABLE chunks (
   key INTEGER PRIMARY KEY, start INTEGER NOT NULL, end INTEGER NOT NULL,
   first_page INTEGER NOT NULL, last_page INTEGER NOT NULL, tokens INTEGER NOT NULL,
-  context TEXT NOT NULL, text TEXT NOT NULL, checksum INTEGER NOT NULL);
+  kind TEXT NOT NULL, context TEXT NOT NULL, text TEXT NOT NULL, checksum INTEGER NOT NULL);
 CREATE TABLE files (
   name TEXT PRIMARY KEY, kind TEXT NOT NULL, bytes INTEGER NOT NULL, sha256 TEXT NOT NULL)
   WITHOUT ROWID;
 """
+CHUNK_COLUMNS = "key, start, end, first_page, last_page, tokens, kind, context, text, checksum"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class StoredDocument:
     bytes: int
     content: int
     chunks: int
+    unit: Unit = "page"
 
     @property
     def path(self) -> str:
@@ -191,7 +195,7 @@ class Store:
     def documents(self, version: int) -> list[StoredDocument]:
         """The documents of `version`, in the order in which they came."""
         rows = self.connection.execute(
-            "SELECT id, title, paths, groups, parser, bytes, content, chunks FROM documents"
+            "SELECT id, title, paths, groups, parser, bytes, content, chunks, unit FROM documents"
             " WHERE added <= ?1 AND (removed IS NULL OR removed > ?1) ORDER BY content",
             (version,),
         )
@@ -202,8 +206,8 @@ class Store:
 
     def insert_document(self, document: StoredDocument, version: int) -> None:
         self.connection.execute(
-            "INSERT INTO documents (id, title, paths, groups, parser, bytes, content, chunks, added)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO documents (id, title, paths, groups, parser, bytes, content, chunks, unit, added)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 document.id,
                 document.title,
@@ -213,6 +217,7 @@ class Store:
                 document.bytes,
                 document.content,
                 document.chunks,
+                document.unit,
                 version,
             ),
         )
@@ -229,11 +234,11 @@ class Store:
     def insert_content(self, content: int, pages: Sequence[Page], chunks: Sequence[Chunk]) -> None:
         """Store the pages and chunks of one document; chunk keys count up from `content`."""
         self.connection.executemany(
-            "INSERT INTO pages VALUES (?, ?, ?, ?, ?, ?)",
-            [(content, p.number, p.label, p.start, p.end, p.readable) for p in pages],
+            "INSERT INTO pages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [(content, *astuple(page)) for page in pages],
         )
         self.connection.executemany(
-            "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     content + offset,
@@ -242,6 +247,7 @@ class Store:
                     chunk.first_page,
                     chunk.last_page,
                     chunk.tokens,
+                    chunk.kind,
                     chunk.context,
                     chunk.text,
                     checksum(chunk.context, chunk.text),
@@ -252,15 +258,26 @@ class Store:
 
     def pages(self, document: StoredDocument) -> list[Page]:
         rows = self.connection.execute(
-            "SELECT number, label, start, end, readable FROM pages WHERE content = ?",
+            "SELECT number, label, start, end, readable, engine, confidence, hidden, source"
+            " FROM pages WHERE content = ?",
             (document.content,),
         )
-        return [Page(number, label, a, b, bool(ok)) for number, label, a, b, ok in rows]
+        return [Page(number, label, a, b, bool(ok), *rest) for number, label, a, b, ok, *rest in rows]
 
     def page_counts(self, documents: Iterable[StoredDocument]) -> dict[str, int]:
         """Pages of each document, by its id."""
         counts = dict(self.connection.execute("SELECT content, COUNT(*) FROM pages GROUP BY content"))
         return {document.id: counts.get(document.content, 0) for document in documents}
+
+    def doubtful_pages(self, documents: Iterable[StoredDocument]) -> dict[str, dict[int, float]]:
+        """Per document id, the pages read by OCR and how sure it was; documents without are left out."""
+        by_content = {document.content: document.id for document in documents}
+        rows = self.connection.execute("SELECT content, number, confidence FROM pages WHERE confidence < 1")
+        found: dict[str, dict[int, float]] = {}
+        for content, number, confidence in rows:
+            if content in by_content:
+                found.setdefault(by_content[content], {})[number] = confidence
+        return found
 
     def unreadable_pages(self, documents: Iterable[StoredDocument]) -> dict[str, list[int]]:
         """Per document id, the pages nobody could read; documents without such pages are left out."""
@@ -282,7 +299,7 @@ class Store:
             IndexDamaged: a row is missing or does not have its checksum.
         """
         rows = self.connection.execute(
-            "SELECT key, start, end, first_page, last_page, tokens, context, text, checksum"
+            f"SELECT {CHUNK_COLUMNS}"
             f" FROM chunks WHERE key IN ({','.join('?' * len(keys))})",
             list(keys),
         ).fetchall()
@@ -293,7 +310,7 @@ class Store:
     def chunks_of(self, document: StoredDocument) -> list[Chunk]:
         """All chunks of one document, in order; together they are its text."""
         rows = self.connection.execute(
-            "SELECT key, start, end, first_page, last_page, tokens, context, text, checksum"
+            f"SELECT {CHUNK_COLUMNS}"
             " FROM chunks WHERE key >= ? AND key < ? ORDER BY key",
             (document.content, document.content + document.chunks),
         ).fetchall()
@@ -302,16 +319,16 @@ class Store:
         return [self._chunk(document.id, row) for row in rows]
 
     def _chunk(self, document_id: str, row: tuple) -> Chunk:
-        key, start, end, first_page, last_page, tokens, context, text, stored = row
+        key, start, end, first_page, last_page, tokens, kind, context, text, stored = row
         if checksum(context, text) != stored or len(text) != end - start:
             raise IndexDamaged(path=self.folder, detail=f"{DATABASE}: the text of chunk {key}")
         identity = chunk_id(document_id, start, end)
-        return Chunk(identity, document_id, start, end, text, context, first_page, last_page, tokens)
+        return Chunk(identity, document_id, start, end, text, context, first_page, last_page, tokens, kind)
 
     def text(self, document: StoredDocument, start: int = 0, end: int | None = None) -> str:
         """`document.text[start:end]`, read from its chunks."""
         rows = self.connection.execute(
-            "SELECT key, start, end, first_page, last_page, tokens, context, text, checksum"
+            f"SELECT {CHUNK_COLUMNS}"
             " FROM chunks WHERE key >= ? AND key < ? AND end > ? AND start < ? ORDER BY key",
             (
                 document.content,
