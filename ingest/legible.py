@@ -7,7 +7,7 @@ letters of another encoding («¿À´Ã» for «오늘»), or syllables that nob
 
 import re
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from functools import lru_cache
 from typing import Literal
 
@@ -77,6 +77,8 @@ ISOLATED = re.compile(r"(?<!\S)[\ue000-\uf8ff](?!\S)")  # a bullet: nothing touc
 
 # Zero width, and PDFium's mark of a hyphen or of a space it does not draw (U+FFFE): no fault.
 INVISIBLE = frozenset("\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\ufffe")
+# The dots of a contents page are most of its characters, whatever becomes of the others.
+LEADERS = frozenset(".·‥…⋯ㆍ")
 SYMBOLS = frozenset("!\"#$&'*;<=>?@[\\]^_`{|}~")
 VOWELS = frozenset("aeiouAEIOU")
 NATIONAL = ("euc_kr", "gb2312", "shift_jis")
@@ -90,9 +92,9 @@ def judge(text: str) -> Fault:
     formulas of Hancom's equation font, and control characters in place of spaces.
     """
     counts = Counter(text)
-    kinds: dict[str, dict[str, int]] = {}
+    kinds: dict[str, dict[str, int]] = defaultdict(dict)
     for char, count in counts.items():
-        kinds.setdefault(_kind(char), {})[char] = count
+        kinds[_kind(char)][char] = count
     kinds.pop("blank", None)
     of = {kind: sum(chars.values()) for kind, chars in kinds.items()}
     total = sum(of.values())
@@ -119,7 +121,7 @@ def judge(text: str) -> Fault:
 
 @lru_cache(maxsize=1 << 16)
 def _kind(char: str) -> str:
-    if char.isspace() or char in INVISIBLE:
+    if char.isspace() or char in INVISIBLE or char in LEADERS:
         return "blank"
     if "가" <= char <= "힣":
         return "syllable" if char in FREQUENT else "rare"

@@ -25,6 +25,8 @@ class Rereader:
     def read(self, index: int, *, drawn_only: bool = False) -> ReadPage | None:
         """Page `index` (from 0) by the first engine that makes sense of it; None where none does.
 
+        Not for pages that are only partly garbled: what PDFium read of those is better than OCR.
+
         Args:
             drawn_only: the page has no characters at all, so that only OCR can help.
         """
