@@ -55,6 +55,7 @@ class IngestReport:
     seconds: float = 0.0
     failures: list[Failure] = field(default_factory=list)
     unreadable_pages: dict[str, list[int]] = field(default_factory=dict)  # by path
+    ocr_missing: bool = False  # asked for, but no Tesseract that reads Korean is installed
 
 
 # Called with (files done, files in all, pages read, path just done).

@@ -75,3 +75,28 @@ class RawFile:
     lines: tuple[RawLine, ...]
     outline: tuple[OutlineEntry, ...] = ()
     unit: Unit = "page"
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedLine:
+    """One line as an engine sets it: raw characters [start, end) of its page, and where they stand."""
+
+    start: int
+    end: int
+    box: Box
+    size: float = 0.0  # of the type, in points; 0 where unknown
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPage:
+    """What one engine reads on one page.
+
+    `boxes[i]` is that of `text[i]`; NO_BOX for the spaces and line ends that the engine inserts.
+    Lines come in reading order and hold no line end.
+    """
+
+    engine: Engine
+    text: str
+    lines: tuple[PlacedLine, ...]
+    boxes: tuple[Box, ...]
+    confidence: float = 1.0

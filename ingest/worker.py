@@ -24,17 +24,20 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, astuple, dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from ingest.chunking import ChunkingConfig, split
 from ingest.document import Chunk, Document, Heading, Page, Table
 from ingest.errors import UnreadableFile
 from ingest.korean import load_kiwi, open_analyser
 from ingest.normalise import Normalised, normalise
+from ingest.ocr import Tesseract
 from ingest.outline import find_contents, find_headings, find_tables
 from ingest.pdf import read_pdf
 from ingest.raw import RawFile
 
+# "auto": pages without text that can be read are given to Tesseract, where it is installed.
+Ocr = Literal["off", "auto"]
 # Raise it whenever the same file could give another text or other chunks: it makes files «changed».
 PARSER_VERSION = 2
 FRAME = struct.Struct(">I")
@@ -51,30 +54,39 @@ class IngestConfig:
     max_memory_mb: int = 2048
     max_pages: int = 20_000
     max_file_mb: int = 1024
+    ocr: Ocr = "off"
 
     def __post_init__(self) -> None:
         for name in ("timeout_seconds", "max_memory_mb", "max_pages", "max_file_mb"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"ingest.{name} must be above 0, got {getattr(self, name)}")
+        if self.ocr not in get_args(Ocr):
+            raise ValueError(f"ingest.ocr must be one of {', '.join(get_args(Ocr))}, got {self.ocr!r}")
         if self.workers < 0:
             raise ValueError(f"ingest.workers must be at least 0, got {self.workers}")
 
 
 @dataclass(frozen=True, slots=True)
 class ParseOptions:
-    """All that decides what a file becomes. `tokenizer_json` counts chunk sizes (tokenizers' format)."""
+    """All that decides what a file becomes.
+
+    `tokenizer_json` counts chunk sizes (tokenizers' format). `tesseract`: None where OCR is off or
+    cannot be had.
+    """
 
     tokenizer_json: str
     analyser: str = "kiwi"
     chunking: ChunkingConfig = field(default_factory=ChunkingConfig)
     limits: IngestConfig = field(default_factory=IngestConfig)
     passwords: tuple[str, ...] = ()
+    tesseract: Tesseract | None = None
 
     @property
     def fingerprint(self) -> str:
         """Same bytes and same fingerprint give the same chunks; part of what «unchanged» means."""
         tokenizer = hashlib.sha256(self.tokenizer_json.encode()).hexdigest()[:16]
-        return f"parser-{PARSER_VERSION} {self.analyser} {self.chunking.max_tokens} {tokenizer}"
+        base = f"parser-{PARSER_VERSION} {self.analyser} {self.chunking.max_tokens} {tokenizer}"
+        return base if self.tesseract is None else f"{base} {self.tesseract.fingerprint}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,6 +371,7 @@ def _load_options(options: dict[str, Any]) -> ParseOptions:
         ChunkingConfig(**options["chunking"]),
         IngestConfig(**options["limits"]),
         tuple(options["passwords"]),
+        Tesseract(**options["tesseract"]) if options["tesseract"] else None,
     )
 
 

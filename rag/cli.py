@@ -20,6 +20,7 @@ from rich.text import Text
 
 from indexes.retriever import MODES, Filter, Passage
 from ingest.errors import PipelineError
+from ingest.worker import Ocr
 from rag.answer import Answer
 from rag.config import DEFAULT_FILE, TEMPLATES, Config, load_config
 from rag.doctor import examine
@@ -169,6 +170,15 @@ def ingest(
     workers: Annotated[
         int | None, typer.Option(help=say("동시에 읽을 파일 수", "files read at a time"))
     ] = None,
+    ocr: Annotated[
+        Ocr | None,
+        typer.Option(
+            help=say(
+                "글자가 없거나 깨진 쪽(스캔 등)을 Tesseract로 읽음(기본: off)",
+                "read pages without readable text, such as scans, by Tesseract (default: off)",
+            )
+        ),
+    ] = None,
     sync: Annotated[
         bool,
         typer.Option(
@@ -184,6 +194,8 @@ def ingest(
 ) -> None:
     if workers is not None:
         overrides = [*overrides, f"ingest.workers={workers}"]
+    if ocr is not None:
+        overrides = [*overrides, f"ingest.ocr={ocr}"]
     with open_pipeline(index, config, overrides) as pipeline:
         columns = (
             TextColumn("{task.description}"),
@@ -230,7 +242,15 @@ def ingest_json(report) -> dict[str, Any]:
 
 
 def ingest_warnings(report) -> list[str]:
-    return [
+    missing = say(
+        "한국어를 읽는 Tesseract가 없어 스캔한 쪽은 읽지 못했습니다. 설치: Debian/Ubuntu "
+        "apt-get install tesseract-ocr tesseract-ocr-script-hang, macOS brew install tesseract tesseract-lang. "
+        "`tesseract --list-langs` 에 Hangul 또는 kor 가 보여야 합니다.",
+        "scanned pages were not read, for there is no Tesseract that reads Korean. To install: Debian/Ubuntu "
+        "apt-get install tesseract-ocr tesseract-ocr-script-hang, macOS brew install tesseract tesseract-lang. "
+        "`tesseract --list-langs` must name Hangul or kor.",
+    )
+    return [missing] * report.ocr_missing + [
         say(
             f"{path}: 읽을 수 없는 쪽 {page_list(pages)}",
             f"{path}: pages that could not be read: {page_list(pages)}",

@@ -13,6 +13,7 @@ from indexes.errors import IndexNotFound
 from indexes.retriever import EVERYTHING, Filter, Mode, Passage, Retriever
 from indexes.store import Store, StoredDocument
 from ingest.korean import Analyser, open_analyser
+from ingest.ocr import find_tesseract
 from ingest.worker import ParseOptions
 from rag import generator as generators
 from rag.answer import Answer
@@ -124,12 +125,14 @@ class Pipeline:
         progress: build.Progress = lambda *_: None,
     ) -> build.IngestReport:
         """Bring the index up to the PDFs at `paths`; see `indexes.build.ingest`."""
+        wanted = self.config.ingest.ocr == "auto"
         options = ParseOptions(
             self.tokenizer.plain_json,
             self.config.search.analyser,
             self.config.chunking,
             self.config.ingest,
             tuple(passwords),
+            find_tesseract() if wanted else None,
         )
         report = build.ingest(
             self.index,
@@ -142,6 +145,7 @@ class Pipeline:
             progress=progress,
         )
         self._forget_version()
+        report.ocr_missing = wanted and options.tesseract is None
         return report
 
     def search(

@@ -59,6 +59,7 @@ def test_an_unknown_key_is_named_with_those_that_are_known(override):
         "search.k",
         "search.dense_weight=-1",
         "ingest.workers=-1",
+        "ingest.ocr=always",
     ],
 )
 def test_a_value_out_of_range_is_refused(override):

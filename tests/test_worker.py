@@ -4,11 +4,13 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ingest.errors import UnreadableFile
+from ingest.ocr import Tesseract
 from ingest.worker import IngestConfig, Parsed, ParseOptions, Parser, WorkerPool, searched_text
 from tests.pdfs import make_pdf
 
@@ -220,6 +222,14 @@ def test_the_fingerprint_changes_with_all_that_changes_chunks_and_with_nothing_e
     assert options(workers=7, timeout_seconds=1).fingerprint == base
     assert ParseOptions(CHARACTERS + " ", analyser="bigram").fingerprint != base
     assert ParseOptions(CHARACTERS, analyser="kiwi").fingerprint != base
+    tesseract = Tesseract("/usr/bin/tesseract", "5.3.0", "Hangul")
+    assert options(ocr="auto").fingerprint == base  # asked for, not installed
+    read = {ParseOptions(CHARACTERS, "bigram", tesseract=t).fingerprint for t in (None, tesseract)}
+    assert len(read) == 2 and base in read
+    moved = replace(tesseract, path="/opt/bin/tesseract")
+    assert ParseOptions(CHARACTERS, "bigram", tesseract=moved).fingerprint in read
+    newer = replace(tesseract, version="5.5.0")
+    assert ParseOptions(CHARACTERS, "bigram", tesseract=newer).fingerprint not in read
 
 
 def test_the_searched_text_has_each_name_once():
@@ -228,7 +238,9 @@ def test_the_searched_text_has_each_name_once():
     assert searched_text("규정", "", "본문") == "규정\n본문"
 
 
-@pytest.mark.parametrize("bad", [{"workers": -1}, {"timeout_seconds": 0}, {"max_memory_mb": 0}])
+@pytest.mark.parametrize(
+    "bad", [{"workers": -1}, {"timeout_seconds": 0}, {"max_memory_mb": 0}, {"ocr": "on"}]
+)
 def test_limits_that_allow_nothing_are_refused(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         IngestConfig(**bad)

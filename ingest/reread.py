@@ -1,0 +1,80 @@
+"""A page that PDFium could not read → its text by another engine: pdfminer.six, then OCR."""
+
+from ingest import miner, ocr
+from ingest.legible import judge
+from ingest.raw import Box, Engine, ReadPage
+
+# OCR that is less sure than this of its own words has read a picture.
+LEAST_CONFIDENCE = 0.4
+
+
+class Rereader:
+    """Second tries at the pages of one PDF, which pdfminer parses once, and only if it is asked.
+
+    Args:
+        pdf: the open `pypdfium2.PdfDocument`.
+        data: the bytes of the file.
+        tesseract: None where OCR is off.
+    """
+
+    def __init__(self, pdf, data: bytes, password: str, tesseract: ocr.Tesseract | None) -> None:
+        self._pdf = pdf
+        self._tesseract = tesseract
+        self._miner = miner.Miner(data, password)
+
+    def read(self, index: int, *, drawn_only: bool = False) -> ReadPage | None:
+        """Page `index` (from 0) by the first engine that makes sense of it; None where none does.
+
+        Not for pages that are only partly garbled: what PDFium read of those is better than OCR.
+
+        Args:
+            drawn_only: the page has no characters at all, so that only OCR can help.
+        """
+        mined = None if drawn_only else self.read_with("pdfminer", index)
+        if mined is not None and judge(mined.text) == "":
+            return mined
+        seen = self.read_with("tesseract", index)
+        if seen is None or seen.confidence < LEAST_CONFIDENCE or judge(seen.text) in ("empty", "garbled"):
+            return None
+        return seen
+
+    def read_with(self, engine: Engine, index: int) -> ReadPage | None:
+        """What one engine makes of the page, sense or not: the same characters each time."""
+        import pypdfium2
+
+        if engine == "pdfminer":
+            return self._miner.read_page(index)
+        if self._tesseract is None or engine != "tesseract":
+            return None
+        try:
+            page = self._pdf[index]
+        except pypdfium2.PdfiumError:
+            return None
+        try:
+            return ocr.read_page(page, self._tesseract)
+        finally:
+            page.close()
+
+
+def reread(pdf, data: bytes, password: str, index: int, tesseract: ocr.Tesseract | None) -> ReadPage | None:
+    """One page of a file by `Rereader`; several are cheaper with one of these."""
+    return Rereader(pdf, data, password, tesseract).read(index)
+
+
+def char_boxes(
+    pdf,
+    data: bytes,
+    password: str,
+    index: int,
+    engine: Engine,
+    start: int,
+    end: int,
+    tesseract: ocr.Tesseract | None,
+) -> list[Box]:
+    """Boxes of the raw characters [start, end) of a page that `engine` read; empty where it cannot now.
+
+    Spaces and line ends that the engine inserted have NO_BOX. The page is read again: an index keeps
+    text, not geometry.
+    """
+    page = Rereader(pdf, data, password, tesseract).read_with(engine, index)
+    return list(page.boxes[start:end]) if page is not None else []
