@@ -73,7 +73,7 @@ def read_pdf(path: Path, data: bytes, passwords: Sequence[str], max_pages: int) 
         raise UnreadableFile("damaged", str(path), str(exc)) from exc
     finally:
         pdf.close()
-    return RawPdf(_title(path, title), pages, tuple(outline))
+    return RawPdf(title_of(path, title), pages, tuple(outline))
 
 
 def _open_pdfium(path: Path, data: bytes, passwords: Sequence[str]):
@@ -139,7 +139,7 @@ def _walk_outline(reader, entries, level: int) -> Iterator[OutlineEntry]:
             yield OutlineEntry(level, _one_line(str(entry.title)), page + 1)
 
 
-def _title(path: Path, metadata_title: str) -> str:
+def title_of(path: Path, metadata_title: str) -> str:
     """The file's name: metadata titles of office software are mostly wrong («제목 없음», a template's).
 
     Used only where the name says nothing, as in `1234.pdf`. Names are often NFD (macOS), and CP949
