@@ -13,6 +13,7 @@ from indexes.store import Manifest, StoredDocument, find_document
 from indexes.writer import NewContent, Writer
 from ingest.errors import UnreadableFile
 from ingest.korean import open_analyser
+from ingest.read import ENDINGS
 from ingest.worker import Parsed, ParseOptions, WorkerPool, searched_text
 
 # A commit syncs files, so small ones are put together; a kill loses at most this much work.
@@ -73,7 +74,7 @@ def ingest(
     sync: bool = False,
     progress: Progress = lambda *_: None,
 ) -> IngestReport:
-    """Bring the index in `folder` up to the PDF files at `paths` (files, or folders to walk).
+    """Bring the index in `folder` up to the files at `paths` (files, or folders to walk).
 
     A file that cannot be read is reported and changes nothing; the others go on. What was read is
     committed every few seconds, also on Ctrl-C.
@@ -116,7 +117,7 @@ def ingest(
 def discover(paths: Iterable[Path]) -> tuple[list[str], list[UnreadableFile]]:
     """Absolute paths of the files to read, each once, and the folders that cannot be listed.
 
-    Files as named, folders' `*.pdf` sorted; hidden ones and what is no regular file are left out.
+    Files as named, those of folders with a known ending, sorted; hidden ones and what is no regular file are left out.
 
     Raises:
         NoSuchPath: one of `paths` does not exist.
@@ -157,7 +158,7 @@ def _walk(folder: Path, note: Callable[[OSError], None]) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in names:
             path = Path(parent, name)
-            if name.lower().endswith(".pdf") and not name.startswith(".") and path.is_file():
+            if name.lower().endswith(ENDINGS) and not name.startswith(".") and path.is_file():
                 yield path
 
 

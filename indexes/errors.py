@@ -89,8 +89,8 @@ class NothingToIngest(PipelineError):
     """Fields: path."""
 
     code = "nothing_to_ingest"
-    en = ("no PDF files in {path}", "name a PDF file or a folder that holds some")
-    ko = ("{path} 에 PDF 파일이 없습니다", "PDF 파일이나 PDF가 든 폴더를 지정하세요")
+    en = ("no PDF, HWPX, DOCX or text files in {path}", "name a file or a folder that holds some")
+    ko = ("{path} 에 PDF, HWPX, DOCX, 텍스트 파일이 없습니다", "파일이나 파일이 든 폴더를 지정하세요")
 
 
 class NoSuchPath(PipelineError):

@@ -57,22 +57,22 @@ class MissingDependency(PipelineError, ImportError):
 # code: (English, remedy, Korean, remedy); the codes are part of the JSON contract.
 FILE_CODES: dict[str, tuple[str, str, str, str]] = {
     "encrypted": (
-        "the PDF is locked by a password",
-        "give it with --password",
-        "암호가 걸린 PDF입니다",
-        "--password 로 암호를 알려 주세요",
+        "the file is locked by a password",
+        "give that of a PDF with --password; save any other file without one",
+        "암호가 걸린 파일입니다",
+        "PDF는 --password 로 암호를 알려 주고, 다른 형식은 암호를 풀어 저장하세요",
     ),
     "damaged": (
-        "the PDF is damaged ({detail})",
-        "open it in a viewer and save it again",
-        "손상된 PDF입니다 ({detail})",
-        "PDF 뷰어에서 열어 다시 저장해 보세요",
+        "the file is damaged ({detail})",
+        "open it in its own program and save it again",
+        "손상된 파일입니다 ({detail})",
+        "원래 프로그램에서 열어 다시 저장해 보세요",
     ),
     "not_pdf": (
-        "the file is not a PDF",
-        "check the file; it does not begin as a PDF does",
-        "PDF 파일이 아닙니다",
-        "파일 내용을 확인하세요",
+        "the file is no PDF, HWPX, DOCX, text or Markdown file",
+        "check the file; it does not begin as its name promises",
+        "PDF, HWPX, DOCX, 텍스트, Markdown 파일이 아닙니다",
+        "파일 이름과 내용이 맞는지 확인하세요",
     ),
     "no_text": (
         "no page has text that can be read (a scan?)",
@@ -100,15 +100,15 @@ FILE_CODES: dict[str, tuple[str, str, str, str]] = {
     ),
     "crashed": (
         "the reader crashed on this file ({detail})",
-        "open it in a viewer and save it again",
+        "open it in its own program and save it again",
         "이 파일을 읽던 프로세스가 비정상 종료되었습니다 ({detail})",
-        "PDF 뷰어에서 열어 다시 저장해 보세요",
+        "원래 프로그램에서 열어 다시 저장해 보세요",
     ),
     "unsupported": (
-        "the PDF uses {detail}, which is not supported",
-        "print it to a new PDF",
+        "the file is, or uses, what is not supported: {detail}",
+        "save it as HWPX or DOCX, or print it to a new PDF",
         "지원하지 않는 형식입니다: {detail}",
-        "PDF로 다시 인쇄해 저장해 보세요",
+        "HWPX나 DOCX로 저장하거나 PDF로 인쇄해 보세요",
     ),
     "unreadable": (
         "the file cannot be opened ({detail})",

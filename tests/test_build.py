@@ -79,7 +79,7 @@ def documents(index: Path) -> dict[str, tuple]:
 def files(tmp_path):
     for topic in TOPICS[:4]:
         write(tmp_path / "문서" / "아래" / f"{topic}.pdf", topic)
-    (tmp_path / "문서" / "메모.txt").write_text("PDF가 아니다", encoding="utf-8")
+    (tmp_path / "문서" / "메모.csv").write_text("PDF가 아니다", encoding="utf-8")
     write(tmp_path / "문서" / ".숨김.pdf", "숨은")
     return tmp_path / "문서"
 
@@ -270,10 +270,10 @@ def test_deleting_takes_out_all_or_nothing(index):
 
 
 def test_discovering_walks_folders_in_order_and_names_each_file_once(files):
-    found, closed = discover([files, files / "아래", files / "메모.txt"])
+    found, closed = discover([files, files / "아래", files / "메모.csv"])
     assert not closed
     names = [Path(path).name for path in found]
-    assert names == [*sorted(f"{topic}.pdf" for topic in TOPICS[:4]), "메모.txt"]
+    assert names == [*sorted(f"{topic}.pdf" for topic in TOPICS[:4]), "메모.csv"]
     with pytest.raises(NoSuchPath, match="없는 곳"):
         discover([files, files / "없는 곳"])
 
