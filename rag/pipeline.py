@@ -129,7 +129,7 @@ class Pipeline:
             self.config.search.analyser,
             self.config.chunking,
             self.config.ingest,
-            tuple(passwords),
+            tuple((("*", p) if isinstance(p, str) else p) for p in passwords),
         )
         report = build.ingest(
             self.index,
