@@ -59,9 +59,9 @@ class MissingDependency(PipelineError, ImportError):
 FILE_CODES: dict[str, tuple[str, str, str, str]] = {
     "encrypted": (
         "the PDF is locked by a password",
-        "give it with --password",
+        "give it with --password, or many with --passwords FILE",
         "암호가 걸린 PDF입니다",
-        "--password 로 암호를 알려 주세요",
+        "--password 또는 --passwords 파일로 암호를 알려 주세요",
     ),
     "damaged": (
         "the PDF is damaged ({detail})",
