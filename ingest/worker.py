@@ -44,8 +44,8 @@ from ingest.pdf import read_pdf
 # Raise it whenever the same file could give another text or other chunks: it makes files «changed».
 PARSER_VERSION = 1
 FRAME = struct.Struct(">I")
-# Number of the child; of the one before it: the signal that ended it, and its peak memory in MB.
-CHILD = struct.Struct(">III")
+# Number of the child; of the one before it: its exit code (a signal: below 0), its peak memory in MB.
+CHILD = struct.Struct(">IiI")
 CONTEXT_SEPARATOR = "\n"
 # What a child ends with when its caller is gone. Not 0: a library that calls exit() ends with that.
 CALLER_GONE = 83
@@ -329,14 +329,14 @@ class WorkerPool:
             message = b""
         if not message:
             raise ReaderEnded(how=_how_it_ended(self._process.wait()))
-        slot, died, peak_mb = CHILD.unpack(message)
+        slot, code, peak_mb = CHILD.unpack(message)
         new = socket.socket(fileno=descriptors[0])
         old, self._children[slot] = self._children.get(slot), new
-        return old, {"signal": died, "peak_mb": peak_mb}, new
+        return old, {"exit": code, "peak_mb": peak_mb}, new
 
     def _result(self, path: str, reply: dict[str, Any]) -> Parsed | UnreadableFile:
-        if "signal" in reply:
-            return self._died(path, reply["signal"], reply["peak_mb"])
+        if "exit" in reply:
+            return self._died(path, reply["exit"], reply["peak_mb"])
         if "reason" in reply:
             return UnreadableFile(reply["reason"], path, reply["detail"], reply["page"])
         document = reply["document"]
@@ -354,15 +354,15 @@ class WorkerPool:
             tuple(reply["terms"]),
         )
 
-    def _died(self, path: str, number: int, peak_mb: int) -> UnreadableFile:
+    def _died(self, path: str, code: int, peak_mb: int) -> UnreadableFile:
         limits = self._options.limits
-        if number == signal.SIGALRM:
+        if code == -signal.SIGALRM:
             return UnreadableFile("timeout", path, f"{limits.timeout_seconds:g}")
-        if number == signal.SIGKILL:  # never ours: the system, for want of memory, or a person
+        if code == -signal.SIGKILL:  # never ours: the system, for want of memory, or a person
             return UnreadableFile("killed", path)
-        if number in OUT_OF_MEMORY and peak_mb > limits.max_memory_mb / 2:
+        if -code in OUT_OF_MEMORY and peak_mb > limits.max_memory_mb / 2:
             return UnreadableFile("memory", path, str(limits.max_memory_mb))
-        return UnreadableFile("crashed", path, _how_it_ended(-number))
+        return UnreadableFile("crashed", path, _how_it_ended(code))
 
 
 def _how_it_ended(code: int) -> str:
@@ -440,9 +440,9 @@ class _Helper:
                 return
             slot = self._slots.pop(pid)
             shutil.rmtree(self._folder / str(slot), ignore_errors=True)
-            if os.waitstatus_to_exitcode(status) != CALLER_GONE:
-                died = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-                self._fork(slot, died, max(0, _peak_mb(usage) - _own_peak_mb()))
+            code = os.waitstatus_to_exitcode(status)
+            if code != CALLER_GONE:
+                self._fork(slot, code, max(0, _peak_mb(usage) - _own_peak_mb()))
 
     def _end_all(self) -> None:
         """The caller is gone: nobody waits for what the children are reading."""
@@ -451,7 +451,7 @@ class _Helper:
         shutil.rmtree(self._folder, ignore_errors=True)
         os.killpg(0, signal.SIGKILL)  # and what the children have started
 
-    def _fork(self, slot: int, died: int = 0, peak_mb: int = 0) -> None:
+    def _fork(self, slot: int, code: int = 0, peak_mb: int = 0) -> None:
         """Fork a child and hand its socket to the parent, with how the one before it ended."""
         ours, theirs = socket.socketpair()
         pid = os.fork()
@@ -466,7 +466,7 @@ class _Helper:
                 os._exit(status)
         self._slots[pid] = slot
         theirs.close()
-        socket.send_fds(self._parent, [CHILD.pack(slot, died, peak_mb)], [ours.fileno()])
+        socket.send_fds(self._parent, [CHILD.pack(slot, code, peak_mb)], [ours.fileno()])
         ours.close()
 
 

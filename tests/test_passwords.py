@@ -153,7 +153,11 @@ def test_the_command_line_takes_a_file_and_keeps_its_secrets(tmp_path, capsys, m
         ("derived_전자서명법_userpw_test1234.pdf", ("test1234",)),
         ("libreoffice-writer-password.pdf", ("openpassword",)),
         ("password-protected.pdf", ("test",)),
-        ("saslprep-r6.pdf", ("S\u00aaAL\u00adpPr\u0645ep",)),
+        ("saslprep-r6.pdf", ("S\u00aaSL\u00adprep",)),
+        ("issue15893_reduced.pdf", ("test",)),
+        ("issue3371.pdf", ("ELXRTQWS",)),
+        ("bug1782186.pdf", ("Hello",)),
+        ("issue6010_1.pdf", ("abc",)),
     ],
 )
 def test_shared_files_open(shared, name, passwords):
