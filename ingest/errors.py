@@ -47,6 +47,12 @@ def first_line(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
+def shown(text: str, length: int = 160) -> str:
+    """`text`, which may come from inside a file, as part of one line on a terminal."""
+    clean = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return clean if len(clean) <= length else clean[: length - 1] + "…"
+
+
 class MissingDependency(PipelineError, ImportError):
     """A library of an optional extra is not installed. Fields: library, extra."""
 
@@ -156,6 +162,7 @@ class UnreadableFile(PipelineError):
     def __init__(self, reason: str, path: str, detail: str = "", page: int | None = None) -> None:
         self.code, wording = SPECIAL_CASES.get(reason) or (reason, FILE_CODES[reason])
         english, english_remedy, korean, korean_remedy = wording
+        detail = shown(detail)
         self.reason = reason
         self.en = (english, english_remedy)
         self.ko = (korean, korean_remedy)

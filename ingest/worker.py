@@ -35,7 +35,7 @@ from typing import Any
 
 from ingest.chunking import ChunkingConfig, split
 from ingest.document import Chunk, Document, Heading, Page
-from ingest.errors import ReaderEnded, UnreadableFile
+from ingest.errors import ReaderEnded, UnreadableFile, first_line
 from ingest.korean import load_kiwi, open_analyser
 from ingest.normalise import normalise
 from ingest.outline import find_headings
@@ -220,7 +220,7 @@ class WorkerPool:
         """Each path's result, in order: what it holds, or why it cannot be read. One call at a time."""
         if not hasattr(os, "fork"):
             parser = Parser(self._options)
-            yield from (_outcome(parser.parse, path) for path in paths)
+            yield from (_outcome(parser.parse, path, self._options.limits) for path in paths)
             return
         jobs = iter(paths)
         for first in jobs:  # where there is nothing to read, nothing is started
@@ -379,11 +379,15 @@ def _chunk(document: dict[str, Any], row: list) -> Chunk:
     return Chunk(identity, document["id"], start, end, text, context, first_page, last_page, tokens)
 
 
-def _outcome(parse: Callable[[str], Parsed], path: str) -> Parsed | UnreadableFile:
+def _outcome(parse: Callable[[str], Parsed], path: str, limits: IngestConfig) -> Parsed | UnreadableFile:
     try:
         return parse(path)
     except UnreadableFile as failure:
         return failure
+    except MemoryError:
+        return UnreadableFile("memory", path, str(limits.max_memory_mb))
+    except Exception as exc:  # noqa: BLE001 - one file must not end the run; the failure is reported
+        return UnreadableFile("crashed", path, f"{type(exc).__name__}: {first_line(exc)}")
 
 
 # The helper process: loads what is heavy once, then keeps `size` forked children.
@@ -536,24 +540,19 @@ def _limit_resources(allowance: int) -> None:
 
 def _reply(parser: Parser, limits: IngestConfig, path: str) -> tuple[bytes, bool]:
     """The answer, ready to be sent, and whether it is the child's last."""
+    outcome = _outcome(parser.parse, path, limits)
     try:
-        reply = _read(parser, path)
+        reply = _failure(outcome) if isinstance(outcome, UnreadableFile) else _content(outcome)
         return _frame(reply), _ends_child(reply)
     except MemoryError:
-        reply = {"reason": "memory", "detail": str(limits.max_memory_mb), "page": None}
-        return _frame(reply), True
+        return _frame(_failure(UnreadableFile("memory", path, str(limits.max_memory_mb)))), True
 
 
-def _read(parser: Parser, path: str) -> dict[str, Any]:
-    try:
-        parsed = parser.parse(path)
-    except UnreadableFile as failure:
-        detail = failure.fields["detail"]
-        return {"reason": failure.reason, "detail": detail, "page": failure.page}
-    except MemoryError:
-        raise
-    except Exception as exc:  # noqa: BLE001 - one file must not end the run; the parent reports it
-        return {"reason": "crashed", "detail": f"{type(exc).__name__}: {exc}", "page": None}
+def _failure(failure: UnreadableFile) -> dict[str, Any]:
+    return {"reason": failure.reason, "detail": failure.fields["detail"], "page": failure.page}
+
+
+def _content(parsed: Parsed) -> dict[str, Any]:
     document = parsed.document
     return {
         "bytes": parsed.bytes,

@@ -34,6 +34,9 @@ class MisbehavingParser(worker.Parser):
     def _hang(self) -> None:
         ctypes.CDLL(None).sleep(600)  # native code: no Python runs meanwhile
 
+    def _shout(self) -> None:
+        raise ValueError("\x1b[31m" + "아" * 10_000 + "\n둘째 줄")
+
     def _recursion(self) -> None:
         self._recursion()
 

@@ -22,7 +22,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--only", type=int, metavar="I", help="file number I of this seed, which is saved")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--shared", type=Path, default=os.environ.get("RAG_SHARED"), help="shared data folder")
+    parser.add_argument(
+        "--shared", type=Path, default=os.environ.get("RAG_SHARED"), help="shared data folder"
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help="counts and findings as JSON")
     parser.add_argument("--keep", type=Path, default=Path("build/fuzz"), help="where findings are saved")
     given = parser.parse_args()
@@ -59,10 +61,14 @@ def show(report: FuzzReport) -> None:
         print_row(name, [row.get(code, "") for code in codes], sum(row.values()))
     sums = [sum(row[code] for row in report.outcomes.values()) for code in codes]
     print_row("all", sums, sum(sums))
-    print(f"{report.seconds:.0f} s, {len(report.broken)} laws broken, {len(report.garbled)} garbled pages unnoticed")
+    print(
+        f"{report.seconds:.0f} s, {len(report.broken)} laws broken, {len(report.garbled)} garbled pages unnoticed"
+    )
     for title, found in (("BROKEN", report.broken), ("garbled", report.garbled)):
         for item in found:
-            print(f"{title} --seed {report.seed} --only {item.index}: {item.source}, {item.mutation}: {item.what}")
+            print(
+                f"{title} --seed {report.seed} --only {item.index}: {item.source}, {item.mutation}: {item.what}"
+            )
 
 
 def print_row(name: str, cells: Sequence[object], total: object) -> None:

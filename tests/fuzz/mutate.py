@@ -105,13 +105,7 @@ def swap_numbers(data: bytes, random: Random, donor: bytes) -> bytes | None:
     one, other = _pick(OBJECT, data, random), _pick(OBJECT, data, random)
     if not (one and other) or one.start() >= other.start():
         return None
-    return (
-        data[: one.start(1)]
-        + other[1]
-        + data[one.end(1) : other.start(1)]
-        + one[1]
-        + data[other.end(1) :]
-    )
+    return data[: one.start(1)] + other[1] + data[one.end(1) : other.start(1)] + one[1] + data[other.end(1) :]
 
 
 def duplicate_number(data: bytes, random: Random, donor: bytes) -> bytes | None:
@@ -143,7 +137,11 @@ def damage_table(data: bytes, random: Random, donor: bytes) -> bytes | None:
         return data[:start] + data[end:]
     if kind == 1:
         return data[:start] + _flipped(data[start:end], random, 12) + data[end:]
-    return data[:start] + re.sub(rb"\d+", lambda _: b"%d" % random.randrange(10**6), data[start:end]) + data[end:]
+    return (
+        data[:start]
+        + re.sub(rb"\d+", lambda _: b"%d" % random.randrange(10**6), data[start:end])
+        + data[end:]
+    )
 
 
 def swap_filter(data: bytes, random: Random, donor: bytes) -> bytes | None:
@@ -194,7 +192,10 @@ def shuffle_unicode_map(data: bytes, random: Random, donor: bytes) -> bytes | No
 
 def damage_font(data: bytes, random: Random, donor: bytes) -> bytes | None:
     return _in_stream(
-        data, random, _is_font, lambda body, random: _flipped(body, random, random.randint(1, len(body) // 20 + 1))
+        data,
+        random,
+        _is_font,
+        lambda body, random: _flipped(body, random, random.randint(1, len(body) // 20 + 1)),
     )
 
 
@@ -240,13 +241,17 @@ def _damage_map(body: bytes, random: Random) -> bytes:
     if kind == 1:
         return body[: random.randrange(len(body))]
     share = random.choice((0.05, 0.3, 1.0))
-    wild = (lambda: random.randrange(0xE000, 0xF900)) if kind == 2 else (lambda: random.randrange(0x20, 0xFFFF))
+    wild = (
+        (lambda: random.randrange(0xE000, 0xF900)) if kind == 2 else (lambda: random.randrange(0x20, 0xFFFF))
+    )
     return HEX.sub(lambda m: b"<%04X>" % wild() if random.random() < share else m[0], body)
 
 
 def _shuffle_map(body: bytes, random: Random) -> bytes:
     # In `<code> <target>` lines the second of each pair.
-    line = re.compile(rb"(<[0-9A-Fa-f]+>\s*(?:<[0-9A-Fa-f]+>\s*)?)(<[0-9A-Fa-f]{4,}>)(?=\s*[\r\n]|\s+<|\s*end)")
+    line = re.compile(
+        rb"(<[0-9A-Fa-f]+>\s*(?:<[0-9A-Fa-f]+>\s*)?)(<[0-9A-Fa-f]{4,}>)(?=\s*[\r\n]|\s+<|\s*end)"
+    )
     targets = [m[2] for m in line.finditer(body)]
     random.shuffle(targets)
     replacements = iter(targets)
