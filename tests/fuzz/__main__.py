@@ -20,7 +20,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--count", type=int, default=2000, help="how many damaged files")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--only", type=int, metavar="I", help="file number I of this seed, which is saved")
+    parser.add_argument("--only", type=int, metavar="I", nargs="+", help="these files of the seed, saved")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument(
         "--shared", type=Path, default=os.environ.get("RAG_SHARED"), help="shared data folder"
@@ -30,16 +30,15 @@ def main() -> int:
     given = parser.parse_args()
     sources = find_sources(given.shared)
     print(f"{len(sources)} files to damage, seed {given.seed}", file=sys.stderr)
-    indices = range(given.count) if given.only is None else [given.only]
-    if given.only is not None:
-        case = make_case(sources, given.seed, given.only)
+    for index in given.only or ():
+        case = make_case(sources, given.seed, index)
         given.keep.mkdir(parents=True, exist_ok=True)
-        path = given.keep / f"{given.seed}-{given.only}.pdf"
+        path = given.keep / f"{given.seed}-{index}.pdf"
         path.write_bytes(case.data)
         print(f"{path}: {case.source.name}, {case.mutation}")
     with tempfile.TemporaryDirectory(prefix="rag-fuzz-") as folder:
         options = fuzz_options(CHARACTERS, given.workers)
-        report = run(sources, given.seed, indices, options, Path(folder), given.keep)
+        report = run(sources, given.seed, given.only or range(given.count), options, Path(folder), given.keep)
     if given.out is not None:
         report.save(given.out)
     show(report)

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ingest.document import Document
 from ingest.korean import bigrams
@@ -19,6 +19,8 @@ KOREAN_SHARE, COLLAPSED_SHARE = 0.4, 0.12
 # … or where less than this share of its bigrams stands in any of the whole documents. Pages of whole
 # documents have above 0.9.
 KNOWN_BIGRAMS = 0.4
+# A page of the whole file under another number is no finding: so many of its pieces stand in the file.
+PIECE, KNOWN_PIECES = 4, 0.5
 
 
 def violations(parsed: Parsed) -> Iterator[str]:
@@ -60,9 +62,20 @@ def garbled_pages(document: Document, whole: dict[int, str], known: set[str]) ->
         pairs = [pair for pair in bigrams(text) if len(pair) == 2]
         collapsed = hangul_share(text) < COLLAPSED_SHARE
         nonsense = len(pairs) >= 30 and sum(pair in known for pair in pairs) < KNOWN_BIGRAMS * len(pairs)
-        if collapsed or nonsense:
+        if (collapsed or nonsense) and not _stands_in(text, whole.values()):
             found.append((number, text[:60]))
     return found
+
+
+def _stands_in(text: str, pages: Iterable[str]) -> bool:
+    there = {piece for page in pages for piece in _pieces(page)}
+    pieces = _pieces(text)
+    return sum(piece in there for piece in pieces) >= KNOWN_PIECES * len(pieces)
+
+
+def _pieces(text: str) -> list[str]:
+    solid = "".join(text.split())
+    return [solid[start : start + PIECE] for start in range(len(solid) - PIECE + 1)]
 
 
 def page_texts(document: Document) -> dict[int, str]:

@@ -7,7 +7,7 @@ import gc
 import json
 import os
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -51,15 +51,21 @@ class FuzzReport:
     """Counts by mutation and outcome; garbled pages are listed, for no reader can see them all."""
 
     seed: int
-    outcomes: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    outcomes: dict[str, Counter[str]] = field(default_factory=dict)
     broken: list[Broken] = field(default_factory=list)
     garbled: list[Broken] = field(default_factory=list)
     seconds: float = 0.0
 
     def save(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        rows = asdict(self) | {"outcomes": {name: dict(row) for name, row in sorted(self.outcomes.items())}}
-        path.write_text(json.dumps(rows, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        content = {
+            "seed": self.seed,
+            "seconds": round(self.seconds, 1),
+            "outcomes": dict(sorted(self.outcomes.items())),
+            "broken": [asdict(item) for item in self.broken],
+            "garbled": [asdict(item) for item in self.garbled],
+        }
+        path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 def make_case(sources: Sequence[Path], seed: int, index: int) -> Case:
@@ -101,7 +107,7 @@ def run(
             if waited > options.limits.timeout_seconds + GRACE_SECONDS:
                 broken.append(f"took {waited:.0f} s")
             code = result.code if isinstance(result, UnreadableFile) else "garbled" if garbled else "read"
-            report.outcomes[case.mutation][code] += 1
+            report.outcomes.setdefault(case.mutation, Counter())[code] += 1
             report.broken += [_broken(case, what) for what in broken]
             report.garbled += [_broken(case, what) for what in garbled]
             if keep is not None and (broken or garbled):
