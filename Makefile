@@ -8,6 +8,8 @@ VENV ?= .venv
 # Where the CPU build of PyTorch is looked for when pip's own sources have none; empty: nowhere.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 RAG_SHARED ?= ../shared
+COUNT ?= 2000
+SEED ?= 7
 export RAG_SHARED
 
 BIN := $(VENV)/bin
@@ -17,7 +19,7 @@ export PDF QUESTION
 
 include tests/server/install.mk
 
-.PHONY: help setup demo test test-slow test-server bench-real bench-samples lint samples resolve clean
+.PHONY: help setup demo test test-slow fuzz test-server bench-real bench-samples lint samples resolve clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -40,6 +42,9 @@ test: $(STAMP)  ## the tests that need no server
 
 test-slow: $(STAMP)  ## the long ones
 	$(BIN)/python -m pytest -m slow
+
+fuzz: $(STAMP)  ## 2,000 damaged PDFs (or COUNT=… SEED=…), each read or refused; findings in build/fuzz
+	$(BIN)/python -m tests.fuzz --count $(COUNT) --seed $(SEED) --out build/fuzz.json
 
 test-server: $(STAMP) .venv-vllm/installed  ## a real vLLM server on this machine's processor
 	$(BIN)/python -m pytest -m server tests/server

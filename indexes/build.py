@@ -205,7 +205,7 @@ class _Run:
         for identity, (first, *copies) in self._copies.items():
             for path in copies:
                 if error := failed.get(first):
-                    self.fail(UnreadableFile(error.code, path, error.fields["detail"], error.page))
+                    self.fail(UnreadableFile(error.reason, path, error.fields["detail"], error.page))
                 else:
                     self._keep(path, identity)
 

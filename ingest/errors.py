@@ -3,6 +3,7 @@
     PipelineError            one line for a person: what is wrong and what to do; the CLI exits 1
       MissingDependency      also an ImportError; names the extra to install
       UnreadableFile         one input file, by one of the codes in FILE_CODES
+      ReaderEnded            the process that reads all files is gone
 
 Each class carries its own wording, so that no text is far from the condition it describes.
 """
@@ -46,6 +47,12 @@ def first_line(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
+def shown(text: str, length: int = 160) -> str:
+    """`text`, which may come from inside a file, as part of one line on a terminal."""
+    clean = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return clean if len(clean) <= length else clean[: length - 1] + "…"
+
+
 class MissingDependency(PipelineError, ImportError):
     """A library of an optional extra is not installed. Fields: library, extra."""
 
@@ -58,9 +65,9 @@ class MissingDependency(PipelineError, ImportError):
 FILE_CODES: dict[str, tuple[str, str, str, str]] = {
     "encrypted": (
         "the file is locked by a password",
-        "give that of a PDF with --password; save any other file without one",
+        "give that of a PDF with --password, or many with --passwords FILE; save any other file without one",
         "암호가 걸린 파일입니다",
-        "PDF는 --password 로 암호를 알려 주고, 다른 형식은 암호를 풀어 저장하세요",
+        "PDF는 --password 또는 --passwords 파일로 암호를 알려 주고, 다른 형식은 암호를 풀어 저장하세요",
     ),
     "damaged": (
         "the file is damaged ({detail})",
@@ -118,13 +125,45 @@ FILE_CODES: dict[str, tuple[str, str, str, str]] = {
     ),
 }
 
+# Other wordings of one of the codes: a reason, its code, the wording.
+SPECIAL_CASES: dict[str, tuple[str, tuple[str, str, str, str]]] = {
+    "killed": (
+        "memory",
+        (
+            "the system ended the reader of this file, as it does when memory runs out",
+            "read fewer files at a time with --workers 1, or free memory",
+            "이 파일을 읽던 프로세스를 시스템이 강제로 끝냈습니다(메모리 부족으로 보입니다)",
+            "--workers 1 로 한 번에 읽는 파일을 줄이거나 메모리를 비우세요",
+        ),
+    ),
+}
+
+
+class ReaderEnded(PipelineError):
+    """The process that reads the files ended, which no file can cause. Fields: how."""
+
+    code = "reader_ended"
+    en = (
+        "the reading process ended ({how}); what was stored stays",
+        "run the same command again; if memory runs out, with --workers 1",
+    )
+    ko = (
+        "문서를 읽는 프로세스가 끝나 버렸습니다({how}). 저장된 것은 그대로입니다",
+        "같은 명령을 다시 실행하세요. 메모리가 모자라면 --workers 1 을 붙이세요",
+    )
+
 
 class UnreadableFile(PipelineError):
-    """One input file cannot be read. Fields: reason (a key of FILE_CODES), path, detail, page."""
+    """One input file cannot be read.
+
+    Fields: reason (a key of FILE_CODES or SPECIAL_CASES), path, detail, page.
+    """
 
     def __init__(self, reason: str, path: str, detail: str = "", page: int | None = None) -> None:
-        english, english_remedy, korean, korean_remedy = FILE_CODES[reason]
-        self.code = reason
+        self.code, wording = SPECIAL_CASES.get(reason) or (reason, FILE_CODES[reason])
+        english, english_remedy, korean, korean_remedy = wording
+        detail = shown(detail)
+        self.reason = reason
         self.en = (english, english_remedy)
         self.ko = (korean, korean_remedy)
         self.path = path

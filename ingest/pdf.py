@@ -10,13 +10,16 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 
 from ingest.errors import UnreadableFile
 from ingest.layout import page_lines
+from ingest.legible import judge
+from ingest.ocr import Tesseract
 from ingest.raw import Box, OutlineEntry, RawFile, RawLine, RawPage
+from ingest.reread import Rereader
 from ingest.tables import Rule, Word
 
 # A PDF header may stand anywhere in the first kilobyte (ISO 32000-1, Annex H, note 13).
@@ -41,13 +44,18 @@ PICTURE = 0.1  # of the page: a smaller one is a logo
 IDENTITY = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
 
-def read_pdf(path: Path, data: bytes, passwords: Sequence[str], max_pages: int) -> RawFile:
+def read_pdf(
+    path: Path, data: bytes, passwords: Sequence[str], max_pages: int, tesseract: Tesseract | None = None
+) -> RawFile:
     """The pages, lines and outline of the PDF in `data`.
+
+    A page that PDFium cannot read is read again by pdfminer, then by OCR.
 
     Args:
         path: for messages and the fallback title only.
         passwords: tried in order, after the empty one.
         max_pages: a longer file is refused.
+        tesseract: None: no OCR.
 
     Raises:
         UnreadableFile: not_pdf, damaged, encrypted, unsupported or too_large.
@@ -63,9 +71,13 @@ def read_pdf(path: Path, data: bytes, passwords: Sequence[str], max_pages: int) 
         if len(pdf) > max_pages:
             raise UnreadableFile("too_large", str(path), f"{len(pdf):,} > {max_pages:,} pages")
         labels, outline, title = _structure(data, password, len(pdf))
+        rereader = Rereader(pdf, data, password, tesseract)
         for index in range(len(pdf)):
             tables = 1 + max((line.table for line in lines), default=-1)
             page, found = _read_page(pdf, index, labels[index], tables)
+            fault = judge("".join(page.text[a:b] for line in found for cell in line.cells for a, b in cell))
+            if fault == "garbled" or (fault == "empty" and page.drawn):
+                page, found = _read_again(page, rereader, drawn_only=fault == "empty")
             pages.append(page)
             lines += found
     except pypdfium2.PdfiumError as exc:
@@ -115,6 +127,16 @@ def _read_page(pdf, index: int, label: str, first_table: int) -> tuple[RawPage, 
     # gave no character, is not.
     drawn = survey.picture_share(frame) >= PICTURE or (survey.objects > 0 and not words)
     return RawPage(index + 1, label, text, engine, drawn=drawn, hidden=hidden), lines
+
+
+def _read_again(page: RawPage, rereader: Rereader, drawn_only: bool) -> tuple[RawPage, list[RawLine]]:
+    """The page by another engine; without a line where none makes sense of it."""
+    index = page.number - 1
+    found = rereader.read(index, drawn_only=drawn_only)
+    if found is None:
+        return replace(page, drawn=True), []
+    lines = [RawLine(index, (((line.start, line.end),),), line.box, line.size) for line in found.lines]
+    return replace(page, text=found.text, engine=found.engine, confidence=found.confidence), lines
 
 
 def characters(textpage) -> str:

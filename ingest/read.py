@@ -7,6 +7,7 @@ from ingest.archive import Archive
 from ingest.docx import read_docx
 from ingest.errors import UnreadableFile
 from ingest.hwpx import MIMETYPE, SECTION, read_hwpx
+from ingest.ocr import Tesseract
 from ingest.pdf import HEADER_WINDOW, read_pdf
 from ingest.plain import read_plain
 from ingest.raw import RawFile
@@ -24,13 +25,16 @@ HWP5_MARK, HWP3_MARK = b"HWP Document File", b"HWP Document File V3"
 ENCRYPTED_MARK = "EncryptedPackage".encode("utf-16-le")
 
 
-def read_file(path: Path, data: bytes, passwords: Sequence[str], max_pages: int) -> RawFile:
+def read_file(
+    path: Path, data: bytes, passwords: Sequence[str], max_pages: int, tesseract: Tesseract | None = None
+) -> RawFile:
     """The pages of the file in `data`, or its sections where its format has no pages.
 
     Args:
         path: for messages, the title, and where the bytes alone do not tell the format.
         passwords: for PDFs; tried in order, after the empty one.
         max_pages: a file with more pages or sections is refused.
+        tesseract: for pages of PDFs that no other engine can read; None: no OCR.
 
     Raises:
         UnreadableFile: not_pdf, damaged, encrypted, unsupported or too_large.
@@ -44,7 +48,7 @@ def read_file(path: Path, data: bytes, passwords: Sequence[str], max_pages: int)
         return read_plain(path, data, max_pages)
     if ending in PACKED_ENDINGS and PDF_MARK not in data[:HEADER_WINDOW]:
         raise UnreadableFile("damaged", str(path), f"no {ending[1:].upper()}: it is no zip archive")
-    return read_pdf(path, data, passwords, max_pages)
+    return read_pdf(path, data, passwords, max_pages, tesseract)
 
 
 def _read_zip(path: Path, data: bytes, max_pages: int) -> RawFile:

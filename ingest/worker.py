@@ -5,8 +5,9 @@ one child. The pool is a helper process that loads Kiwi once and forks the child
 its 0.5 GB; it is started fresh, never forked from the caller, whose threads a fork would not
 survive. Each child has a socket of its own, which the helper hands to the caller: nobody else holds
 the child's end, so a child that dies in the middle of an answer leaves an end of file and no half
-message. Messages are JSON with a length in front. Where there is no fork (Windows), files are read
-in the calling process, without limits.
+message. Messages are JSON with a length in front. The helper sees the end of its caller, however
+that came about, and ends its children at once. Where there is no fork (Windows), files are read in
+the calling process, without limits.
 """
 
 import contextlib
@@ -14,35 +15,46 @@ import hashlib
 import importlib
 import json
 import os
+import re
 import selectors
+import shutil
 import signal
 import socket
+import stringprep
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+import tempfile
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, astuple, dataclass, field, replace
+from fnmatch import fnmatchcase
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ingest.chunking import ChunkingConfig, split
 from ingest.document import Chunk, Document, Heading, Page, Table
-from ingest.errors import UnreadableFile
+from ingest.errors import ReaderEnded, UnreadableFile, first_line
 from ingest.korean import load_kiwi, open_analyser
 from ingest.normalise import Normalised, normalise
 from ingest.ocr import Tesseract
 from ingest.outline import find_contents, find_headings, find_tables
-from ingest.pdf import read_pdf
 from ingest.raw import RawFile
+from ingest.read import read_file
 
 # "auto": pages without text that can be read are given to Tesseract, where it is installed.
 Ocr = Literal["off", "auto"]
 # Raise it whenever the same file could give another text or other chunks: it makes files «changed».
 PARSER_VERSION = 2
 FRAME = struct.Struct(">I")
-CHILD = struct.Struct(">II")  # number of the child, signal that ended the one before it
+# Number of the child; of the one before it: its exit code (a signal: below 0), its peak memory in MB.
+CHILD = struct.Struct(">IiI")
 CONTEXT_SEPARATOR = "\n"
+# What a child ends with when its caller is gone. Not 0: a library that calls exit() ends with that.
+CALLER_GONE = 83
+# A reader that ends itself for want of memory (PDFium) does so with one of these.
+OUT_OF_MEMORY = {signal.SIGABRT, signal.SIGILL, signal.SIGTRAP}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +66,11 @@ class IngestConfig:
     max_memory_mb: int = 2048
     max_pages: int = 20_000
     max_file_mb: int = 1024
+    max_characters: int = 20_000_000
     ocr: Ocr = "off"
 
     def __post_init__(self) -> None:
-        for name in ("timeout_seconds", "max_memory_mb", "max_pages", "max_file_mb"):
+        for name in ("timeout_seconds", "max_memory_mb", "max_pages", "max_file_mb", "max_characters"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"ingest.{name} must be above 0, got {getattr(self, name)}")
         if self.ocr not in get_args(Ocr):
@@ -70,7 +83,8 @@ class IngestConfig:
 class ParseOptions:
     """All that decides what a file becomes.
 
-    `tokenizer_json` counts chunk sizes (tokenizers' format). `tesseract`: None where OCR is off or
+    `tokenizer_json` counts chunk sizes (tokenizers' format). `passwords` are pairs of a pattern and
+    a password for the files that it fits; see `passwords_for`. `tesseract`: None where OCR is off or
     cannot be had.
     """
 
@@ -78,7 +92,7 @@ class ParseOptions:
     analyser: str = "kiwi"
     chunking: ChunkingConfig = field(default_factory=ChunkingConfig)
     limits: IngestConfig = field(default_factory=IngestConfig)
-    passwords: tuple[str, ...] = ()
+    passwords: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     tesseract: Tesseract | None = None
 
     @property
@@ -118,7 +132,12 @@ class Parser:
         """
         data = self._read(path)
         limits = self._options.limits
-        raw = read_pdf(Path(path), data, self._options.passwords, limits.max_pages)
+        passwords = passwords_for(path, self._options.passwords)
+        raw = read_file(Path(path), data, passwords, limits.max_pages, self._options.tesseract)
+        characters = sum(len(page.text) for page in raw.pages)
+        if characters > limits.max_characters:
+            detail = f"{characters:,} > {limits.max_characters:,} characters"
+            raise UnreadableFile("too_large", path, detail)
         normalised = normalise(raw)
         if not normalised.text.strip():
             raise UnreadableFile("no_text", path)
@@ -171,16 +190,51 @@ def make_document(document_id: str, raw: RawFile, normalised: Normalised) -> Doc
     )
 
 
+def passwords_for(path: str, pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """The passwords to try on the file at `path`, those of patterns that fit it best first.
+
+    A pattern (`*`, `?`, `[…]`) fits a file's name or whole path, both in NFC. One without wildcards
+    goes before one with them, a longer one before a shorter. AES-256 locks with the SASLprep form of
+    a password (RFC 4013, in essence NFKC), other programs with what was typed: both are tried.
+    """
+    whole = unicodedata.normalize("NFC", path)
+    name = os.path.basename(whole)
+    fitting = []
+    for pattern, password in pairs:
+        pattern = unicodedata.normalize("NFC", pattern)
+        if fnmatchcase(name, pattern) or fnmatchcase(whole, pattern) or pattern in (name, whole):
+            fitting.append((any(mark in pattern for mark in "*?["), -len(pattern), password))
+    ordered = [password for _, _, password in sorted(fitting, key=lambda item: item[:2])]
+    forms = [form for password in ordered for form in (password, saslprep(password))]
+    # What UTF-8 cannot encode (an argument's stray bytes) locks no PDF; readers end a password at NUL.
+    return [form for form in dict.fromkeys(forms) if form and not re.search("[\0\ud800-\udfff]", form)]
+
+
+def saslprep(password: str) -> str:
+    """`password` as RFC 4013 prepares it: blanks as spaces, invisible characters gone, NFKC."""
+    mapped = (
+        " " if stringprep.in_table_c12(char) else char
+        for char in password
+        if not stringprep.in_table_b1(char)
+    )
+    return unicodedata.normalize("NFKC", "".join(mapped))
+
+
 class WorkerPool:
     """Reads many files in child processes; a context manager.
 
     Results come in the order of the paths, whatever order they finish in, and at most a few wait:
     memory does not grow with the number of files.
+
+    Args:
+        module: what the helper process runs; calls `main`.
     """
 
-    def __init__(self, options: ParseOptions) -> None:
+    def __init__(self, options: ParseOptions, module: str = "ingest.worker") -> None:
         self._options = options
+        self._module = module
         self._size = options.limits.workers or os.cpu_count() or 1
+        self._folder: str | None = None  # of the temporary files of all children
         self._process: subprocess.Popen | None = None
         self._helper: socket.socket | None = None
         self._children: dict[int, socket.socket] = {}
@@ -195,7 +249,7 @@ class WorkerPool:
         """Each path's result, in order: what it holds, or why it cannot be read. One call at a time."""
         if not hasattr(os, "fork"):
             parser = Parser(self._options)
-            yield from (_outcome(parser.parse, path) for path in paths)
+            yield from (_outcome(parser.parse, path, self._options.limits) for path in paths)
             return
         jobs = iter(paths)
         for first in jobs:  # where there is nothing to read, nothing is started
@@ -204,11 +258,12 @@ class WorkerPool:
             yield from self._schedule(enumerate(chain([first], jobs)))
 
     def _start(self) -> None:
+        self._folder = tempfile.mkdtemp(prefix="rag-")
         self._helper, theirs = socket.socketpair()
         source = str(Path(__file__).resolve().parents[1])
         path = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "ingest.worker", str(theirs.fileno()), str(self._size)],
+            [sys.executable, "-m", self._module, str(theirs.fileno()), str(self._size), self._folder],
             stdin=subprocess.PIPE,
             pass_fds=[theirs.fileno()],
             start_new_session=True,  # Ctrl-C goes to the caller, which ends the pool in good order
@@ -220,6 +275,12 @@ class WorkerPool:
             pipe.write(json.dumps(asdict(self._options)).encode())
 
     def _stop(self) -> None:
+        if self._folder is not None:
+            self._stop_processes()
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def _stop_processes(self) -> None:
         if self._process is None:
             return
         for connection in (self._helper, *self._children.values()):
@@ -237,7 +298,7 @@ class WorkerPool:
         selector = selectors.DefaultSelector()
         for connection in (self._helper, *idle):
             selector.register(connection, selectors.EVENT_READ)
-        due, more = 0, True
+        due, more, whole = 0, True, False
         try:
             while more or running or finished:
                 while more and idle and len(running) + len(finished) < 4 * self._size:
@@ -252,9 +313,11 @@ class WorkerPool:
                     due += 1
                 if running or (more and not idle):
                     finished |= self._wait(selector, idle, running)
+            whole = True
         finally:
             selector.close()
-            if running:  # not read to the end: the answers would come to nobody
+            # Left in the middle, also between two lines of this file: answers would come to nobody.
+            if not whole:
                 self._stop()
 
     def _wait(
@@ -267,10 +330,10 @@ class WorkerPool:
         finished = {}
         for key, _ in selector.select():
             if key.fileobj is self._helper:
-                old, died, new = self._next_child()
+                old, end, new = self._next_child()
                 if old in running:
                     number, path = running.pop(old)
-                    finished[number] = self._result(path, _receive(old) or {"signal": died})
+                    finished[number] = self._result(path, _receive(old) or end)
                 if old is not None:
                     _forget(selector, idle, old)
                     old.close()
@@ -287,33 +350,44 @@ class WorkerPool:
                     idle.append(key.fileobj)
         return finished
 
-    def _next_child(self) -> tuple[socket.socket | None, int, socket.socket]:
-        """The child that died, if one did, the signal that ended it, and the new one in its place."""
-        message, descriptors, _, _ = socket.recv_fds(self._helper, CHILD.size, 1)
+    def _next_child(self) -> tuple[socket.socket | None, dict[str, int], socket.socket]:
+        """The child that ended, if one did, how it ended, and the new one in its place."""
+        try:
+            message, descriptors, _, _ = socket.recv_fds(self._helper, CHILD.size, 1)
+        except ConnectionError:
+            message = b""
         if not message:
-            raise RuntimeError("the reading process ended; see its messages above")
-        slot, died = CHILD.unpack(message)
+            raise ReaderEnded(how=_how_it_ended(self._process.wait()))
+        slot, code, peak_mb = CHILD.unpack(message)
         new = socket.socket(fileno=descriptors[0])
         old, self._children[slot] = self._children.get(slot), new
-        return old, died, new
+        return old, {"exit": code, "peak_mb": peak_mb}, new
 
     def _result(self, path: str, reply: dict[str, Any]) -> Parsed | UnreadableFile:
-        if "signal" in reply:
-            return self._died(path, reply["signal"])
+        if "exit" in reply:
+            return self._died(path, reply["exit"], reply["peak_mb"])
         if "reason" in reply:
             return UnreadableFile(reply["reason"], path, reply["detail"], reply["page"])
         document = _document(reply["document"])
         chunks = tuple(_chunk(document, row) for row in reply["chunks"])
         return Parsed(path, reply["bytes"], document, chunks, tuple(reply["terms"]))
 
-    def _died(self, path: str, number: int) -> UnreadableFile:
+    def _died(self, path: str, code: int, peak_mb: int) -> UnreadableFile:
         limits = self._options.limits
-        if number == signal.SIGALRM:
+        if code == -signal.SIGALRM:
             return UnreadableFile("timeout", path, f"{limits.timeout_seconds:g}")
-        if number == signal.SIGKILL:
+        if code == -signal.SIGKILL:  # never ours: the system, for want of memory, or a person
+            return UnreadableFile("killed", path)
+        if -code in OUT_OF_MEMORY and peak_mb > limits.max_memory_mb / 2:
             return UnreadableFile("memory", path, str(limits.max_memory_mb))
-        name = signal.Signals(number).name if number else "exit"
-        return UnreadableFile("crashed", path, name)
+        return UnreadableFile("crashed", path, _how_it_ended(code))
+
+
+def _how_it_ended(code: int) -> str:
+    """A name for the end of a process; `code` as subprocess gives it."""
+    with contextlib.suppress(ValueError):
+        return signal.Signals(-code).name
+    return f"exit {code}"
 
 
 def _document(fields: dict[str, Any]) -> Document:
@@ -335,33 +409,115 @@ def _chunk(document: Document, row: list) -> Chunk:
     return Chunk(identity, document.id, start, end, document.text[start:end], *rest)
 
 
-def _outcome(parse: Callable[[str], Parsed], path: str) -> Parsed | UnreadableFile:
+def _outcome(parse: Callable[[str], Parsed], path: str, limits: IngestConfig) -> Parsed | UnreadableFile:
     try:
         return parse(path)
     except UnreadableFile as failure:
         return failure
+    except MemoryError:
+        return UnreadableFile("memory", path, str(limits.max_memory_mb))
+    except Exception as exc:  # noqa: BLE001 - one file must not end the run; the failure is reported
+        return UnreadableFile("crashed", path, f"{type(exc).__name__}: {first_line(exc)}")
 
 
 # The helper process: loads what is heavy once, then keeps `size` forked children.
 
 
-def main(descriptor: int, size: int) -> None:
-    """Serve the parent at the socket `descriptor`; options come as JSON on standard input."""
-    parser = Parser(_load_options(json.load(sys.stdin)))
+def main(arguments: Sequence[str], make_parser: Callable[[ParseOptions], Parser] = Parser) -> None:
+    """Serve the parent; options come as JSON on standard input.
+
+    Args:
+        arguments: descriptor of the parent's socket, number of children, folder for temporary files.
+    """
+    descriptor, size, folder = arguments
+    os.dup2(2, 1)  # standard output is the caller's, who may print JSON there
+    options = _load_options(json.load(sys.stdin))
+    parser = make_parser(options)
     # What every child needs (line breaks need Kiwi, whatever the analyser) is loaded once, before the
     # fork: it shares the memory, and is not on the clock of each child's first file.
     load_kiwi()
     for library in ("langchain_text_splitters", "pypdf", "pypdfium2"):
         importlib.import_module(library)
-    parent = socket.socket(fileno=descriptor)
-    with contextlib.suppress(BrokenPipeError):  # the parent is gone
-        slots = {_fork_child(parser, parent, slot, 0): slot for slot in range(size)}
-        while slots:
-            pid, status = os.wait()
-            slot = slots.pop(pid)
-            if status:  # else the parent closed its end
-                died = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-                slots[_fork_child(parser, parent, slot, died)] = slot
+    parent = socket.socket(fileno=int(descriptor))
+    _Helper(parser, options.limits, parent, Path(folder)).run(int(size))
+
+
+class _Helper:
+    """Keeps the children: forks another where one ends, and ends them all with the caller."""
+
+    def __init__(self, parser: Parser, limits: IngestConfig, parent: socket.socket, folder: Path) -> None:
+        self._parser = parser
+        self._limits = limits
+        self._parent = parent
+        self._folder = folder
+        self._slots: dict[int, int] = {}  # by process id
+
+    def run(self, size: int) -> None:
+        awake, wake = os.pipe()
+        os.set_blocking(wake, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # only to be written to `wake`
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        with contextlib.suppress(BrokenPipeError), selectors.DefaultSelector() as selector:
+            for slot in range(size):
+                self._fork(slot)
+            selector.register(awake, selectors.EVENT_READ)
+            selector.register(self._parent, selectors.EVENT_READ)  # it never writes: readable is ended
+            while self._parent not in [key.fileobj for key, _ in selector.select()]:
+                os.read(awake, 512)
+                self._replace_ended()
+        self._end_all()
+
+    def _replace_ended(self) -> None:
+        while self._slots:
+            pid, status, usage = os.wait4(-1, os.WNOHANG)
+            if not pid:
+                return
+            slot = self._slots.pop(pid)
+            shutil.rmtree(self._folder / str(slot), ignore_errors=True)
+            code = os.waitstatus_to_exitcode(status)
+            if code != CALLER_GONE:
+                self._fork(slot, code, max(0, _peak_mb(usage) - _own_peak_mb()))
+
+    def _end_all(self) -> None:
+        """The caller is gone: nobody waits for what the children are reading."""
+        for pid in self._slots:
+            os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(self._folder, ignore_errors=True)
+        os.killpg(0, signal.SIGKILL)  # and what the children have started
+
+    def _fork(self, slot: int, code: int = 0, peak_mb: int = 0) -> None:
+        """Fork a child and hand its socket to the parent, with how the one before it ended."""
+        ours, theirs = socket.socketpair()
+        pid = os.fork()
+        if not pid:
+            status = 1
+            try:
+                ours.close()
+                self._parent.close()
+                _use_temporary_folder(self._folder / str(slot))
+                status = _serve(self._parser, self._limits, theirs)
+            finally:
+                os._exit(status)
+        self._slots[pid] = slot
+        theirs.close()
+        socket.send_fds(self._parent, [CHILD.pack(slot, code, peak_mb)], [ours.fileno()])
+        ours.close()
+
+
+def _own_peak_mb() -> int:
+    import resource  # not on Windows
+
+    return _peak_mb(resource.getrusage(resource.RUSAGE_SELF))
+
+
+def _peak_mb(usage) -> int:
+    return usage.ru_maxrss // (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def _use_temporary_folder(folder: Path) -> None:
+    """A folder of the child's own, which goes with it: a child that is killed cleans nothing up."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
 
 
 def _load_options(options: dict[str, Any]) -> ParseOptions:
@@ -370,41 +526,29 @@ def _load_options(options: dict[str, Any]) -> ParseOptions:
         options["analyser"],
         ChunkingConfig(**options["chunking"]),
         IngestConfig(**options["limits"]),
-        tuple(options["passwords"]),
+        tuple((pattern, password) for pattern, password in options["passwords"]),
         Tesseract(**options["tesseract"]) if options["tesseract"] else None,
     )
 
 
-def _fork_child(parser: Parser, parent: socket.socket, slot: int, died: int) -> int:
-    """Fork a child and hand its socket to the parent; `died`: the signal that ended the one before."""
-    ours, theirs = socket.socketpair()
-    pid = os.fork()
-    if not pid:
-        status = 1
-        try:
-            ours.close()
-            parent.close()
-            _serve(parser, theirs)
-            status = 0
-        finally:
-            os._exit(status)
-    theirs.close()
-    socket.send_fds(parent, [CHILD.pack(slot, died)], [ours.fileno()])
-    ours.close()
-    return pid
-
-
-def _serve(parser: Parser, connection: socket.socket) -> None:
-    limits = parser._options.limits
-    _limit_memory(limits.max_memory_mb * 2**20)
+def _serve(parser: Parser, limits: IngestConfig, connection: socket.socket) -> int:
+    """Read what is asked for until the caller is gone; the exit status of the child."""
+    _limit_resources(limits.max_memory_mb * 2**20)
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends a child that hangs inside a library
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})  # a mask is inherited from the caller
     while (job := _receive(connection)) is not None:
         signal.setitimer(signal.ITIMER_REAL, limits.timeout_seconds)
-        reply = _reply(parser, job["path"])
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        _send_frame(connection, reply)
-        if _ends_child(reply):
-            os._exit(1)
+        frame, ends = _reply(parser, limits, job["path"])
+        signal.setitimer(signal.ITIMER_REAL, 0)  # the caller takes the answer when it has time
+        try:
+            connection.sendall(frame)
+        except ConnectionError:
+            break
+        if ends:
+            return 1
+    return CALLER_GONE
 
 
 def _ends_child(reply: dict[str, Any]) -> bool:
@@ -412,27 +556,34 @@ def _ends_child(reply: dict[str, Any]) -> bool:
     return reply.get("reason") == "memory"
 
 
-def _limit_memory(allowance: int) -> None:
+def _limit_resources(allowance: int) -> None:
     import resource  # not on Windows
 
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash leaves no file of the memory's size
     statm = Path("/proc/self/statm")
     fields = statm.read_text(encoding="ascii").split() if statm.exists() else []
     if fields:  # on other systems than Linux there is no such limit
-        mapped = int(fields[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (mapped + allowance, resource.RLIM_INFINITY))
+        limit = int(fields[0]) * resource.getpagesize() + allowance
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
 
-def _reply(parser: Parser, path: str) -> dict[str, Any]:
+def _reply(parser: Parser, limits: IngestConfig, path: str) -> tuple[bytes, bool]:
+    """The answer, ready to be sent, and whether it is the child's last."""
+    outcome = _outcome(parser.parse, path, limits)
     try:
-        parsed = parser.parse(path)
-    except UnreadableFile as failure:
-        detail = failure.fields["detail"]
-        return {"reason": failure.code, "detail": detail, "page": failure.page}
+        reply = _failure(outcome) if isinstance(outcome, UnreadableFile) else _content(outcome)
+        return _frame(reply), _ends_child(reply)
     except MemoryError:
-        limit = parser._options.limits.max_memory_mb
-        return {"reason": "memory", "detail": str(limit), "page": None}
-    except Exception as exc:  # noqa: BLE001 - one file must not end the run; the parent reports it
-        return {"reason": "crashed", "detail": f"{type(exc).__name__}: {exc}", "page": None}
+        return _frame(_failure(UnreadableFile("memory", path, str(limits.max_memory_mb)))), True
+
+
+def _failure(failure: UnreadableFile) -> dict[str, Any]:
+    return {"reason": failure.reason, "detail": failure.fields["detail"], "page": failure.page}
+
+
+def _content(parsed: Parsed) -> dict[str, Any]:
     document = parsed.document
     return {
         "bytes": parsed.bytes,
@@ -467,8 +618,13 @@ def _forget(selector: selectors.BaseSelector, idle: list[socket.socket], dead: s
 
 
 def _send_frame(connection: socket.socket, message: dict[str, Any]) -> None:
-    body = json.dumps(message).encode("ascii")  # escapes: a path may hold bytes that are not UTF-8
-    connection.sendall(FRAME.pack(len(body)) + body)
+    connection.sendall(_frame(message))
+
+
+def _frame(message: dict[str, Any]) -> bytes:
+    # A path may hold bytes that are not UTF-8; json.loads reads surrogates back.
+    body = json.dumps(message, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return FRAME.pack(len(body)) + body
 
 
 def _receive(connection: socket.socket) -> dict[str, Any] | None:
@@ -494,4 +650,4 @@ def _receive_exactly(connection: socket.socket, count: int) -> bytes | None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(sys.argv[1:])

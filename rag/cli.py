@@ -33,6 +33,7 @@ from rag.errors import (
     PageNotFound,
     PromptTooLong,
 )
+from rag.passwords import read_passwords
 from rag.pipeline import Pipeline
 
 DONE, NOTHING, USAGE, PARTLY, STOPPED = 0, 1, 2, 3, 130
@@ -164,6 +165,17 @@ def ingest(
     password: Annotated[
         list[str], typer.Option(help=say("암호가 걸린 PDF의 암호", "password of locked PDFs"))
     ] = [],
+    passwords: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help=say(
+                "암호 파일: 한 줄에 «파일무늬 = 암호», 무늬가 없으면 모든 파일의 암호(UTF-8, # 주석)",
+                "file of passwords: «pattern = password» a line, without a pattern for every file"
+                " (UTF-8, # comments)",
+            ),
+        ),
+    ] = None,
     group: Annotated[
         list[str], typer.Option(help=say("이 문서들을 볼 수 있는 그룹", "group that may see these documents"))
     ] = [],
@@ -196,6 +208,7 @@ def ingest(
         overrides = [*overrides, f"ingest.workers={workers}"]
     if ocr is not None:
         overrides = [*overrides, f"ingest.ocr={ocr}"]
+    given = [*(read_passwords(passwords) if passwords else ()), *password]
     with open_pipeline(index, config, overrides) as pipeline:
         columns = (
             TextColumn("{task.description}"),
@@ -210,7 +223,7 @@ def ingest(
             def advance(done: int, total: int, pages: int, path: str) -> None:
                 bar.update(task, completed=done, total=total, pages=pages)
 
-            report = pipeline.ingest(paths, groups=group, passwords=password, sync=sync, progress=advance)
+            report = pipeline.ingest(paths, groups=group, passwords=given, sync=sync, progress=advance)
     if as_json:
         print_json(ingest_json(report))
     else:

@@ -108,6 +108,7 @@ timeout_seconds = 300.0       # 파일 하나의 시간 한도 / time limit of o
 max_memory_mb = 2048          # 파일 하나의 메모리 한도 / memory limit of one file
 max_pages = 20000
 max_file_mb = 1024
+max_characters = 20000000
 ocr = "off"                   # off | auto: 글자가 없는 쪽을 Tesseract로 읽음 / read pages without text by Tesseract
 
 [chunking]

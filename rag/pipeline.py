@@ -19,6 +19,7 @@ from rag import generator as generators
 from rag.answer import Answer
 from rag.ask import Stages, ask, ask_stream
 from rag.config import Config
+from rag.passwords import with_patterns
 from rag.tokens import ModelTokenizer
 
 
@@ -120,18 +121,22 @@ class Pipeline:
         paths: Iterable[str | Path],
         *,
         groups: Sequence[str] = (),
-        passwords: Sequence[str] = (),
+        passwords: Sequence[str | tuple[str, str]] = (),
         sync: bool = False,
         progress: build.Progress = lambda *_: None,
     ) -> build.IngestReport:
-        """Bring the index up to the PDFs at `paths`; see `indexes.build.ingest`."""
+        """Bring the index up to the files at `paths`; see `indexes.build.ingest`.
+
+        Args:
+            passwords: of locked PDFs; a pair is a pattern of file names or paths, and their password.
+        """
         wanted = self.config.ingest.ocr == "auto"
         options = ParseOptions(
             self.tokenizer.plain_json,
             self.config.search.analyser,
             self.config.chunking,
             self.config.ingest,
-            tuple(passwords),
+            with_patterns(passwords),
             find_tesseract() if wanted else None,
         )
         report = build.ingest(

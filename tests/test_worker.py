@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.errors import UnreadableFile
+from ingest.errors import ReaderEnded, UnreadableFile
 from ingest.ocr import Tesseract
 from ingest.worker import IngestConfig, Parsed, ParseOptions, Parser, WorkerPool, searched_text
 from tests.pdfs import make_pdf
@@ -173,7 +173,7 @@ def wait_until_it_rests(pid: int) -> None:
 
 def test_a_child_killed_in_the_middle_of_its_answer_costs_one_file(tmp_path):
     small = write(tmp_path, "작은.pdf")
-    big = write_big(tmp_path, "긴 답.pdf", 20)  # its answer is longer than a socket holds
+    big = write_big(tmp_path, "긴 답.pdf", 60)  # its answer is longer than a socket holds
     with WorkerPool(options()) as pool:
         results = pool.parse([small, big, big, small])
         first = next(results)  # while nobody reads on, the children that have read `big` wait to answer
@@ -198,7 +198,7 @@ def test_the_end_of_the_helper_is_an_error_not_a_wait(tmp_path):
     with WorkerPool(options()) as pool:
         assert codes(pool.parse([path])) == ["read"]
         pool._process.kill()
-        with pytest.raises(RuntimeError, match="reading process ended"):
+        with pytest.raises(ReaderEnded, match="reading process ended"):
             list(pool.parse([path] * 20))
 
 
