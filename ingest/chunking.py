@@ -25,6 +25,8 @@ SEPARATORS = (
 )
 # A title may be without the spaces and brackets that stand on the page.
 TITLE_SLACK = 12
+# A heading begins a new chunk, unless the chunk before it is shorter than this share of the limit.
+HEADING_FILL = 0.3
 TABLE_SEPARATORS = (r"\n", r" \| ", r"\s", r"")
 
 
@@ -84,19 +86,23 @@ def pages_of_span(pages: Sequence[Page], start: int, end: int) -> tuple[int, int
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A part of the text that stays together if it can; `hard`: no chunk reaches across its start."""
+    """A part of the text that stays together if it can; `border`: how much its start is one.
+
+    At a border of 0 chunks may go on; at one of 1, a heading, short ones do; at 2 none does.
+    """
 
     text: str
     tokens: int
     kind: ChunkKind
-    hard: bool
+    border: int
 
 
 def _pieces(document: Document, max_tokens: int, count_tokens: Callable[[str], int]) -> list[_Piece]:
     """The text cut at headings, tables and contents pages."""
     hard = _hard_borders(document)
     tables = [(table.start, table.end) for table in document.tables]
-    cuts = {0, *hard, *(heading.start for heading in document.headings)}
+    headings = {heading.start for heading in document.headings}
+    cuts = {0} | hard | headings
     cuts |= {edge for span in tables for edge in span}
     borders = sorted(cut for cut in cuts if cut < len(document.text))
     pieces = []
@@ -105,7 +111,7 @@ def _pieces(document: Document, max_tokens: int, count_tokens: Callable[[str], i
         kind: ChunkKind = "contents" if _within(document.contents, start) else "text"
         if kind == "text" and _within(tables, start):
             kind = "table"
-        pieces.append(_Piece(text, count_tokens(text), kind, start in hard))
+        pieces.append(_Piece(text, count_tokens(text), kind, 2 if start in hard else int(start in headings)))
     return pieces
 
 
@@ -151,11 +157,12 @@ def _merge(pieces: Sequence[_Piece], max_tokens: int, count_tokens: Callable[[st
     merged: list[_Piece] = []
     for piece in pieces:
         last = merged[-1] if merged else None
+        room = max_tokens if not piece.border else 0 if piece.border > 1 else max_tokens * HEADING_FILL
         # The tokens of two parts may be one more than their sum, where they meet.
-        if last and not piece.hard and last.tokens + piece.tokens < max_tokens:
+        if last and last.tokens <= room and last.tokens + piece.tokens < max_tokens:
             text = last.text + piece.text
             longer = last if len(last.text) >= len(piece.text) else piece
-            merged[-1] = _Piece(text, last.tokens + piece.tokens, longer.kind, last.hard)
+            merged[-1] = _Piece(text, last.tokens + piece.tokens, longer.kind, last.border)
         else:
             merged.append(piece)
     return [
@@ -168,7 +175,7 @@ def _merge(pieces: Sequence[_Piece], max_tokens: int, count_tokens: Callable[[st
 def _exactly(piece: _Piece, max_tokens: int, count_tokens: Callable[[str], int]) -> list[_Piece]:
     """`piece` with its exact count, halved as often as that demands."""
     return [
-        _Piece(text, count_tokens(text), piece.kind, piece.hard)
+        _Piece(text, count_tokens(text), piece.kind, piece.border)
         for text in _within_limit(piece.text, max_tokens, count_tokens)
     ]
 
@@ -192,7 +199,7 @@ def _split_piece(piece: _Piece, max_tokens: int, count_tokens: Callable[[str], i
     separators = TABLE_SEPARATORS if piece.kind == "table" else SEPARATORS
     texts = _split_text(piece.text, separators, max_tokens, count_tokens)
     return [
-        _Piece(text, count_tokens(text), piece.kind, piece.hard or number > 0)
+        _Piece(text, count_tokens(text), piece.kind, piece.border if number == 0 else 2)
         for number, text in enumerate(texts)
     ]
 

@@ -32,7 +32,17 @@ def contents_lines(lines: Sequence[CleanLine]) -> set[int]:
     found = _runs(leaders, OTHERS, SHARE) | _under_title(lines)
     for ascending in _ascending(lines):
         found |= _runs(ascending, BARE_OTHERS, BARE_SHARE)
-    return found
+    return found | _titles_above(lines, found)
+
+
+def _titles_above(lines: Sequence[CleanLine], found: set[int]) -> set[int]:
+    """The title of each contents page, and what stands between it and the first entry."""
+    above: set[int] = set()
+    for first in (position for position in found if position - 1 not in found):
+        near = range(max(0, first - OTHERS - 1), first)
+        title = next((position for position in near if TITLE.fullmatch(lines[position].text)), first)
+        above.update(range(title, first))
+    return above
 
 
 def _ascending(lines: Sequence[CleanLine]) -> Iterator[list[int]]:

@@ -16,7 +16,7 @@ def _clear(before, after):
         return False
     return None
 
-def decide(breaks, known):
+def decide(breaks, lines):
     out = []
     for b, a in breaks:
         c = _clear(b, a)

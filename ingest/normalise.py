@@ -5,14 +5,11 @@ out. 54.5 % of the line breaks between two Hangul characters of real Korean PDFs
 so whether a joint needs a space is decided break by break.
 """
 
-import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
-from ingest.clean import CleanLine, clean_line
+from ingest.clean import CleanLine, clean_lines
 from ingest.contents import contents_lines
 from ingest.document import Page
 from ingest.joints import decide
@@ -20,8 +17,6 @@ from ingest.paragraphs import joints
 from ingest.raw import RawFile
 from ingest.running import running_lines
 from ingest.sourcemap import Run, pack
-
-HANGUL_WORD = re.compile("(?<![가-힣])[가-힣]+(?![가-힣])")
 
 LineKind = Literal["text", "row", "header", "contents"]
 
@@ -64,24 +59,13 @@ def normalise(raw: RawFile) -> Normalised:
     A line break in the result ends a paragraph, an item or a table row; a joined line leaves none.
     Text is in NFC, without control characters, with single spaces.
     """
-    spaces = partial(decide, known=_unbroken_words(raw))
-    lines = [clean_line(line, raw.pages[line.page], spaces) for line in raw.lines]
-    lines = [line for line in lines if line.text]
+    lines = clean_lines(raw.lines, raw.pages, decide)
     running = running_lines(lines, len(raw.pages)) if raw.unit == "page" else set()
     removed = tuple(Removed(lines[i].raw.page, lines[i].text) for i in sorted(running))
     lines = [line for position, line in enumerate(lines) if position not in running]
     contents = contents_lines(lines)
-    ends = joints(lines, contents, spaces)
+    ends = joints(lines, contents, decide)
     return Normalised(*_assemble(raw, lines, ends, contents), removed)
-
-
-def _unbroken_words(raw: RawFile) -> Counter[str]:
-    """The file's own words that no line break touches, and how often they stand there."""
-    words: Counter[str] = Counter()
-    for page in raw.pages:
-        for line in page.text.splitlines():
-            words.update(HANGUL_WORD.findall(line)[1:-1])
-    return words
 
 
 def _assemble(

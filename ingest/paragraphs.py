@@ -8,10 +8,10 @@ an item does, more is asked. Whether a joint needs a space is another question; 
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
-from ingest.clean import CleanLine
+from ingest.clean import CleanLine, Decide
 from ingest.contents import LEADERS
 from ingest.raw import NO_BOX
 
@@ -19,6 +19,7 @@ from ingest.raw import NO_BOX
 ITEM = re.compile(
     r"(?:[①-⑳㉠-㉻⑴-⒇❶-❿■-◿★☆※▶▷◆◇●○◎•‣∙·◦⦁―–—*+✓✔☞❍❏❑➢➤]|[-‐]\s"
     r"|\d{1,2}(?:\.\d{1,2}){0,3}[.)]\s?(?![\d>)])|\(\d{1,2}\)|[가-하][.)]\s|\([가-하]\)|[IVXⅠ-Ⅻ]{1,4}\.\s"
+    r"|[lmnoquvwØü§]\s(?=[가-힣<「『(‘“])"  # letters of symbol fonts, which are bullets
     r"|제\s?\d{1,4}\s?(?:편|장|절|관|조)(?:의\s?\d{1,2})?\s?(?:[(（<\[]|\s|$)"
     r"|부\s?칙|\[?별\s?[표지]|<[^>]{1,30}>$|[〈<\[【「][^\n]{1,40}[〉>\]】」]$)"
 )
@@ -40,9 +41,6 @@ NARROWEST = 14
 SAME_SIZE, PITCH = 0.2, 1.6
 NEIGHBOURS = 14  # lines before and after, among which the right margin is looked for
 INDENT = 0.7  # widths of a character by which a new paragraph's first line is set in
-
-# (text before, text after) of each unclear joint → is there a space?
-Decide = Callable[[Sequence[tuple[str, str]]], list[bool]]
 
 
 def joints(lines: Sequence[CleanLine], apart: set[int], decide: Decide) -> list[str]:
@@ -68,7 +66,8 @@ def joints(lines: Sequence[CleanLine], apart: set[int], decide: Decide) -> list[
             found[position] = ""
         else:
             unclear.append(position)
-    spaces = decide([(lines[position].text, lines[position + 1].text) for position in unclear])
+    breaks = [(lines[position].text, lines[position + 1].text) for position in unclear]
+    spaces = decide(breaks, [line.text for line in lines])
     for position, space in zip(unclear, spaces, strict=True):
         found[position] = " " if space else ""
     return found

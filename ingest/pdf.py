@@ -28,7 +28,7 @@ HEADER_WINDOW = 1024
 PDFIUM_PASSWORD, PDFIUM_SECURITY = 4, 5
 # Some files have control characters in place of spaces; U+FFFE is PDFium's hyphen at a line end.
 WORD = re.compile("[^\\s\x00-\x1f\ufffe]+")
-LINE_END = re.compile("\r\n?|\n|\ufffe")
+LINE_END = re.compile("\r\n?|\n|\ufffe(?![ \r\n])")
 
 TEXT, PATH, IMAGE, SHADING, FORM = 1, 2, 3, 4, 5  # FPDF_PAGEOBJ_*
 INVISIBLE = 3  # text render mode

@@ -19,8 +19,9 @@ MAX_RULES = 1500  # more are a drawing
 MAX_CELLS = 4000
 # Share of the cells, and of the rows, that hold words in a table; a chart's grid is empty.
 FILLED_CELLS, FILLED_ROWS = 0.25, 0.5
-# A cell that holds this share of a table's words, and so many, is a frame around running text.
-FRAME_SHARE, FRAME_WORDS = 0.6, 60
+# A cell that holds this share of the words, and so many, is a frame around running text, unless there
+# are more cells than this.
+FRAME_SHARE, FRAME_WORDS, FRAME_CELLS = 0.6, 60, 5
 # A row with a cell of more lines than this is written as lines, not as a row.
 ROW_LINES = 8
 # A cell that spans rows is repeated in each of them, if it is no longer than this.
@@ -284,7 +285,11 @@ def _row(
 def _is_table(held: dict[int, list[Word]], rows: Sequence[Sequence[Cell]], cells: set[int]) -> bool:
     full_rows = sum(sum(bool(cell.words) for cell in row) >= 2 for row in rows)
     largest = max(map(len, held.values()))
-    framed = largest > FRAME_WORDS and largest > FRAME_SHARE * sum(map(len, held.values()))
+    framed = (
+        len(held) <= FRAME_CELLS
+        and largest > FRAME_WORDS
+        and largest > FRAME_SHARE * sum(map(len, held.values()))
+    )
     return (
         len(held) >= 4
         and full_rows >= 2
