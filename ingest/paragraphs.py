@@ -113,8 +113,11 @@ def _is_set_in(before: CleanLine, after: CleanLine) -> bool:
 
 
 def width(text: str) -> float:
-    """Width in Hangul characters; Latin letters, digits and marks take about half of one."""
-    return sum(1.0 if char >= "\u1100" else 0.5 for char in text)
+    """Width in Hangul characters; Latin letters, digits and marks take about half of one.
+
+    Hangul has three bytes in UTF-8, ASCII one.
+    """
+    return (len(text.encode()) + len(text)) / 4
 
 
 def _unit(line: CleanLine) -> float:
