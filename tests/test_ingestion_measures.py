@@ -2,6 +2,7 @@
 
 import pytest
 
+from eval.bench import compare, steps
 from eval.chunk_sizes import article_questions
 from eval.ingestion import (
     article_place,
@@ -16,6 +17,7 @@ from eval.ingestion import (
     tiles,
 )
 from eval.linebreaks import joints, raw_text, squeeze_text, tally, typeset, wrap
+from eval.memory import descendants
 from ingest.document import Chunk, Document, Heading, Page
 from ingest.worker import Parsed
 
@@ -197,3 +199,24 @@ def test_only_titles_that_a_law_has_once_are_asked_for():
     questions = article_questions(rows)
     assert [question.text for question in questions] == ["가법에서 '목적'에 관한 조문은 무엇인가?"]
     assert questions[0].evidence[0].page_start == 1
+
+
+def test_memory_is_that_of_a_process_and_all_below_it():
+    assert descendants(2, {1: 0, 2: 1, 3: 2, 4: 3, 5: 1, 6: 2}) == [2, 3, 6, 4]
+
+
+@pytest.mark.parametrize(("count", "expected"), [(128, [32, 64, 128]), (64, [32, 64]), (6, [6])])
+def test_memory_is_measured_at_growing_numbers_of_files(count, expected):
+    assert steps(count) == expected
+
+
+def test_ratios_say_how_many_times_faster_ours_is():
+    reading = {"our text": {"pages_per_second": 100.0}, "pypdf extract_text": {"pages_per_second": 25.0}}
+    whole = {
+        "ours, 6 files": {"pages_per_second": 60.0, "pages_per_cpu_second": 30.0},
+        "LangChain": {"pages_per_second": 20.0, "pages_per_cpu_second": 20.0},
+    }
+    compare(reading, whole, 6)
+    assert reading["our text"]["times_pypdf"] == 4.0
+    assert whole["LangChain"]["ours_is_times"] == 3.0
+    assert whole["LangChain"]["ours_is_times_by_cpu"] == 1.5
