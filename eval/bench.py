@@ -63,28 +63,22 @@ def ingest(
 ) -> None:
     """Reading on one core, then the whole ingest with two workers, beside pypdf, LangChain and LlamaIndex."""
     paths = pdf_paths(shared, files)
-    load = os.getloadavg()[0]
-    reading = run(["-m", "eval.bench", "read"], paths)[0]
-    whole = {f"ours, {count} files": run_ours(paths[:count]) for count in steps(len(paths))}
-    missing = {}
+    result: dict[str, Any] = {"machine": machine() | {"load_at_start": os.getloadavg()[0]}}
+    result["reading"] = run(["-m", "eval.bench", "read"], paths)[0]
+    result["ingest"], result["missing"] = {}, {}
+    for count in steps(len(paths)):
+        result["ingest"][f"ours, {count} files"] = run_ours(paths[:count])
+        save(out, result)  # what was measured so far is kept: the whole takes minutes
     for name, stack in OTHERS.items():
         try:
-            whole[name] = run_other(stack, paths)
+            result["ingest"][name] = run_other(stack, paths)
         except (OSError, RuntimeError) as exc:
-            missing[name] = (
-                f"not measured: {exc}; `make bench-ingest` sets up {OTHERS_PYTHON.parent.parent.name}"
-            )
-    compare(reading, whole, len(paths))
-    result = {
-        "reading": reading,
-        "ingest": whole,
-        "missing": missing,
-        "machine": machine() | {"load_at_start": load},
-    }
-    print(table(reading, READ_COLUMNS), end="\n\n")
-    print(table(whole, INGEST_COLUMNS), end="\n\n")
-    for name, why in missing.items():
-        print(f"{name} {why}")
+            result["missing"][name] = f"not measured ({exc}); `make bench-ingest` installs it"
+    compare(result["reading"], result["ingest"], len(paths))
+    print(table(result["reading"], READ_COLUMNS), end="\n\n")
+    print(table(result["ingest"], INGEST_COLUMNS), end="\n\n")
+    for name, why in result["missing"].items():
+        print(f"{name}: {why}")
     print(" · ".join(f"{key} {value}" for key, value in result["machine"].items()))
     save(out, result)
 
