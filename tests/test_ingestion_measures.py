@@ -119,6 +119,7 @@ def test_a_chunk_that_ends_inside_a_word_is_counted(before, after, cut):
         ("국민에게 있다. ", "모든", True),
         ("국민에게 있다.” ", "모든", True),
         ("다음 각 호와 같다 ", "1. 주권", True),
+        ("정한다. <개정 2024. 3. 1.> ", "모든", True),
         ("사업비\n", "인건비", True),
         ("국민에게 ", "있다.", False),
         ("이상 2024. ", "3월까지", False),
