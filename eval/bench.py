@@ -74,6 +74,7 @@ def ingest(
             result["ingest"][name] = run_other(stack, paths)
         except (OSError, RuntimeError) as exc:
             result["missing"][name] = f"not measured ({exc}); `make bench-ingest` installs it"
+        save(out, result)
     compare(result["reading"], result["ingest"], len(paths))
     print(table(result["reading"], READ_COLUMNS), end="\n\n")
     print(table(result["ingest"], INGEST_COLUMNS), end="\n\n")
