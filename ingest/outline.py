@@ -4,8 +4,7 @@ tables with the names of their columns, contents pages."""
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from ingest.contents import LEADERS
-from ingest.document import Heading, Page, Table
+from ingest.document import Heading, Table
 from ingest.normalise import Line, Normalised
 from ingest.raw import OutlineEntry
 
@@ -205,15 +204,21 @@ def _paragraphs(normalised: Normalised) -> Iterator[tuple[Line, int]]:
 
 
 def _from_outline(normalised: Normalised, outline: Sequence[OutlineEntry]) -> Iterator[Heading]:
-    """Bookmarks whose title stands at the start of a line of their page, found without its spaces."""
-    text, pages = normalised.text, normalised.pages
+    """Bookmarks whose title a line of their page begins with, blanks aside; in contents pages none does."""
+    by_page: dict[int, list[OutlineEntry]] = {}
     for entry in outline:
-        squeezed = re.sub(r"\s+", "", entry.title)
-        if entry.level > OUTLINE_LEVELS or not squeezed or entry.page > len(pages):
-            continue
-        page: Page = pages[entry.page - 1]
-        pattern = re.compile(r"^\s*" + r"\s*".join(map(re.escape, squeezed[:MAX_TITLE])), re.MULTILINE)
-        if match := pattern.search(text, page.start, page.end):
-            line_end = text.find("\n", match.end())
-            if not LEADERS.search(text[match.start() : line_end if line_end >= 0 else len(text)]):
-                yield Heading(entry.level, entry.title[:MAX_TITLE], match.start())
+        by_page.setdefault(entry.page - 1, []).append(entry)
+    lines: dict[int, list[tuple[int, str]]] = {}
+    for line in normalised.lines:
+        if line.page in by_page and line.kind != "contents":
+            # A title may go on in the next lines of its paragraph.
+            reach = normalised.text[line.start : line.start + 3 * MAX_TITLE].partition("\n")[0]
+            lines.setdefault(line.page, []).append((line.start, "".join(reach.split())))
+    for page, entries in by_page.items():
+        for entry in entries:
+            squeezed = "".join(entry.title.split())[:MAX_TITLE]
+            if entry.level > OUTLINE_LEVELS or not squeezed:
+                continue
+            found = next((start for start, text in lines.get(page, ()) if text.startswith(squeezed)), None)
+            if found is not None:
+                yield Heading(entry.level, entry.title[:MAX_TITLE], found)
