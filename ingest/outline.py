@@ -47,22 +47,26 @@ def find_headings(
         if line.level:
             marked[line.start] = Heading(line.level, _title(normalised.text, line), line.start)
     numbered = {heading.start: heading for heading in _from_numbering(normalised)}
-    level_of = _levels(numbered, marked)
-    found = {
-        start: Heading(
-            marked[start].level if start in marked else level_of(heading.level),
-            heading.title if heading.article or start not in marked else marked[start].title,
-            start,
-            heading.article,
-        )
+    mark_of = _mark_levels(numbered, marked)
+    # Bookmarks of laws put chapters and articles on one level: the numbering says which lies in which.
+    levels = {start: (heading.level, 0) for start, heading in marked.items()} | {
+        start: (marked[start].level if start in marked else mark_of(heading.level), heading.level)
         for start, heading in numbered.items()
     }
-    found = marked | found
-    return tuple(found[start] for start in sorted(found))
+    ranks = {level: rank for rank, level in enumerate(sorted(set(levels.values())), start=1)}
+    return tuple(
+        _ranked(ranks[levels[start]], marked.get(start), numbered.get(start)) for start in sorted(levels)
+    )
 
 
-def _levels(numbered: dict[int, Heading], marked: dict[int, Heading]) -> Callable[[int], int]:
-    """The level, among bookmarks, of headings that are found by their numbering only.
+def _ranked(level: int, mark: Heading | None, number: Heading | None) -> Heading:
+    """A heading by its bookmark, its numbering or both; the title of an article is that of the text."""
+    best = number if number and (number.article or mark is None) else mark
+    return Heading(level, best.title, best.start, best.article)
+
+
+def _mark_levels(numbered: dict[int, Heading], marked: dict[int, Heading]) -> Callable[[int], int]:
+    """The bookmarks' level of headings that are found by their numbering only.
 
     One whose like is bookmarked stands beside it, an outer one above it; others lie below all bookmarks.
     """
@@ -72,13 +76,12 @@ def _levels(numbered: dict[int, Heading], marked: dict[int, Heading]) -> Callabl
         known[level] = min(known.get(level, 99), marked[start].level)
     deepest = max((heading.level for heading in marked.values()), default=0)
 
-    def level_of(level: int) -> int:
+    def mark_of(level: int) -> int:
         if level in known:
             return known[level]
-        inner = [known[other] for other in known if other > level]
-        return max(1, min(inner) - 1) if inner else level + deepest
+        return min((known[other] for other in known if other > level), default=deepest + 1)
 
-    return level_of
+    return mark_of
 
 
 def breadcrumbs(headings: Sequence[Heading], positions: Sequence[int]) -> list[str]:
