@@ -2,6 +2,7 @@
 tables with the names of their columns, contents pages."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from ingest.document import Heading, Table
@@ -11,7 +12,7 @@ from ingest.raw import OutlineEntry
 # Numbering of laws, reports and notices: pattern of a line, and its level. The levels below an
 # article are those of the lists in it.
 PART, CHAPTER, SECTION, SUBSECTION, ARTICLE = 1, 3, 4, 5, 6
-REPORT, NUMBER, LETTER, BOX = 2, 7, 8, 9
+REPORT, NUMBER, LETTER, THIRD, BOX = 2, 7, 8, 9, 10
 ARTICLE_HEAD = re.compile(r"(제\s?\d+\s?조(?:\s?의\s?\d+)?\s?[(（](?:[^()（）\n]|[(（][^()（）\n]*[)）]){1,80}[)）])")
 NUMBERED = (
     (re.compile(r"제\s?\d+\s?편(?:\s|$)[^\n]{0,40}$"), PART),
@@ -22,12 +23,15 @@ NUMBERED = (
     (re.compile(r"[<\[(【]?별\s?[표지]\s?(?:제?\s?\d+(?:\s?호)?(?:의\s?\d+)?)?\s?(?:서식)?[>\])】]?(?:\s[^\n]{0,60})?$"), PART),
     (re.compile(r"(?:[Ⅰ-Ⅻ]|[IVX]{1,4}(?=\.))\s?\.?\s?[^\n]{1,50}$"), REPORT),
     (re.compile(r"\d{1,2}\s?\.\s?(?!\d)[^\n]{1,40}$"), NUMBER),
-    (re.compile(r"\d{1,2}(?:\.\d{1,2}){1,3}\.?\s[^\n]{1,40}$"), LETTER),
+    (re.compile(r"\d{1,2}\.\d{1,2}\.?\s[^\n]{1,40}$"), LETTER),
+    (re.compile(r"\d{1,2}(?:\.\d{1,2}){2,3}\.?\s[^\n]{1,40}$"), THIRD),
     (re.compile(r"[가-하]\s?\.\s[^\n]{1,40}$"), LETTER),
     (re.compile(r"[□■◆◇▣]\s?[^\n]{1,40}$"), BOX),
 )
 # A line that ends as a sentence or an enumeration does, or in a number, is an item and no heading.
 NO_HEADING = re.compile(r"(?:[다요음임함됨것]\s?[.。]?|[.,;:。、]|[^\d]\d{1,3})$")
+# A short line by itself in type so much larger than most of the text is a heading without a number.
+LARGER, LARGE_LINE = 1.25, 40
 OUTLINE_LEVELS = 4  # deeper bookmarks are mostly single paragraphs
 MAX_TITLE = 60
 UNIT = re.compile(r"[(\[]?\s*단위\s*[:：][^\n)\]]{1,30}[)\]]?")
@@ -38,7 +42,7 @@ MAX_HEADER = 160  # characters of a table's context
 def find_headings(
     normalised: Normalised, outline: Sequence[OutlineEntry]
 ) -> tuple[Heading, ...]:
-    """Headings in order: those the format marks, those of the numbering, and the file's bookmarks.
+    """Headings in order: those the format marks, the numbering or large type shows, and the bookmarks.
 
     Entries of contents pages and rows of tables are no headings.
     """
@@ -47,6 +51,7 @@ def find_headings(
         if line.level:
             marked[line.start] = Heading(line.level, _title(normalised.text, line), line.start)
     numbered = {heading.start: heading for heading in _from_numbering(normalised)}
+    numbered = {heading.start: heading for heading in _from_size(normalised, numbered)} | numbered
     mark_of = _mark_levels(numbered, marked)
     # Bookmarks of laws put chapters and articles on one level: the numbering says which lies in which.
     levels = {start: (heading.level, 0) for start, heading in marked.items()} | {
@@ -180,6 +185,34 @@ def _from_numbering(normalised: Normalised) -> Iterator[Heading]:
             yield heading
         elif not in_article and not any(other and other.level == heading.level for other in (before, after)):
             yield heading  # what stands beside its like is an item of a list
+
+
+def _from_size(normalised: Normalised, numbered: dict[int, Heading]) -> Iterator[Heading]:
+    """Lines in large type; the first page's are the title, and no headings."""
+    body = _usual_size(normalised.lines)
+    # Beside the chapters of a report where it has none that are numbered, else inside them.
+    level = NUMBER if any(heading.level <= CHAPTER for heading in numbered.values()) else REPORT
+    for line, end in _paragraphs(normalised):
+        words = normalised.text[line.start : end]
+        if (
+            body
+            and line.page > 0
+            and line.size >= LARGER * body
+            and end == line.end
+            and len(words) <= LARGE_LINE
+            and NO_HEADING.search(words) is None
+            and re.search("[가-힣]{2}", words)
+        ):
+            yield Heading(level, words, line.start)
+
+
+def _usual_size(lines: Sequence[Line]) -> float:
+    """The size of most of the text outside of tables; 0 where sizes are not known."""
+    sizes: Counter[float] = Counter()
+    for line in lines:
+        if line.table < 0:
+            sizes[round(line.size * 2) / 2] += line.end - line.start
+    return sizes.most_common(1)[0][0] if sizes else 0.0
 
 
 def _numbered(words: str, start: int) -> Heading | None:
