@@ -42,8 +42,9 @@ MARKS = ".,;:!?·ㆍ•\"'“”‘’「」『』〈〉《》()[]{}<>-–—~/%
 CODES = BLANK + 1 + len(MARKS)
 LONGEST = max(max(context) for context in CONTEXTS)
 PAIR_BITS = 0xFFFF
-# Odd multipliers, one for each distance from the break and one for its left side.
-FACTORS = np.random.default_rng(0).integers(1, 2**63, REACH + 1, np.uint64) | np.uint64(1)
+# Odd multipliers: one for each distance from the break after one for its left side; two for pairs.
+FACTORS = np.random.default_rng(0).integers(1, 2**63, REACH + 3, np.uint64) | np.uint64(1)
+PAIR_FACTORS = FACTORS[-2:]
 
 # Kiwi is asked about log-odds nearer to 0 than this, by the scores of so many characters a side.
 UNSURE = 2.0
@@ -55,9 +56,14 @@ WRAP_SHARE = 0.88
 
 CLOSING = frozenset(")]}」』”’〉》>.,;:%、。!?…")
 OPENING = frozenset("([{「『“‘〈《<")
+QUOTES = frozenset("\"'")
 ENDING = frozenset(".!?;:,、。")
 DATE = re.compile(r"\d{1,4}\.\s?\d{1,2}\.$")
 MONTH_OR_DAY = re.compile(r"\d{1,2}\.(?!\d)")
+# A mark within a web or mail address, and the line break: www.|go.kr, http:|//, a/|b.
+ADDRESS = re.compile(r"(?:[A-Za-z0-9][.@]\n[a-z]|[./:]\n/|[a-z0-9]/\n[A-Za-z0-9]|[a-z]\n[/@])")
+UNIT = re.compile(r"(?:[kcm]?m[²³]?|[km]?g|m?[lL]|dB|[kKMGT]?[BW]|[kMG]?Hz|p)(?![A-Za-z])")
+ARTICLE = re.compile(r"제\s?\d")  # cited after the name of a law
 THOUSANDS = re.compile(r"\d{3}(?!\d)")
 
 
@@ -107,24 +113,34 @@ def clear_joint(before: str, after: str) -> bool | None:
     if not before or not after:
         return False
     last, first = before[-1], after[0]
-    if first in CLOSING or last in OPENING:
+    if first in CLOSING or last in OPENING or ADDRESS.search(before[-20:] + "\n" + after[:2]):
         return False
-    if last in ".," and first.isdigit():
+    if _is_quote_mark(before, first, last):
+        return False
+    if last in ".,:" and first.isdigit():
         return not _splits_number(before, after)
     if last in ENDING:
         return True
     if _is_latin(last) and _is_latin(first):
-        # «1월 20» and «24일» are one number, «ISO» and «9001» two words, as are «2024» and «Report».
-        return not (last.isdigit() and first.isdigit())
+        # «20» and «24일» are one number; «ISO» and «9001» two words, as are «2024» and «Report».
+        return not last.isdigit() or not (first.isdigit() or UNIT.match(after))
+    if last in "」』》〉" and ARTICLE.match(after):
+        return True
     if last in "-‐" and _is_latin(first) and _is_latin(before[-2:-1]):
         return False
     return None
 
 
+def _is_quote_mark(before: str, first: str, last: str) -> bool:
+    """Whether a plain quotation mark opens at the end of a line or closes at the start of the next."""
+    opens = last in QUOTES and before[-2:-1] in ("", " ", "(")
+    return opens or (first in QUOTES and before.count(first) % 2 == 1)
+
+
 def _splits_number(before: str, after: str) -> bool:
-    """Whether a comma or full stop before a digit stands inside a number."""
-    if not before[-2:-1].isdigit():
-        return False
+    """Whether a comma, full stop or colon before a digit stands inside a number."""
+    if not before[-2:-1].isdigit() or before[-1] == ":":
+        return before[-2:-1].isdigit()
     if before[-1] == ",":
         return THOUSANDS.match(after) is not None
     return DATE.search(before) is None and MONTH_OR_DAY.match(after) is None
@@ -263,13 +279,21 @@ def _context_keys(
     """Hashes of the contexts on `side` of the places between `left` and `right`, by place in CONTEXTS."""
     before = _prefix_hashes(codes, left, -1) if side != "right" else None
     after = _prefix_hashes(codes, right, 1) if side != "left" else None
+    # A word may be shorter than the pair that it starts from, and must still tell one pair from another.
+    edge = 1 if before and after else 2
+    pair = sum(
+        hashes[edge] * factor for hashes, factor in zip((before, after), PAIR_FACTORS, strict=True) if hashes
+    )
     keys = {}
     for at, (l_size, r_size) in enumerate(CONTEXTS):
         starts = "left" if r_size == 0 else "right" if l_size == 0 else "both"
         if starts == side and (l_size, r_size) not in ((1, 0), (0, 1)):
-            l_key = before[l_size] * FACTORS[0] if before else 0
-            keys[at] = l_key + after[r_size] if after else l_key
-            keys[at] ^= keys[at] >> np.uint64(29)
+            key = pair.copy()
+            if before:
+                key += before[l_size] * FACTORS[0]
+            if after:
+                key += after[r_size]
+            keys[at] = key ^ (key >> np.uint64(29))
     return keys
 
 

@@ -3,7 +3,7 @@
 Lines of one paragraph are joined, also across pages, and running heads and page numbers left out.
 54.5 % of the line breaks between two Hangul characters of real Korean PDFs fall inside a word, so
 whether a joint needs a space is decided line by line: by the spaces that the file itself keeps at
-its line ends, else by Kiwi.
+its line ends, else by `joints`.
 """
 
 import re
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ingest.document import Page
-from ingest.korean import glue_breaks
+from ingest.joints import decide
 from ingest.pdf import RawPage
 
 # What begins a new item or heading, never the middle of a paragraph.
@@ -156,11 +156,12 @@ def _joints(lines: Sequence[Line]) -> list[str]:
     unclear = []
     for position in open_at:
         before, after = lines[position], lines[position + 1]
-        joint = _clear_joint(before, after, marked)
+        joint = _marked_joint(before, after, marked)
         joints[position] = joint or ""
         if joint is None:
             unclear.append(position)
-    for position, spaced in zip(unclear, _glue(lines, unclear), strict=True):
+    breaks = [(lines[position].text, lines[position + 1].text) for position in unclear]
+    for position, spaced in zip(unclear, decide(breaks, [line.text for line in lines]), strict=True):
         joints[position] = " " if spaced else ""
     return joints
 
@@ -191,34 +192,8 @@ def _marks_word_breaks(open_lines: Sequence[Line]) -> bool:
     return len(hangul) >= 3 and sum(line.spaced for line in hangul) >= MARKED_SHARE * len(hangul)
 
 
-def _clear_joint(before: Line, after: Line, marked: bool) -> str | None:
-    """The joint where it needs no dictionary; None where it does."""
-    last, first = before.text[-1], after.text[0]
+def _marked_joint(before: Line, after: Line, marked: bool) -> str | None:
+    """The joint where the file itself tells; None where it does not."""
     if before.spaced:
         return " "
-    if first in ")]}」』”’〉》>.,;:%、。":
-        return ""
-    if last in "([{「『“‘〈《<":
-        return ""
-    if marked and HANGUL.match(last) and HANGUL.match(first):
-        return ""
-    if last in ".!?;:,)]」』”’>。、" and not (last in ".," and first.isdigit()):
-        return " " if first not in "의은는이가을를에로와과" or last not in ")]」』”’>" else None
-    if last.isascii() and first.isascii() and (last.isalpha() or first.isalpha()):
-        return " "
-    if last.isdigit() and first.isdigit():
-        return ""
-    return None
-
-
-def _glue(lines: Sequence[Line], positions: Sequence[int]) -> list[bool]:
-    """Kiwi's word on the joints after `positions`, from the words around each.
-
-    Twelve characters on either side decide as well as twenty-four (91 % of 1,500 breaks in
-    statutes), in half the time.
-    """
-    return [
-        spaced
-        for position in positions
-        for spaced in glue_breaks([lines[position].text[-12:], lines[position + 1].text[:12]])
-    ]
+    return "" if marked and HANGUL.match(before.text[-1]) and HANGUL.match(after.text[0]) else None
