@@ -8,7 +8,7 @@ on and their decrees and rules (HELD_OUT of `eval/statutes.py`).
     python eval/train_joints.py --statutes statutes.jsonl.gz --out ingest/joints.safetensors
     python eval/train_joints.py --evaluate SHARED
 
-The same input gives the same file with the same versions of torch, numpy and kiwipiepy.
+The same input gives the same file with the same versions of torch and numpy.
 """
 
 import argparse
@@ -46,11 +46,9 @@ WIDTHS = (18, 50)
 SIZES = (1_500, 40_000)  # characters of a document
 SMALLEST = 800
 PASSES = 2  # over the laws, each with other documents and widths
-# Every so many laws one is left for the mix with Kiwi, which has three parameters.
-KEPT_EVERY, KEPT_BREAKS = 40, 1_500
 STEP_OF_SYLLABLE_COUNT = 4
 
-UNSURE_TRIED = (0.0, 1.0, 2.0, 3.0)
+UNSURE_TRIED = (0.0, 1.0, joints.UNSURE, 2.0)
 TEST_WIDTHS = (20, 30, 40, 60)
 ALIGNED = 14  # characters on either side
 HANGUL_SIDES = re.compile("[가-힣]{2}")
@@ -85,8 +83,6 @@ def train(statutes: Path, out: Path) -> None:
     from safetensors.numpy import save
 
     laws = [law.text.split("\n") for law in read_laws(statutes)]
-    kept = laws[::KEPT_EVERY]
-    laws = [law for at, law in enumerate(laws) if at % KEPT_EVERY]
     rng = np.random.default_rng(SEED)
     examples = _gather(
         see(breaks, lines)
@@ -95,11 +91,7 @@ def train(statutes: Path, out: Path) -> None:
         for breaks, lines in documents(law, rng)
         if breaks
     )
-    arrays = fit(examples)
-    out.write_bytes(save(arrays | {"kiwi": np.array([1, 0, 0], np.float32)}))
-    joints.load_network.cache_clear()
-    kept_documents = [found for law in kept for found in documents(law, rng) if found[0]]
-    out.write_bytes(save(arrays | {"kiwi": fit_mix(kept_documents)}))
+    out.write_bytes(save(fit(examples)))
     joints.load_network.cache_clear()
 
 
@@ -194,33 +186,6 @@ def fit(examples: Examples) -> dict[str, NDArray]:
     return halves | {"syllables": syllables}
 
 
-def fit_mix(kept: Sequence[Document]) -> NDArray[np.float32]:
-    """Weights of the network's log-odds and Kiwi's difference and a bias, from breaks unsure without."""
-    network = joints.load_network()
-    features, truths = [], []
-    for breaks, lines in kept:
-        found = see(breaks, lines)
-        log_odds = network.log_odds(found.windows, found.counts)
-        for at in np.flatnonzero(np.abs(log_odds) < 2 * joints.UNSURE):
-            difference = joints.kiwi_difference(*breaks[at][:2])
-            features.append((log_odds[at], difference, 1.0))
-            truths.append(breaks[at][2])
-        if len(truths) >= KEPT_BREAKS:
-            break
-    return _logistic(np.array(features), np.array(truths, np.float64)).astype(np.float32)
-
-
-def _logistic(features: NDArray[np.float64], truths: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weights of a logistic regression, by Newton's method."""
-    weights = np.zeros(features.shape[1])
-    for _ in range(25):
-        odds = 1 / (1 + np.exp(-features @ weights))
-        slope = features.T @ (truths - odds) - 0.1 * weights
-        curve = (features * (odds * (1 - odds))[:, None]).T @ features + 0.1 * np.eye(len(weights))
-        weights += np.linalg.solve(curve, slope)
-    return weights
-
-
 def _gather(parts: Iterator[Examples]) -> Examples:
     windows, counts, spaced = [], [], []
     for part in parts:
@@ -235,15 +200,15 @@ def evaluate(shared: Path) -> Iterator[str]:
     yield "set\tKiwi below\tbreaks\tright\tHangul\tright\tasked\tµs a break"
     for name, found in measured(shared).items():
         for unsure in UNSURE_TRIED:
-            joints.kiwi_difference.cache_clear()
-            start, answers = time.perf_counter(), []
+            joints.kiwi_spaces.cache_clear()
+            start, answers = time.process_time(), []
             for breaks, lines in found:
                 answers += joints.decide([(before, after) for before, after, _ in breaks], lines, unsure)
-            seconds = time.perf_counter() - start
+            seconds = time.process_time() - start
             all_breaks = [each for breaks, _ in found for each in breaks]
             right = np.array([answer == each[2] for answer, each in zip(answers, all_breaks, strict=True)])
             hangul = np.array([bool(HANGUL_SIDES.fullmatch(a[-1] + b[0])) for a, b, _ in all_breaks])
-            asked = joints.kiwi_difference.cache_info().misses / len(right)
+            asked = joints.kiwi_spaces.cache_info().misses / len(right)
             yield (
                 f"{name}\t{unsure}\t{len(right)}\t{right.mean():.4f}\t{hangul.sum()}\t{right[hangul].mean():.4f}"
                 f"\t{asked:.3f}\t{seconds / len(right) * 1e6:.0f}"
