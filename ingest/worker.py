@@ -267,7 +267,8 @@ class WorkerPool:
             stdin=subprocess.PIPE,
             pass_fds=[theirs.fileno()],
             start_new_session=True,  # Ctrl-C goes to the caller, which ends the pool in good order
-            env={**os.environ, "PYTHONPATH": path},
+            # Children are as many as there are cores: the threads of each one's BLAS would spin in vain.
+            env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"},
         )
         theirs.close()
         # Where it has ended already, its socket says so, too.
