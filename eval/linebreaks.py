@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.metrics import mean
-from ingest.korean import glue_breaks
+from ingest.joints import kiwi_spaces
 
 # Characters on each side of a line break by which its place is found in the other texts.
 REACH = 8
@@ -114,7 +114,7 @@ def glue_accuracy(judged: Sequence[Joint], limit: int, seed: int) -> float:
     """How often Kiwi alone would be right inside paragraphs, from the words around; of a sample."""
     inside = [joint for joint in judged if joint.truth != "\n" and joint.before and joint.after]
     chosen = random.Random(seed).sample(inside, min(limit, len(inside)))
-    return mean(glue_breaks([joint.before, joint.after])[0] == bool(joint.truth) for joint in chosen)
+    return mean(kiwi_spaces(joint.before, joint.after) == bool(joint.truth) for joint in chosen)
 
 
 def raw_text(data: bytes) -> str:

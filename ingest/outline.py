@@ -13,14 +13,21 @@ from ingest.raw import OutlineEntry
 # article are those of the lists in it.
 PART, CHAPTER, SECTION, SUBSECTION, ARTICLE = 1, 3, 4, 5, 6
 REPORT, NUMBER, LETTER, THIRD, BOX = 2, 7, 8, 9, 10
-ARTICLE_HEAD = re.compile(r"(제\s?\d+\s?조(?:\s?의\s?\d+)?\s?[(（](?:[^()（）\n]|[(（][^()（）\n]*[)）]){1,80}[)）])")
+ARTICLE_HEAD = re.compile(
+    r"(제\s?\d+\s?조(?:\s?의\s?\d+)?\s?[(（](?:[^()（）\n]|[(（][^()（）\n]*[)）]){1,80}[)）])"
+)
 NUMBERED = (
     (re.compile(r"제\s?\d+\s?편(?:\s|$)[^\n]{0,40}$"), PART),
     (re.compile(r"제\s?\d+\s?장(?:\s?의\s?\d+)?(?:\s|$)[^\n]{0,40}$"), CHAPTER),
     (re.compile(r"제\s?\d+\s?절(?:\s?의\s?\d+)?(?:\s|$)[^\n]{0,40}$"), SECTION),
     (re.compile(r"제\s?\d+\s?관(?:\s?의\s?\d+)?(?:\s|$)[^\n]{0,40}$"), SUBSECTION),
     (re.compile(r"부칙(?:\s?[<(\[][^\n]{0,60})?$"), PART),
-    (re.compile(r"[<\[(【]?별\s?[표지]\s?(?:제?\s?\d+(?:\s?호)?(?:의\s?\d+)?)?\s?(?:서식)?[>\])】]?(?:\s[^\n]{0,60})?$"), PART),
+    (
+        re.compile(
+            r"[<\[(【]?별\s?[표지]\s?(?:제?\s?\d+(?:\s?호)?(?:의\s?\d+)?)?\s?(?:서식)?[>\])】]?(?:\s[^\n]{0,60})?$"
+        ),
+        PART,
+    ),
     (re.compile(r"(?:[Ⅰ-Ⅻ]|[IVX]{1,4}(?=\.))\s?\.?\s?[^\n]{1,50}$"), REPORT),
     (re.compile(r"\d{1,2}\s?\.\s?(?!\d)[^\n]{1,40}$"), NUMBER),
     (re.compile(r"\d{1,2}\.\d{1,2}\.?\s[^\n]{1,40}$"), LETTER),
@@ -39,9 +46,7 @@ CAPTION = re.compile(r"[<\[〈【(]?\s?(?:표|Table|서식)\s?\d*[^\n]{0,50}$|[<
 MAX_HEADER = 160  # characters of a table's context
 
 
-def find_headings(
-    normalised: Normalised, outline: Sequence[OutlineEntry]
-) -> tuple[Heading, ...]:
+def find_headings(normalised: Normalised, outline: Sequence[OutlineEntry]) -> tuple[Heading, ...]:
     """Headings in order: those the format marks, the numbering or large type shows, and the bookmarks.
 
     Entries of contents pages and rows of tables are no headings.
@@ -175,7 +180,9 @@ def _title(text: str, line: Line) -> str:
 
 
 def _from_numbering(normalised: Normalised) -> Iterator[Heading]:
-    found = [_numbered(normalised.text[line.start : end], line.start) for line, end in _paragraphs(normalised)]
+    found = [
+        _numbered(normalised.text[line.start : end], line.start) for line, end in _paragraphs(normalised)
+    ]
     in_article = False
     for before, heading, after in zip([None, *found], found, [*found[1:], None], strict=False):
         if heading is None:

@@ -23,9 +23,7 @@ def running_lines(lines: Sequence[CleanLine], page_count: int) -> set[int]:
     """Indices into `lines` of those to leave out of the text."""
     edges = _edges(lines)
     offsets = Counter(
-        offset
-        for page in edges
-        for offset in {_page_offset(lines[position]) for position in page} - {None}
+        offset for page in edges for offset in {_page_offset(lines[position]) for position in page} - {None}
     )
     shapes = Counter(s for page in edges for s in {_shape(lines[position], offsets) for position in page})
     placed = _margin_lines([position for page in edges for position in page], lines, offsets)
@@ -92,4 +90,3 @@ def _shape(line: CleanLine, offsets: Counter) -> str:
     squeezed = line.text.replace(" ", "")
     counts = offsets[_page_offset(line)] >= RUNNING_PAGES
     return re.sub(r"\d+", "0", squeezed) if counts else squeezed
-

@@ -115,7 +115,9 @@ def table_lines(page: int, text: str, table: Table, number: int) -> list[RawLine
             continue
         box = (table.box[0], _top(row), table.box[2], _bottom(row))
         if max(map(len, cells)) > ROW_LINES:
-            lines += [_long_line(page, line, cell, number) for cell in row for line in _word_lines(cell.words)]
+            lines += [
+                _long_line(page, line, cell, number) for cell in row for line in _word_lines(cell.words)
+            ]
         else:
             size = max(word.bottom - word.top for cell in row for word in cell.words)
             header = index < header_rows
@@ -211,9 +213,7 @@ def _column_gaps(lines: Sequence[Sequence[Word]], box: Box) -> list[float]:
     crossed = [0] * (high - low)
     for line in lines:
         for x in {
-            x
-            for word in line
-            for x in range(max(low, int(word.left)), min(high, int(word.right) + 1))
+            x for word in line for x in range(max(low, int(word.left)), min(high, int(word.right) + 1))
         }:
             crossed[x - low] += 1
     gaps, start = [], None

@@ -592,7 +592,9 @@ def _content(parsed: Parsed) -> dict[str, Any]:
             "id": document.id,
             "title": document.title,
             "text": document.text,
-            "pages": [[*astuple(replace(page, source=b""))[:-1], page.source.hex()] for page in document.pages],
+            "pages": [
+                [*astuple(replace(page, source=b""))[:-1], page.source.hex()] for page in document.pages
+            ],
             "headings": [astuple(heading) for heading in document.headings],
             "tables": [astuple(table) for table in document.tables],
             "contents": document.contents,
