@@ -217,14 +217,14 @@ def _column_gaps(lines: Sequence[Sequence[Word]], box: Box) -> list[float]:
         }:
             crossed[x - low] += 1
     gaps, start = [], None
-    for x, count in enumerate([*crossed, len(lines)]):
+    for x, count in enumerate(crossed):
         if count <= OPEN_CROSSING * len(lines):
             start = x if start is None else start
         elif start is not None:
-            if x - start >= OPEN_GAP * height and start > 0:
+            if start > 0 and x - start >= OPEN_GAP * height:
                 gaps.append(low + (start + x) / 2)
             start = None
-    return gaps
+    return gaps  # what is open to the margins on either side is no gap
 
 
 def _holds_figures(words: Sequence[Word], text: str) -> bool:
