@@ -827,7 +827,8 @@ def show(
             name = f"-{len(pages) + 1}" if pages else ""
             file = picture.with_name(f"{picture.stem}{name}{picture.suffix}")
             write_file(file, shown.png)
-            pages.append({"page": shown.number, "file": str(file), "boxes": shown.boxes})
+            boxes = [[round(side, 2) for side in box] for box in shown.boxes]
+            pages.append({"page": shown.number, "file": str(file), "boxes": boxes})
     if as_json:
         print_json({"document_id": found.id, "path": found.path, "start": start, "end": end, "pages": pages})
         return

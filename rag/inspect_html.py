@@ -67,7 +67,7 @@ dt,.crumb,.note{color:var(--dim)}dd{margin:0}
 border-top:1px solid var(--chunk);font-size:.85em}
 .chunk b{color:var(--chunk)}
 """ + "".join(
-    f".{kind},.sheet a.{kind}{{border-color:var(--{kind})}}"
+    f".legend .{kind},.sheet .{kind}{{border-color:var(--{kind})}}"
     + ("" if kind == "text" else f".words .{kind}{{color:var(--{kind})}}")
     for kind in KINDS
 )
