@@ -14,7 +14,7 @@ from ingest.contents import contents_lines
 from ingest.document import Page
 from ingest.joints import decide
 from ingest.paragraphs import joints
-from ingest.raw import RawFile
+from ingest.raw import Box, RawFile
 from ingest.running import running_lines
 from ingest.sourcemap import Run, pack
 
@@ -23,7 +23,10 @@ LineKind = Literal["text", "row", "header", "contents"]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the file at `text[start:end]`; `first`: a paragraph, item or row begins with it."""
+    """One line of the file at `text[start:end]`; `first`: a paragraph, item or row begins with it.
+
+    `box`: where it stands on its page; NO_BOX where the format does not say.
+    """
 
     start: int
     end: int
@@ -33,6 +36,7 @@ class Line:
     table: int
     level: int
     size: float
+    box: Box
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class Removed:
 
     page: int  # index into the pages
     text: str
+    box: Box
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ def normalise(raw: RawFile) -> Normalised:
     """
     lines = clean_lines(raw.lines, raw.pages, decide)
     running = running_lines(lines, len(raw.pages)) if raw.unit == "page" else set()
-    removed = tuple(Removed(lines[i].raw.page, lines[i].text) for i in sorted(running))
+    removed = tuple(Removed(lines[i].raw.page, lines[i].text, lines[i].raw.box) for i in sorted(running))
     lines = [line for position, line in enumerate(lines) if position not in running]
     contents = contents_lines(lines)
     ends = joints(lines, contents, decide)
@@ -83,8 +88,9 @@ def _assemble(
         runs[page] += [Run(run.start + length - bounds[page], run.raw, run.length) for run in line.runs]
         kind = "contents" if position in contents else _kind(line)
         stop = length + len(line.text)
+        own = line.raw
         placed.append(
-            Line(length, stop, page, kind, before == "\n", line.raw.table, line.raw.level, line.raw.size)
+            Line(length, stop, page, kind, before == "\n", own.table, own.level, own.size, own.box)
         )
         parts += (line.text, end)
         length, before = stop + len(end), end

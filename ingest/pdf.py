@@ -66,7 +66,7 @@ def read_pdf(
 
     if b"%PDF-" not in data[:HEADER_WINDOW]:
         raise UnreadableFile("not_pdf", str(path))
-    pdf, password = _open_pdfium(path, data, passwords)
+    pdf, password = open_pdfium(path, data, passwords)
     pages: list[RawPage] = []
     lines: list[RawLine] = []
     try:
@@ -90,7 +90,12 @@ def read_pdf(
     return RawFile(title_of(path, title), tuple(pages), tuple(lines), tuple(outline))
 
 
-def _open_pdfium(path: Path, data: bytes, passwords: Sequence[str]):
+def open_pdfium(path: Path, data: bytes, passwords: Sequence[str]):
+    """The open `pypdfium2.PdfDocument`, and the password that opened it ("" where none was needed).
+
+    Raises:
+        UnreadableFile: damaged, encrypted or unsupported.
+    """
     import pypdfium2
 
     for password in (None, *passwords):

@@ -114,6 +114,18 @@ class Parsed:
     terms: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One file, read, with every stage on the way to its chunks."""
+
+    path: str
+    bytes: int
+    raw: RawFile
+    normalised: Normalised
+    document: Document
+    chunks: tuple[Chunk, ...]
+
+
 class Parser:
     """Reads files in this process; built once, for its tokenizer and analyser take time to load."""
 
@@ -130,7 +142,21 @@ class Parser:
         Raises:
             UnreadableFile: for every reason but timeout, memory and crashed.
         """
-        data = self._read(path)
+        reading = self.read(path)
+        document, chunks = reading.document, reading.chunks
+        if not document.text.strip():
+            raise UnreadableFile("no_text", path)
+        searched = [searched_text(document.title, chunk) for chunk in chunks]
+        terms = tuple(" ".join(terms) for terms in self._analyser.terms(searched))
+        return Parsed(path, reading.bytes, document, chunks, terms)
+
+    def read(self, path: str) -> Reading:
+        """The file at `path` as the stages see it; one without any text is no error here.
+
+        Raises:
+            UnreadableFile: for every reason but no_text, timeout, memory and crashed.
+        """
+        data = self._bytes(path)
         limits = self._options.limits
         passwords = passwords_for(path, self._options.passwords)
         raw = read_file(Path(path), data, passwords, limits.max_pages, self._options.tesseract)
@@ -139,16 +165,11 @@ class Parser:
             detail = f"{characters:,} > {limits.max_characters:,} characters"
             raise UnreadableFile("too_large", path, detail)
         normalised = normalise(raw)
-        if not normalised.text.strip():
-            raise UnreadableFile("no_text", path)
-        document_id = hashlib.sha256(data).hexdigest()[:16]
-        document = make_document(document_id, raw, normalised)
-        chunks = split(document, self._options.chunking, self._count)
-        searched = [searched_text(document.title, chunk) for chunk in chunks]
-        terms = tuple(" ".join(terms) for terms in self._analyser.terms(searched))
-        return Parsed(path, len(data), document, tuple(chunks), terms)
+        document = make_document(hashlib.sha256(data).hexdigest()[:16], raw, normalised)
+        chunks = tuple(split(document, self._options.chunking, self._count))
+        return Reading(path, len(data), raw, normalised, document, chunks)
 
-    def _read(self, path: str) -> bytes:
+    def _bytes(self, path: str) -> bytes:
         limit = self._options.limits.max_file_mb
         try:
             size = os.path.getsize(path)

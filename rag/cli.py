@@ -20,7 +20,7 @@ from rich.text import Text
 
 from indexes.retriever import MODES, Filter, Passage
 from ingest.errors import PipelineError
-from ingest.worker import Ocr
+from ingest.worker import Ocr, passwords_for
 from rag.answer import Answer
 from rag.config import DEFAULT_FILE, TEMPLATES, Config, load_config
 from rag.doctor import examine
@@ -30,10 +30,13 @@ from rag.errors import (
     EmptyQuestion,
     GenerationFailed,
     InputUnreadable,
+    OutputFailed,
     PageNotFound,
     PromptTooLong,
 )
-from rag.passwords import read_passwords
+from rag.inspect import report_json, selected, terminal_report
+from rag.inspect_html import PICTURES, draw_pages, html_report
+from rag.passwords import read_passwords, with_patterns
 from rag.pipeline import Pipeline
 
 DONE, NOTHING, USAGE, PARTLY, STOPPED = 0, 1, 2, 3, 130
@@ -119,6 +122,29 @@ DocumentOption = Annotated[
         ),
     ),
 ]
+PasswordOption = Annotated[
+    list[str], typer.Option(help=say("암호가 걸린 PDF의 암호", "password of locked PDFs"))
+]
+PasswordsOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help=say(
+            "암호 파일: 한 줄에 «파일무늬 = 암호», 무늬가 없으면 모든 파일의 암호(UTF-8, # 주석)",
+            "file of passwords: «pattern = password» a line, without a pattern for every file"
+            " (UTF-8, # comments)",
+        ),
+    ),
+]
+OcrOption = Annotated[
+    Ocr | None,
+    typer.Option(
+        help=say(
+            "글자가 없거나 깨진 쪽(스캔 등)을 Tesseract로 읽음(기본: off)",
+            "read pages without readable text, such as scans, by Tesseract (default: off)",
+        )
+    ),
+]
 DEFAULT_INDEX = Path("rag-index")
 
 
@@ -130,6 +156,10 @@ def read_config(config: Path | None, overrides: Sequence[str]) -> Config:
     if config is None and Path(DEFAULT_FILE).is_file():
         config = Path(DEFAULT_FILE)
     return load_config(config, overrides)
+
+
+def given_passwords(typed: Sequence[str], file: Path | None) -> list[str | tuple[str, str]]:
+    return [*(read_passwords(file) if file else ()), *typed]
 
 
 def allowed_by(groups: Sequence[str], documents: Sequence[str]) -> Filter:
@@ -162,35 +192,15 @@ def ingest(
     paths: Annotated[
         list[Path], typer.Argument(metavar="PATH...", help=say("파일이나 폴더", "files or folders"))
     ],
-    password: Annotated[
-        list[str], typer.Option(help=say("암호가 걸린 PDF의 암호", "password of locked PDFs"))
-    ] = [],
-    passwords: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help=say(
-                "암호 파일: 한 줄에 «파일무늬 = 암호», 무늬가 없으면 모든 파일의 암호(UTF-8, # 주석)",
-                "file of passwords: «pattern = password» a line, without a pattern for every file"
-                " (UTF-8, # comments)",
-            ),
-        ),
-    ] = None,
+    password: PasswordOption = [],
+    passwords: PasswordsOption = None,
     group: Annotated[
         list[str], typer.Option(help=say("이 문서들을 볼 수 있는 그룹", "group that may see these documents"))
     ] = [],
     workers: Annotated[
         int | None, typer.Option(help=say("동시에 읽을 파일 수", "files read at a time"))
     ] = None,
-    ocr: Annotated[
-        Ocr | None,
-        typer.Option(
-            help=say(
-                "글자가 없거나 깨진 쪽(스캔 등)을 Tesseract로 읽음(기본: off)",
-                "read pages without readable text, such as scans, by Tesseract (default: off)",
-            )
-        ),
-    ] = None,
+    ocr: OcrOption = None,
     sync: Annotated[
         bool,
         typer.Option(
@@ -208,7 +218,7 @@ def ingest(
         overrides = [*overrides, f"ingest.workers={workers}"]
     if ocr is not None:
         overrides = [*overrides, f"ingest.ocr={ocr}"]
-    given = [*(read_passwords(passwords) if passwords else ()), *password]
+    given = given_passwords(password, passwords)
     with open_pipeline(index, config, overrides) as pipeline:
         columns = (
             TextColumn("{task.description}"),
@@ -765,6 +775,118 @@ def delete(
         out().print(Text(say(f"삭제했습니다: {document.title}", f"deleted: {document.title}")))
 
 
+# show, inspect
+
+
+@app.command(
+    help=say(
+        "문서의 쪽을 그림(PNG)으로 저장하고, 인용한 글자를 노랗게 표시합니다.",
+        "Write the page of a document as a PNG, with the cited characters marked in yellow.",
+    )
+)
+def show(
+    document: Annotated[str, typer.Argument(metavar="ID", help=say("아이디나 파일 이름", "id or file name"))],
+    start: Annotated[
+        int | None, typer.Option(min=0, help=say("인용의 start", "the citation's start"))
+    ] = None,
+    end: Annotated[int | None, typer.Option(min=0, help=say("인용의 end", "the citation's end"))] = None,
+    page: Annotated[int | None, typer.Option(min=1, help=say("이 쪽만", "only this page"))] = None,
+    picture: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help=say(
+                "만들 파일; 여러 쪽이면 page.png, page-2.png …",
+                "the file to write; for several pages page.png, page-2.png …",
+            ),
+        ),
+    ] = Path("page.png"),
+    scale: Annotated[
+        float, typer.Option(min=0.1, max=10.0, help=say("1포인트의 픽셀 수", "pixels for a point"))
+    ] = 2.0,
+    password: PasswordOption = [],
+    passwords: PasswordsOption = None,
+    groups: AsOption = [],
+    documents: DocumentOption = [],
+    index: IndexOption = DEFAULT_INDEX,
+    config: ConfigOption = None,
+    overrides: SetOption = [],
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    if (start is None) != (end is None) or (start is None and page is None):
+        raise typer.BadParameter(
+            say("--start 와 --end, 또는 --page 를 주세요", "give --start and --end, or --page")
+        )
+    given = given_passwords(password, passwords)
+    with open_pipeline(index, config, overrides) as pipeline:
+        found = pipeline.document(document, allowed_by(groups, documents))
+        pages = []
+        for shown in pipeline.show(found, start, end, page=page, scale=scale, passwords=given):
+            name = f"-{len(pages) + 1}" if pages else ""
+            file = picture.with_name(f"{picture.stem}{name}{picture.suffix}")
+            write_file(file, shown.png)
+            boxes = [[round(side, 2) for side in box] for box in shown.boxes]
+            pages.append({"page": shown.number, "file": str(file), "boxes": boxes})
+    if as_json:
+        print_json({"document_id": found.id, "path": found.path, "start": start, "end": end, "pages": pages})
+        return
+    for shown in pages:
+        out().print(Text(f"{place_of(shown['page'], shown['page'])}: {shown['file']}"), soft_wrap=True)
+        if start is not None and not shown["boxes"]:
+            nowhere = say("이 쪽에서 글자의 자리를 찾지 못했습니다", "the span was not found on this page")
+            err().print(Text(f"! {nowhere}", style="yellow"), soft_wrap=True)
+
+
+@app.command(
+    help=say(
+        "파일 하나에서 기계가 무엇을 읽었는지 보여 줍니다: 제목, 표, 차례, 뺀 머리글, 청크의 경계. 색인은 필요 없습니다.",
+        "Show what was read from one file: headings, tables, contents, what was left out, where chunks end."
+        " No index is needed.",
+    )
+)
+def inspect(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=say("파일", "the file"))],
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="OUT.html",
+            help=say("쪽 그림이 든 HTML 파일 하나로 저장", "write one HTML file with pictures of the pages"),
+        ),
+    ] = None,
+    page: Annotated[
+        list[int], typer.Option(min=1, help=say("이 쪽만(여러 번 쓸 수 있음)", "only this page (repeatable)"))
+    ] = [],
+    password: PasswordOption = [],
+    passwords: PasswordsOption = None,
+    ocr: OcrOption = None,
+    config: ConfigOption = None,
+    overrides: SetOption = [],
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    if ocr is not None:
+        overrides = [*overrides, f"ingest.ocr={ocr}"]
+    given = given_passwords(password, passwords)
+    with open_pipeline(DEFAULT_INDEX, config, overrides) as pipeline:
+        reading = pipeline.inspect(file, given)
+    wanted = selected(reading, page)
+    if html is not None:
+        keys = passwords_for(str(file), with_patterns(given))
+        pictures = draw_pages(reading, keys, wanted if page else wanted[:PICTURES])
+        report = html_report(reading, pictures, wanted, LANGUAGE)
+        write_file(html, report.encode("utf-8", "replace"))  # a file's name may be no Unicode
+    if as_json:
+        print_json(report_json(reading, str(file), wanted))
+    elif html is not None:
+        out().print(say(f"{html} 을(를) 만들었습니다.", f"wrote {html}"), soft_wrap=True)
+    else:
+        console = out()
+        for part in terminal_report(reading, wanted, LANGUAGE):
+            console.print(part)
+
+
 # init, doctor
 
 
@@ -837,6 +959,13 @@ def one_of(first: Any, second: Any, first_name: str, second_name: str) -> None:
                 f"give either {first_name} or {second_name}",
             )
         )
+
+
+def write_file(path: Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as exc:
+        raise OutputFailed(path=path, detail=exc.strerror or str(exc)) from exc
 
 
 def read_text(path: Path) -> str:

@@ -67,6 +67,52 @@ class PageNotFound(PipelineError):
     ko = ("{page}쪽이 없습니다", "이 문서는 {pages}쪽까지 있습니다")
 
 
+class SpanNotFound(PipelineError):
+    """Fields: start, end, length."""
+
+    code = "span_not_found"
+    en = (
+        "no characters from {start:,} to {end:,}",
+        "the document has {length:,}; --start and --end are those of a citation",
+    )
+    ko = (
+        "{start:,}–{end:,} 글자가 없습니다",
+        "이 문서는 {length:,}자입니다. 인용의 start와 end를 그대로 주세요",
+    )
+
+
+class NoPages(PipelineError):
+    """A document of a format without pages cannot be shown as one. Fields: path."""
+
+    code = "no_pages"
+    en = ("{path} is of a format without pages, so there is no page to show", "rag text prints its text")
+    ko = ("{path} 은(는) 쪽이 없는 형식이라 쪽 그림을 만들 수 없습니다", "rag text 로 글을 보세요")
+
+
+class SourceMissing(PipelineError):
+    """The file of a document cannot be opened any more. Fields: path, detail."""
+
+    code = "source_missing"
+    en = ("the file {path} cannot be opened ({detail})", "put it back, or ingest it where it is now")
+    ko = ("{path} 파일을 열 수 없습니다({detail})", "제자리에 되돌리거나 지금 있는 곳에서 다시 색인하세요")
+
+
+class SourceChanged(PipelineError):
+    """The file is not the one that was read. Fields: path."""
+
+    code = "source_changed"
+    en = ("{path} has changed since it was ingested, so its words stand elsewhere now", "ingest it again")
+    ko = ("{path} 파일이 색인한 뒤에 바뀌어 글자의 자리를 알 수 없습니다", "다시 색인하세요")
+
+
+class OutputFailed(PipelineError):
+    """A file cannot be written. Fields: path, detail."""
+
+    code = "output_failed"
+    en = ("cannot write {path}: {detail}", "name another file")
+    ko = ("{path} 파일을 쓸 수 없습니다: {detail}", "다른 파일 이름을 주세요")
+
+
 class InputUnreadable(PipelineError):
     """A file of questions or text cannot be read. Fields: path, detail."""
 

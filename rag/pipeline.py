@@ -2,7 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Generator, Iterable, Sequence
+from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,12 +15,14 @@ from indexes.retriever import EVERYTHING, Filter, Mode, Passage, Retriever
 from indexes.store import Store, StoredDocument
 from ingest.korean import Analyser, open_analyser
 from ingest.ocr import find_tesseract
-from ingest.worker import ParseOptions
+from ingest.places import PDFIUM
+from ingest.worker import ParseOptions, Parser, Reading
 from rag import generator as generators
 from rag.answer import Answer
 from rag.ask import Stages, ask, ask_stream
 from rag.config import Config
 from rag.passwords import with_patterns
+from rag.show import ShownPage, show
 from rag.tokens import ModelTokenizer
 
 
@@ -130,15 +133,7 @@ class Pipeline:
         Args:
             passwords: of locked PDFs; a pair is a pattern of file names or paths, and their password.
         """
-        wanted = self.config.ingest.ocr == "auto"
-        options = ParseOptions(
-            self.tokenizer.plain_json,
-            self.config.search.analyser,
-            self.config.chunking,
-            self.config.ingest,
-            with_patterns(passwords),
-            find_tesseract() if wanted else None,
-        )
+        options = self._parse_options(passwords)
         report = build.ingest(
             self.index,
             [Path(path) for path in paths],
@@ -150,8 +145,30 @@ class Pipeline:
             progress=progress,
         )
         self._forget_version()
-        report.ocr_missing = wanted and options.tesseract is None
+        report.ocr_missing = self.config.ingest.ocr == "auto" and options.tesseract is None
         return report
+
+    def _parse_options(self, passwords: Sequence[str | tuple[str, str]]) -> ParseOptions:
+        return ParseOptions(
+            self.tokenizer.plain_json,
+            self.config.search.analyser,
+            self.config.chunking,
+            self.config.ingest,
+            with_patterns(passwords),
+            find_tesseract() if self.config.ingest.ocr == "auto" else None,
+        )
+
+    def inspect(self, path: str | Path, passwords: Sequence[str | tuple[str, str]] = ()) -> Reading:
+        """What the machine sees in one file: its lines, text and chunks. No index is needed.
+
+        The file is read in this process, without the limits on time and memory.
+
+        Raises:
+            UnreadableFile: it cannot be read.
+        """
+        options = replace(self._parse_options(passwords), analyser="bigram")  # its terms are not asked for
+        with PDFIUM:
+            return Parser(options).read(str(path))
 
     def search(
         self,
@@ -208,6 +225,20 @@ class Pipeline:
     def text(self, document: StoredDocument, start: int = 0, end: int | None = None) -> str:
         """`document.text[start:end]`, from the index."""
         return self.reader.store.text(document, start, end)
+
+    def show(
+        self,
+        document: StoredDocument,
+        start: int | None = None,
+        end: int | None = None,
+        *,
+        page: int | None = None,
+        scale: float = 2.0,
+        passwords: Sequence[str | tuple[str, str]] = (),
+    ) -> Iterator[ShownPage]:
+        """Pictures of the pages on which `text[start:end]` stands, with it marked; see `rag.show.show`."""
+        pages = self.reader.store.pages(document)
+        return show(document, pages, start, end, page, scale, with_patterns(passwords))
 
     def delete(self, names: Sequence[str]) -> list[StoredDocument]:
         """Take documents out of the index; they answer nothing from then on."""
