@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ingest.document import CELL_SEPARATOR
 from ingest.korean import HANGUL_RUN, fold, sentence_spans
 from rag.answer import PackedPassage
+from rag.citations import names_columns
 from rag.prompts import ABSTENTION, without_markers
-from rag.support import terms
+from rag.support import terms, trim
 
 # Words of questions that no answer needs to hold.
 ASKING = re.compile(
@@ -99,7 +101,7 @@ def rank_sentences(question: str, passages: Sequence[PackedPassage]) -> list[tup
         context = share(candidate.terms | contexts[candidate.passage.marker])
         score = own + NEIGHBOUR * (nearby - own) + CONTEXT * (context - own)
         score += KIND * any(kind.search(candidate.text) for kind in kinds)
-        if HEADING.fullmatch(candidate.text):
+        if HEADING.fullmatch(candidate.text) or _names_columns(candidates, index):
             score *= HEADING_SCORE
         score *= 1 - RANK + RANK * max(0.0, candidate.passage.score) / best_score
         ranked.append((candidate, score))
@@ -137,7 +139,7 @@ def _candidates(passage: PackedPassage) -> list[Candidate]:
     return [
         Candidate(passage, text, terms_of(text))
         for start, end in sentence_spans(passage.text)
-        if (text := passage.text[start:end].strip())
+        if (text := trim(passage.text[start:end]))
     ]
 
 
@@ -150,6 +152,17 @@ def _with_neighbours(candidates: Sequence[Candidate], index: int) -> frozenset[s
     around = candidates[max(0, index - 1) : index + 2]
     same = (c.terms for c in around if c.passage is candidates[index].passage)
     return frozenset().union(*same)
+
+
+def _names_columns(candidates: Sequence[Candidate], index: int) -> bool:
+    """Whether the candidate at `index` is the row above the other rows of its table."""
+    row, passage = candidates[index].text, candidates[index].passage
+
+    def is_row(place: int) -> bool:
+        near = candidates[place] if 0 <= place < len(candidates) else None
+        return near is not None and near.passage is passage and CELL_SEPARATOR in near.text
+
+    return is_row(index) and is_row(index + 1) and not is_row(index - 1) and names_columns(row)
 
 
 def _idf(frequency: int, count: int) -> float:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from indexes.retriever import Place
 from rag.answer import PackedPassage
 from rag.citations import abstains, clean_markers, resolve
 from rag.extractive import extract
@@ -20,8 +21,8 @@ def passage(marker: int, text: str = TEXT) -> PackedPassage:
     )
 
 
-def page_three(document_id: str, start: int, end: int) -> tuple[int, int]:
-    return 3, 3
+def page_three(document_id: str, start: int, end: int) -> Place:
+    return Place(3, 3, None)
 
 
 pieces = st.lists(
