@@ -1,5 +1,7 @@
 """The prompt fits, always, and its ledger adds up."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -127,3 +129,15 @@ def test_a_cut_passage_has_the_place_of_its_words():
     (cut,) = prompt.passages
     assert cut.text != body
     assert (cut.first_page, cut.last_page) == (1, place_of("0", 0, len(cut.text.rstrip())).last_page)
+
+
+def test_a_passage_has_the_unit_of_its_document_and_the_lowest_confidence_of_its_pages():
+    def scanned(document_id: str, start: int, end: int) -> Place:
+        return place_of(document_id, start, end)._replace(ocr=0.8 if start else 0.9)
+
+    def section(document_id: str) -> StoredDocument:
+        return replace(find(document_id), unit="section")
+
+    found = passages([[SENTENCES[0]]])
+    (packed,) = pack("연차는?", found, section, scanned, TOKENIZER, 4000, 64).passages
+    assert (packed.unit, packed.ocr) == ("section", 0.9)
