@@ -79,14 +79,17 @@ class Archive:
         """The root of the XML part called `name`."""
         return parse_xml(self.path, self.xml_part(name))
 
-    def top_elements(self, name: str) -> Iterator[Element]:
-        """The children of the root of the part called `name`, one at a time: each is gone after its turn."""
+    def outermost(self, name: str, tag: str) -> Iterator[Element]:
+        """The elements called `tag` in the part called `name`, but none inside another.
+
+        One at a time: each is gone after its turn, so a tree of the whole part is never in memory.
+        """
         data = BytesIO(self.xml_part(name))
         depth = 0
         try:
-            for event, element in etree.iterparse(data, ("start", "end"), **PARSING):
+            for event, element in etree.iterparse(data, ("start", "end"), tag=f"{{*}}{tag}", **PARSING):
                 depth += 1 if event == "start" else -1
-                if event == "end" and depth == 1:
+                if event == "end" and depth == 0:
                     yield element
                     element.clear()
                     while element.getprevious() is not None:

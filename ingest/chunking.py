@@ -23,8 +23,6 @@ SEPARATORS = (
     r"\s",
     r"",
 )
-# A title may be without the spaces and brackets that stand on the page.
-TITLE_SLACK = 12
 # A heading begins a new chunk, unless the chunk before it is shorter than this share of the limit.
 HEADING_FILL = 0.3
 TABLE_SEPARATORS = (r"\n", r" \| ", r"\s", r"")
@@ -132,8 +130,9 @@ def _below(document: Document, heading: Heading) -> int:
     """Where the line below a heading begins; -1 where text follows on the heading's own line."""
     end = document.text.find("\n", heading.start)
     end = len(document.text) if end < 0 else end
-    alone = end - heading.start <= len(heading.title) + TITLE_SLACK
-    return end + 1 if alone or not heading.article else -1
+    line = "".join(document.text[heading.start : end].split())
+    alone = not heading.article or line == "".join(heading.title.split())
+    return end + 1 if alone else -1
 
 
 def _heading_positions(document: Document, starts: Sequence[int]) -> list[int]:

@@ -24,6 +24,7 @@ PLAIN = re.compile(
 DOTTED = re.compile(r"[.·‥․ㆍ⋯…]\s?[.·‥․ㆍ⋯…]")
 LEFT_OUT = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060\ufeff\ufffe\uffff]")
 BLANK = re.compile("[\\s\x00-\x1f\x7f-\x9f\xa0\u3000]")
+SURROGATE = re.compile("[\ud800-\udfff]")
 # The dots of a contents page: a third of a document's tokens where they are kept.
 DOTS = re.compile(r"\s?[.·‥․ㆍ⋯…][.·‥․ㆍ⋯…\s]{3,}[.·‥․ㆍ⋯…]\s?")
 LETTER_SPACED = re.compile(
@@ -156,7 +157,7 @@ def _clean_slowly(raw: str, start: int, end: int) -> Piece:
                 chars.append(" ")
                 sources.append(position)
         elif not LEFT_OUT.match(char):
-            while stop < end and _combines(raw[stop]):
+            while stop < end and _combines(raw[stop]) and not SURROGATE.match(char):
                 stop += 1
             composed = _shown(raw[position:stop])
             chars += composed
@@ -169,7 +170,7 @@ def _clean_slowly(raw: str, start: int, end: int) -> Piece:
 
 
 def _shown(cluster: str) -> str:
-    if "\ud800" <= cluster[0] <= "\udfff":
+    if SURROGATE.match(cluster):
         return "\ufffd"
     return unicodedata.normalize("NFC", cluster.translate(SHOWN)).strip() or "\ufffd"
 

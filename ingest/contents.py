@@ -54,7 +54,7 @@ def _ascending(lines: Sequence[CleanLine]) -> Iterator[list[int]]:
         if match is None:
             continue
         article = int(match["article"] or match["gone"] or 0)
-        if article and article < last or (not article and last and _is_first(line.text)):
+        if (article and article < last) or (run and _is_first(line.text)):
             yield run
             run, last = [], 0
         run.append(position)

@@ -76,7 +76,7 @@ def read_hwpx(path: Path, data: bytes, max_pages: int) -> RawFile:
     for index, name in enumerate(sections):
         if index:
             writer.turn()
-        writer.write(_SectionReader(styles).blocks(archive.top_elements(name)))
+        writer.write(_SectionReader(styles).blocks(archive.outermost(name, "p")))
     pages, lines = writer.finish()
     return RawFile(title_of(path, _metadata_title(archive)), pages, lines, unit="section")
 

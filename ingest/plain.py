@@ -30,6 +30,7 @@ LONGEST_SECTION = 2 * SECTION_LINES  # in lines, where there is no blank one
 
 # A file is hard-wrapped if most lines that others follow end near one width, mid-sentence.
 # In columns: a Hangul character takes two.
+FIRST_WIDE = "\u1100"
 NARROWEST, WIDEST = 40, 160
 NEAR = 0.8
 MOSTLY = 0.6
@@ -185,7 +186,8 @@ def _goes_on(text: str, lines: Sequence[_Line], index: int) -> bool:
 
 
 def _columns(line: str) -> int:
-    return sum(2 if char >= "\u1100" else 1 for char in line.rstrip())
+    line = line.rstrip()
+    return len(line) + sum(map(FIRST_WIDE.__le__, line))
 
 
 # Markdown: only what decides where paragraphs, headings and cells are; marks inside a line stay.

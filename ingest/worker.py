@@ -436,7 +436,7 @@ def main(arguments: Sequence[str], make_parser: Callable[[ParseOptions], Parser]
     # What every child needs (line breaks need Kiwi, whatever the analyser) is loaded once, before the
     # fork: it shares the memory, and is not on the clock of each child's first file.
     load_kiwi()
-    for library in ("langchain_text_splitters", "pypdf", "pypdfium2"):
+    for library in ("langchain_text_splitters", "pypdf", "pypdfium2", "lxml.etree", "docx"):
         importlib.import_module(library)
     parent = socket.socket(fileno=int(descriptor))
     _Helper(parser, options.limits, parent, Path(folder)).run(int(size))

@@ -1,6 +1,7 @@
 """Chunks tile the document, stay in their limit and end between words."""
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -8,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.chunking import ChunkingConfig, pages_of_span, split
-from ingest.document import Document, Page
+from ingest.document import Document, Page, Table
+from ingest.normalise import Line, Normalised
 from ingest.outline import find_headings
 
 ALPHABET = '가나다각힣ㄱㅏ國①Ａ😀제12조장.?!。)"” \t\n\n\u3000()□'
@@ -20,7 +22,13 @@ def document(text: str, cuts: tuple[int, ...] = ()) -> Document:
         Page(number, str(number), start, end, True)
         for number, (start, end) in enumerate(pairwise([0, *ends]), start=1)
     )
-    return Document("0123456789abcdef", "제목", text, pages, find_headings(text, pages, []))
+    lines, start = [], 0
+    for line in text.split("\n"):
+        if line:
+            lines.append(Line(start, start + len(line), 0, "text", True, -1, 0, 0.0))
+        start += len(line) + 1
+    headings = find_headings(Normalised(text, pages, tuple(lines), ()), [])
+    return Document("0123456789abcdef", "제목", text, pages, headings)
 
 
 def pairs(text: str) -> int:
@@ -92,6 +100,30 @@ def test_chunks_begin_at_articles_and_carry_their_breadcrumb():
     chunks = split(document("제1장 총칙\n" + "".join(articles)), ChunkingConfig(60), len)
     assert [chunk.text.startswith("제") for chunk in chunks] == [True] * len(chunks)
     assert chunks[-1].context == "제1장 총칙 > 제5조(제목5)"
+
+
+def test_every_article_begins_a_chunk_with_the_headings_above_it():
+    text = "머리말이다.\n제1장 총칙\n제1절 통칙\n제1조(목적) 짧다.\n제2조(정의) 짧다.\n"
+    chunks = split(document(text), ChunkingConfig(400), len)
+    assert [chunk.text.split("\n")[0] for chunk in chunks] == ["머리말이다.", "제1장 총칙", "제2조(정의) 짧다."]
+    assert chunks[1].context == "제1장 총칙 > 제1절 통칙 > 제1조(목적)"
+
+
+def test_a_contents_page_is_a_chunk_by_itself():
+    whole = document("앞\n제1조(목적)\n제2조(정의)\n뒤\n")
+    start, end = whole.text.index("제1조"), whole.text.index("뒤")
+    chunks = split(replace(whole, headings=(), contents=((start, end),)), ChunkingConfig(400), len)
+    assert [(chunk.kind, chunk.start) for chunk in chunks] == [("text", 0), ("contents", start), ("text", end)]
+
+
+def test_a_chunk_inside_a_table_carries_its_unit_and_columns():
+    rows = "".join(f"항목{number} | {number},000\n" for number in range(10, 40))
+    text = "구분 | 금액\n" + rows
+    table = Table(0, len(text), text.index("항목"), "(단위: 천원)", "구분 | 금액")
+    chunks = split(replace(document(text), tables=(table,)), ChunkingConfig(100), len)
+    assert len(chunks) > 3 and {chunk.kind for chunk in chunks} == {"table"}
+    assert [chunk.context for chunk in chunks] == ["(단위: 천원)"] + ["(단위: 천원) > 구분 | 금액"] * (len(chunks) - 1)
+    assert all(chunk.text.endswith("\n") and chunk.text.startswith(("구분", "항목")) for chunk in chunks)
 
 
 def test_a_word_over_the_limit_is_cut_and_only_that_word():

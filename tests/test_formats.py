@@ -166,6 +166,14 @@ def test_a_text_box_is_read_and_a_picture_only_seen():
     assert [page.drawn for page in raw.pages] == [True, True, False]
 
 
+def test_of_two_versions_of_an_object_one_is_read():
+    box = f"<hp:rect><hp:drawText>{hwp.sublist(hwp.paragraph('글상자'))}</hp:drawText></hp:rect>"
+    both = f"<hp:switch><hp:case>{box}</hp:case><hp:default>{box}</hp:default></hp:switch>"
+    assert texts(read(hwp.hwpx(hwp.paragraph(hwp.run(both))))) == ["글상자"]
+    shown = '<hp:compose composeText="인"/><hp:equation><hp:script>a over b</hp:script></hp:equation>'
+    assert texts(read(hwp.hwpx(hwp.paragraph("㉠", hwp.run(shown))))) == ["㉠인a over b"]
+
+
 def test_text_that_nobody_sees_is_in_no_line():
     def written(content: str, shape: int) -> str:
         return hwp.run(hwp.text(content), shape)
@@ -274,7 +282,10 @@ def test_docx_hidden_deleted_and_boxed_text():
         paragraph._p.append(parse_xml(f"<w:del {names}><w:r><w:delText>지운</w:delText></w:r></w:del>"))
         paragraph._p.append(parse_xml(f"<w:ins {names}><w:r><w:t>넣은</w:t></w:r></w:ins>"))
         box = f"<w:txbxContent {names}><w:p><w:r><w:t>글상자</w:t></w:r></w:p></w:txbxContent>"
-        paragraph._p.append(parse_xml(f"<w:r {names}><w:pict>{box}</w:pict></w:r>"))
+        mc = 'xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"'
+        versions = f"<mc:Choice><w:drawing>{box}</w:drawing></mc:Choice><mc:Fallback><w:pict>{box}</w:pict></mc:Fallback>"
+        both = f"<mc:AlternateContent>{versions}</mc:AlternateContent>"
+        paragraph._p.append(parse_xml(f"<w:r {names} {mc}>{both}</w:r>"))
         control = f"<w:sdt {names}><w:sdtContent><w:p><w:r><w:t>목차</w:t></w:r></w:p></w:sdtContent></w:sdt>"
         document.element.body.insert(1, parse_xml(control))
 

@@ -7,12 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.normalise import clean_line, is_garbled, normalise
-from ingest.pdf import RawPage
+from ingest.clean import DOTS, LEFT_OUT, SHOWN, clean_span
+from ingest.normalise import Normalised, normalise
+from ingest.raw import RawFile, RawLine, RawPage
+from ingest.sourcemap import raw_spans, unpack
+from tests.raw_files import raw_file
 
 ALPHABET = (
     "가각힣각ㄱㅏ國Aa1½①㎡Ａ％😀é\u0301.,()「」□-\u00a0\u3000 \t\x00\x01\x85\u200b\ufeff\ud800\ue000\r\n"
 )
+# Text of one page, in lines.
 LINES = st.lists(st.text(ALPHABET, max_size=30), max_size=8).map("\r\n".join)
 
 # Sentences without numbers: what is compared is only where the words end.
@@ -52,8 +56,8 @@ ITEMS = (
 )
 
 
-def page(text: str, number: int = 1, objects: int = 1) -> RawPage:
-    return RawPage(number, str(number), text, objects)
+def text_of(*texts: str) -> str:
+    return normalise(raw_file(*texts)).text
 
 
 def wrap(text: str, width: int) -> list[str]:
@@ -68,40 +72,97 @@ def wrap(text: str, width: int) -> list[str]:
 @given(st.lists(LINES, max_size=6))
 @settings(max_examples=150, deadline=None)
 def test_pages_tile_the_text(texts):
-    text, pages = normalise([page(raw, number) for number, raw in enumerate(texts, start=1)])
+    normalised = normalise(raw_file(*texts))
+    pages = normalised.pages
     assert [p.number for p in pages] == list(range(1, len(texts) + 1))
     assert [p.start for p in pages] == [0, *(p.end for p in pages)][: len(pages)]
-    assert (pages[-1].end if pages else 0) == len(text)
+    assert (pages[-1].end if pages else 0) == len(normalised.text)
 
 
 @given(st.lists(LINES, max_size=4))
 @settings(max_examples=150, deadline=None)
 def test_text_is_composed_printable_and_single_spaced(texts):
-    text, _ = normalise([page(raw) for raw in texts])
+    text = text_of(*texts)
     assert unicodedata.is_normalized("NFC", text)
     assert not any(unicodedata.category(char) in ("Cc", "Cs") for char in text.replace("\n", ""))
     assert not re.search(r"[^\S \n]|  |\n\n| \n|\n |^ ", text)
     text.encode()
 
 
+def assert_leads_back(raw: RawFile, normalised: Normalised) -> int:
+    """Every kept character is its raw character, but for what clean.py declares; returns how many."""
+    kept = 0
+    for page, raw_page in zip(normalised.pages, raw.pages, strict=True):
+        text = normalised.text[page.start : page.end]
+        end = 0
+        for run in unpack(page.source):
+            assert run.start >= end and run.length > 0
+            end = run.start + run.length
+            for offset in range(run.length):
+                char, source = text[run.start + offset], raw_page.text[run.raw + offset]
+                same = char == source or (char == " " and (source.isspace() or ord(source) < 0xA1))
+                if not same:
+                    cluster = raw_page.text[run.raw + offset : run.raw + offset + 8]
+                    shown = unicodedata.normalize("NFC", cluster.translate(SHOWN))
+                    same = shown.startswith(char) or char == "\ufffd" or char in unicodedata.normalize("NFC", cluster)
+                assert same, (char, source)
+                kept += 1
+        assert end <= len(text)
+    return kept
+
+
+@given(st.lists(LINES, max_size=4))
+@settings(max_examples=200, deadline=None)
+def test_every_kept_character_leads_back_to_its_raw_character(texts):
+    raw = raw_file(*texts)
+    assert_leads_back(raw, normalise(raw))
+
+
+def test_only_joints_and_separators_are_inserted():
+    raw = raw_file("과제의 목적은 다음과 같고 그 내용은 매우 많고 다양하며\r\n중요하다.\r\n끝")
+    normalised = normalise(raw)
+    (page,) = normalised.pages
+    mapped = {at for run in unpack(page.source) for at in range(run.start, run.start + run.length)}
+    inserted = "".join(char for at, char in enumerate(normalised.text) if at not in mapped)
+    assert inserted.strip() == ""
+    start = normalised.text.index("다양하며")
+    assert raw_spans(normalised.pages, start, start + 8) == [
+        (0, (raw.pages[0].text.index("다양하며"), raw.pages[0].text.index("다양하며") + 4)),
+        (0, (raw.pages[0].text.index("중요하"), raw.pages[0].text.index("중요하") + 3)),
+    ]
+
+
 @given(LINES)
 @settings(max_examples=100, deadline=None)
-def test_no_letter_of_a_readable_page_is_lost(raw):
+def test_no_letter_is_lost(raw):
     def letters(text: str) -> str:
-        return "".join(char for char in unicodedata.normalize("NFC", text) if char.isalpha())
+        shown = LEFT_OUT.sub("", text).translate(SHOWN)
+        return "".join(char for char in unicodedata.normalize("NFC", shown) if char.isalpha())
 
-    lines = re.split(r"\r\n|\r|\n", raw)
-    text, (only,) = normalise([page(raw)])
-    if only.readable:
-        assert letters(text) == "".join(letters(clean_line(line)) for line in lines)
+    lines = re.split(r"[\r\n]+", raw)
+    assert letters(text_of(raw)) == "".join(letters(line) for line in lines)
+
+
+def test_cells_are_set_apart_and_wrapped_ones_joined():
+    text = "구 분\r\n금액\r\n과학기술정보통신\r\n부\r\n1,234"
+    spans = [(m.start(), m.end()) for m in re.finditer(r"[^\r\n]+", text)]
+    lines = (
+        RawLine(0, ((spans[0],), (spans[1],)), wrapped=False, table=0, header=True),
+        RawLine(0, ((spans[2], spans[3]), (), (spans[4],)), wrapped=False, table=0),
+    )
+    raw = RawFile("제목", (RawPage(1, "1", text),), lines)
+    normalised = normalise(raw)
+    assert normalised.text == "구 분 | 금액\n과학기술정보통신부 | | 1,234\n"
+    assert [line.kind for line in normalised.lines] == ["header", "row"]
+    assert_leads_back(raw, normalised)
 
 
 def test_running_heads_and_page_numbers_go_and_the_rest_stays():
     pages = [
-        page("\r\n".join(["개인정보 보호 지침", *wrap(f"{sentence}.", 30), f"- {number} -"]), number)
+        "\r\n".join(["개인정보 보호 지침", *wrap(f"{sentence}.", 30), f"- {number} -"])
         for number, sentence in enumerate(SENTENCES, start=1)
     ]
-    text, _ = normalise(pages)
+    text = text_of(*pages)
     assert "보호 지침" not in text
     assert not re.search(r"\d", text)
     assert text.count("다.") == len(SENTENCES)
@@ -112,13 +173,14 @@ def test_a_line_that_repeats_in_the_middle_of_pages_stays():
         f"{word} 사항을 정하여 담당 부서에 알리고 그 결과를 기록한다."
         for word in ("필요한", "중요한", "세부", "기타")
     ]
-    pages = [page("\r\n".join([*filler[:2], f"{n}번 표 해당 없음", *filler[2:]]), n) for n in range(1, 6)]
-    assert normalise([*pages])[0].count("해당 없음") == 5
+    pages = ["\r\n".join([*filler, f"{n}번 표 해당 없음", *filler]) for n in range(1, 6)]
+    assert text_of(*pages).count("해당 없음") == 5
 
 
 def test_a_paragraph_over_a_page_break_is_joined():
     lines = wrap(SENTENCES[0] + ".", 24)
-    text, (first, second) = normalise([page("\r\n".join(lines[:2])), page("\r\n".join(lines[2:]), 2)])
+    normalised = normalise(raw_file("\r\n".join(lines[:2]), "\r\n".join(lines[2:])))
+    text, (first, second) = normalised.text, normalised.pages
     assert text.replace(" ", "") == SENTENCES[0].replace(" ", "") + ".\n"
     assert text[first.end - 1] != "\n" and second.start == first.end
 
@@ -126,12 +188,12 @@ def test_a_paragraph_over_a_page_break_is_joined():
 @pytest.mark.parametrize("item", ITEMS)
 def test_an_item_is_never_joined_to_the_line_before(item):
     full = wrap(SENTENCES[1], 30)[:2]
-    text, _ = normalise([page("\r\n".join([*full, item, *full]))])
+    text = text_of("\r\n".join([*full, item, *full]))
     assert f"\n{item}" in text
 
 
 def test_a_short_line_ends_its_paragraph():
-    text, _ = normalise([page("\r\n".join([*wrap(SENTENCES[0], 40), "끝.", *wrap(SENTENCES[1], 40)]))])
+    text = text_of("\r\n".join([*wrap(SENTENCES[0], 40), "끝.", *wrap(SENTENCES[1], 40)]))
     assert "\n" + SENTENCES[1][:20] in text
 
 
@@ -141,7 +203,7 @@ def test_the_spaces_a_file_keeps_at_its_line_ends_decide():
         "보관하여야 하며 필요하면 관계 기관에 자료를 제",
         "출하게 할 수 있고 그 비용은 ",
     ]
-    text, _ = normalise([page("\r\n".join([*lines, *lines, "끝"]))])
+    text = text_of("\r\n".join([*lines, *lines, "끝"]))
     assert "기록을 보관하여야" in text and "자료를 제출하게" in text
 
 
@@ -150,7 +212,7 @@ def test_breaks_inside_and_between_words_are_told_apart(width):
     breaks = right = 0
     for sentence in SENTENCES:
         lines = wrap(sentence, width)
-        text, _ = normalise([page("\r\n".join(lines))])
+        text = text_of("\r\n".join(lines))
         words, at = sentence.split(), 0
         found = text.split()
         ends = {sum(map(len, found[: i + 1])) for i in range(len(found))}
@@ -174,19 +236,36 @@ def test_breaks_inside_and_between_words_are_told_apart(width):
     ],
 )
 def test_a_line_is_cleaned(raw, clean):
-    assert clean_line(raw) == clean
+    assert clean_span(raw, 0, len(raw))[0] == clean
 
 
-def test_a_page_of_private_characters_is_unreadable():
-    garbled = page("\ue000\ue001\ue002\ue003 가나\r\n\ue004\ue005", 1)
-    text, (bad, good, empty, scan) = normalise(
-        [garbled, page("읽을 수 있는 쪽입니다.", 2), page("", 3, 0), page("", 4, 2)]
+def test_leader_dots_are_one_mark_and_letter_spacing_goes():
+    assert text_of("제1장 총칙 ······················ 3\r\n재 무 상 태 표\r\n제5장 보 칙\r\n가 나") == (
+        "제1장 총칙 … 3\n재무상태표\n제5장 보칙\n가 나\n"
     )
-    assert text == "읽을 수 있는 쪽입니다.\n"
-    assert [p.readable for p in (bad, good, empty, scan)] == [False, True, True, False]
+    assert DOTS.search("1.5") is None
 
 
-def test_a_few_private_characters_do_not_make_a_page_garbled():
-    assert not is_garbled("\ue000 이 항목은 담당자가 확인합니다")
-    assert is_garbled("\ufffd\ufffd\ufffd가")
-    assert not is_garbled("")
+def test_the_characters_of_symbol_and_equation_fonts_are_those_they_show():
+    assert text_of("\uf06d 사업 개요\r\n\ue000 \ue047 \ue034") == "❍ 사업 개요\nA = 1\n"
+
+
+def test_a_page_without_text_is_unreadable_if_anything_is_drawn_on_it():
+    assert [p.readable for p in normalise(raw_file("글이 있다", "")).pages] == [True, False]
+    assert [p.readable for p in normalise(raw_file("글이 있다", "", drawn=False)).pages] == [True, True]
+
+
+def test_a_contents_page_is_known_by_leaders_by_bare_titles_and_by_its_name():
+    leaders = "\r\n".join(["목차", *(f"{n}. 사업 개요 {n} ······ {n}" for n in range(1, 7))])
+    bare = "\r\n".join(f"제{n}조(적용범위)" for n in range(1, 7))
+    named = "\r\n".join(["목 차", *(f"{n}. 사업 개요 {n * 3}" for n in range(1, 7))])
+    body = "제1조(목적) 이 규정은 목적을 정한다.\r\n1. 사업 개요\r\n사업을 한다."
+    for contents in (leaders, bare, named):
+        lines = normalise(raw_file(contents, body)).lines
+        assert all(line.kind == "contents" for line in lines if line.page == 0)
+        assert all(line.kind == "text" for line in lines if line.page == 1)
+
+
+def test_titles_above_their_text_are_no_contents():
+    articles = "\r\n".join(f"제{n}조(적용범위)\r\n이 조는 {n}번을 정한다." for n in range(1, 7))
+    assert all(line.kind == "text" for line in normalise(raw_file(articles)).lines)

@@ -8,13 +8,14 @@ from pypdf import PdfReader, PdfWriter
 from pypdf.constants import PageLabelStyle
 
 from ingest.errors import UnreadableFile
-from ingest.pdf import OutlineEntry, RawPdf, read_pdf
+from ingest.pdf import read_pdf
+from ingest.raw import OutlineEntry, RawFile
 from tests.pdfs import make_pdf
 
 PAGES = [["제1장 총칙", "이 규정은 목적을 정한다."], ["제2장 위원회", "위원회는 아홉 명으로 구성한다."], []]
 
 
-def read(data: bytes, *passwords: str, name: str = "규정.pdf", max_pages: int = 100) -> RawPdf:
+def read(data: bytes, *passwords: str, name: str = "규정.pdf", max_pages: int = 100) -> RawFile:
     return read_pdf(Path(name), data, passwords, max_pages)
 
 
@@ -41,8 +42,9 @@ def test_text_comes_out_page_by_page_as_it_went_in():
     raw = read(make_pdf(PAGES))
     assert [page.number for page in raw.pages] == [1, 2, 3]
     assert [page.text.split("\r\n") for page in raw.pages[:2]] == PAGES[:2]
-    assert (raw.pages[2].text, raw.pages[2].objects) == ("", 0)
-    assert raw.pages[0].objects > 0
+    assert (raw.pages[2].text, raw.pages[2].drawn) == ("", False)
+    shown = [raw.pages[line.page].text[a:b] for line in raw.lines for cell in line.cells for a, b in cell]
+    assert shown == PAGES[0] + PAGES[1]
 
 
 def test_bookmarks_are_read_with_their_pages():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ingest.document import Chunk, ChunkKind
 from ingest.errors import ReaderEnded, UnreadableFile
 from ingest.ocr import Tesseract
 from ingest.worker import IngestConfig, Parsed, ParseOptions, Parser, WorkerPool, searched_text
@@ -233,9 +234,13 @@ def test_the_fingerprint_changes_with_all_that_changes_chunks_and_with_nothing_e
 
 
 def test_the_searched_text_has_each_name_once():
-    assert searched_text("규정", "규정 > 제1장", "본문") == "규정 > 제1장\n본문"
-    assert searched_text("규정", "제1장", "본문") == "규정\n제1장\n본문"
-    assert searched_text("규정", "", "본문") == "규정\n본문"
+    def chunk(context: str, kind: ChunkKind = "text") -> Chunk:
+        return Chunk("가:0-2", "가", 0, 2, "본문", context, 1, 1, 2, kind)
+
+    assert searched_text("규정", chunk("규정 > 제1장")) == "규정 > 제1장\n본문"
+    assert searched_text("규정", chunk("제1장")) == "규정\n제1장\n본문"
+    assert searched_text("규정", chunk("")) == "규정\n본문"
+    assert searched_text("규정", chunk("제1장", "contents")) == ""
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def show(report: FuzzReport) -> None:
     sums = [sum(row[code] for row in report.outcomes.values()) for code in codes]
     print_row("all", sums, sum(sums))
     print(
-        f"{report.seconds:.0f} s, {len(report.broken)} laws broken, {len(report.garbled)} garbled pages unnoticed"
+        f"{report.seconds:.0f} s, {len(report.broken)} laws broken, {len(report.garbled)} files garbled unnoticed"
     )
     for title, found in (("BROKEN", report.broken), ("garbled", report.garbled)):
         for item in found:

@@ -142,12 +142,13 @@ def _written(
 def _judge(
     result: Parsed | UnreadableFile, case: Case, whole: dict[int, str], known: set[str]
 ) -> tuple[list[str], list[str]]:
-    """The laws that `result` breaks, and its garbled pages."""
+    """The laws that `result` breaks, and how many of its pages are garbled, if any."""
     if isinstance(result, UnreadableFile):
         line = result.say("ko")
         return ([] if line and "\n" not in line else [f"no message: {line!r}"]), []
     pages = garbled_pages(result.document, whole, known) if whole else []
-    return list(violations(result)), [f"page {number}: {text!r}" for number, text in pages[:3]]
+    first = [f"{len(pages)} pages, first {number}: {text!r}" for number, text in pages[:1]]
+    return list(violations(result)), first
 
 
 def _broken(case: Case, what: str) -> Broken:
