@@ -56,6 +56,8 @@ class IngestReport:
     seconds: float = 0.0
     failures: list[Failure] = field(default_factory=list)
     unreadable_pages: dict[str, list[int]] = field(default_factory=dict)  # by path
+    ocr_pages: dict[str, dict[int, float]] = field(default_factory=dict)  # by path: page → confidence
+    sections: set[str] = field(default_factory=set)  # paths in `unreadable_pages` whose pages are sections
     ocr_missing: bool = False  # asked for, but no Tesseract that reads Korean is installed
 
 
@@ -293,6 +295,10 @@ class _Run:
         self._report.chunks += len(parsed.chunks)
         if document.unreadable_pages:
             self._report.unreadable_pages[parsed.path] = document.unreadable_pages
+            if document.unit == "section":
+                self._report.sections.add(parsed.path)
+        if document.ocr_pages:
+            self._report.ocr_pages[parsed.path] = document.ocr_pages
 
     def _embed(self, parsed: Parsed):
         import numpy as np

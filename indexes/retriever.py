@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from indexes.errors import IndexDamaged, IndexMismatch, IndexNotFound
 from indexes.fusion import fuse_scores
 from indexes.store import Manifest, Store, StoredDocument, find_document, nfc
 from ingest.chunking import pages_of_span
-from ingest.document import Chunk
+from ingest.document import Chunk, Page
 from ingest.korean import Analyser
 
 Mode = Literal["hybrid", "lexical", "dense"]
@@ -55,6 +55,14 @@ class Passage:
     chunk: Chunk
     score: float
     rank: int
+
+
+class Place(NamedTuple):
+    """Where a span of a document stands; `ocr`: the lowest confidence of its pages read by OCR, else None."""
+
+    first_page: int
+    last_page: int
+    ocr: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,9 +198,16 @@ class Retriever:
         """The document with that id."""
         return self._by_id[document_id]
 
-    def pages_of(self, document_id: str, start: int, end: int) -> tuple[int, int]:
-        """Numbers of the first and last page of the non-empty span [start, end) of a document."""
-        return pages_of_span(self._pages(document_id), start, end)
+    def pages(self, document_id: str) -> list[Page]:
+        """The pages of the document with that id."""
+        return self._pages(document_id)
+
+    def place_of(self, document_id: str, start: int, end: int) -> Place:
+        """The pages of the non-empty span [start, end) of a document."""
+        pages = self._pages(document_id)
+        first, last = pages_of_span(pages, start, end)
+        confidence = min(page.confidence for page in pages[first - 1 : last])
+        return Place(first, last, confidence if confidence < 1 else None)
 
 
 def key_ranges(documents: Sequence[StoredDocument]) -> dense.KeyRanges:

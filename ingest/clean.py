@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from ingest.document import CELL_SEPARATOR
 from ingest.legible import EQUATION
 from ingest.raw import RawLine, RawPage
 from ingest.sourcemap import Run
 
-CELL_SEPARATOR = " | "
 # No blank but single spaces, nothing that is left out, no dots, nothing that NFC could touch.
 PLAIN = re.compile(r"(?:[!-~가-힣·ㆍ○●□■◦△▲▶※→①-⑳“”‘’「」『』〈〉《》【】〔〕…–—~％㎡㎥Ⅰ-Ⅻ㈜]| (?! ))*")
 DOTTED = re.compile(r"[.·‥․ㆍ⋯…]\s?[.·‥․ㆍ⋯…]")

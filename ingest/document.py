@@ -12,6 +12,9 @@ from ingest.raw import Engine, Unit
 # "contents": entries of a contents page; stored and shown, but not searched.
 ChunkKind = Literal["text", "table", "contents"]
 
+# Between the cells of a row of a table, which is one line of the text. Inserted: it stands on no page.
+CELL_SEPARATOR = " | "
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -81,6 +84,11 @@ class Document:
     def unreadable_pages(self) -> list[int]:
         """Numbers of the pages whose content nobody could read."""
         return [page.number for page in self.pages if not page.readable]
+
+    @property
+    def ocr_pages(self) -> dict[int, float]:
+        """Numbers of the pages that OCR read, each with its confidence."""
+        return {page.number: page.confidence for page in self.pages if page.confidence < 1}
 
 
 @dataclass(frozen=True, slots=True)

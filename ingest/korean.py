@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Protocol
 
+from ingest.document import CELL_SEPARATOR
 from ingest.errors import MissingDependency
 
 # Kiwi's tags that carry content: nouns, numbers, verbs, adjectives, roots, foreign words, Hanja.
@@ -34,14 +35,22 @@ SENTENCE_END = re.compile(
     re.MULTILINE,
 )
 
+# A row of a table is one sentence, whatever its cells hold: cut, it would lose its name. One longer
+# than this is cut all the same.
+LONGEST_ROW = 600
+
 
 def sentence_spans(text: str) -> list[tuple[int, int]]:
     """Spans of the sentences of `text`, which they tile; trailing blanks belong to the sentence before.
 
     A sentence that ends at a line break, such as a list item or a row, counts as one.
     """
-    spans, start = [], 0
+    spans, start, row_end = [], 0, -1
     for match in SENTENCE_END.finditer(text):
+        if match.start() > row_end and "\n" not in match[0]:
+            row_end = _row_end(text, match.start())
+        if match.end() < row_end:
+            continue
         if match.end() > start and text[start : match.end()].strip():
             spans.append((start, match.end()))
             start = match.end()
@@ -51,6 +60,14 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
         else:
             spans[-1] = (spans[-1][0], len(text))
     return spans
+
+
+def _row_end(text: str, position: int) -> int:
+    """Where the row at `position` of `text` ends; `position` where the line there is no row."""
+    low, high = max(0, position - LONGEST_ROW), position + LONGEST_ROW
+    start, end = max(low, text.rfind("\n", low, position) + 1), text.find("\n", position, high)
+    end = min(high, len(text)) if end < 0 else end
+    return end if end - start <= LONGEST_ROW and CELL_SEPARATOR in text[start:end] else position
 
 
 def bigrams(text: str) -> list[str]:

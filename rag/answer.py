@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from ingest.raw import Unit
+
 Support = Literal["supported", "partial", "unsupported", "uncited"]
 
 
@@ -10,7 +12,8 @@ Support = Literal["supported", "partial", "unsupported", "uncited"]
 class PackedPassage:
     """What the model saw under `marker`: `text == document.text[start:end]`, whole sentences.
 
-    May join chunks that touch. `score` is the retriever's, of the best chunk in it.
+    May join chunks that touch. `score` is the retriever's, of the best chunk in it. `unit`: what its
+    pages are. `ocr`: the lowest confidence of those that OCR read; None where it read none of them.
     """
 
     marker: int
@@ -25,6 +28,13 @@ class PackedPassage:
     text: str
     tokens: int
     score: float
+    unit: Unit = "page"
+    ocr: float | None = None
+
+
+def percent(confidence: float) -> str:
+    """A confidence of OCR for people; never 100 %, which it is not."""
+    return f"{min(confidence, 0.99):.0%}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +68,11 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """Why one sentence may stand: `quote == document.text[start:end]`, looked up, never generated."""
+    """Why one sentence may stand: `quote == document.text[start:end]`, looked up, never generated.
+
+    `columns`: where the quote is a row of a table, its unit and the names of its columns, else empty.
+    `unit` and `ocr` are as in `PackedPassage`, of the quote's own pages.
+    """
 
     sentence: int  # index into Answer.sentences
     marker: int
@@ -71,6 +85,9 @@ class Citation:
     end: int
     quote: str
     support: Support
+    columns: str = ""
+    unit: Unit = "page"
+    ocr: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +97,7 @@ class UnreadablePages:
     document_id: str
     path: str
     pages: tuple[int, ...]
+    unit: Unit = "page"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,13 @@
 
 import collections.abc
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
 from indexes.retriever import Filter, Retriever
-from rag.answer import Answer, PackedPassage, UnreadablePages
+from rag.answer import Answer, Citation, UnreadablePages, percent
 from rag.citations import abstains, resolve
 from rag.config import Config
 from rag.errors import EmptyQuestion
@@ -66,7 +66,7 @@ def _prompts(stages: Stages, questions: Sequence[str], allowed: Filter) -> list[
     pack_for = partial(
         pack,
         find=stages.retriever.find,
-        pages_of=stages.retriever.pages_of,
+        place_of=stages.retriever.place_of,
         tokenizer=stages.tokenizer,
         window=generation.window,
         reserved_output=generation.reserved_output + stages.generator.margin,
@@ -81,21 +81,22 @@ def _sampling(stages: Stages) -> Sampling:
 
 
 def _answer(stages: Stages, prompt: Prompt, completion: Completion, started: float) -> Answer:
-    resolved = resolve(completion.text, prompt.passages, stages.retriever.pages_of)
+    resolved = resolve(completion.text, prompt.passages, stages.retriever.place_of)
     abstained = abstains(resolved.text)
-    warnings = _warnings(stages, completion, resolved.dropped)
+    citations = () if abstained else resolved.citations
+    warnings = _ocr_warnings(citations) + _warnings(stages, completion, resolved.dropped)
     return Answer(
         question=prompt.question,
         text=ABSTENTION if abstained else resolved.text,
         abstained=abstained,
         sentences=() if abstained else resolved.sentences,
-        citations=() if abstained else resolved.citations,
+        citations=citations,
         passages=prompt.passages,
         budget=prompt.budget,
         generator=stages.generator.name,
         tokenizer=stages.tokenizer.name,
         warnings=tuple(warnings),
-        unreadable_pages=_unreadable(stages.retriever, prompt.passages),
+        unreadable_pages=unreadable_pages(stages.retriever, (p.document_id for p in prompt.passages)),
         seconds=time.monotonic() - started,
     )
 
@@ -116,10 +117,25 @@ def _warnings(stages: Stages, completion: Completion, dropped: int) -> list[str]
     return warnings
 
 
-def _unreadable(retriever: Retriever, passages: Sequence[PackedPassage]) -> tuple[UnreadablePages, ...]:
-    documents = {p.document_id: retriever.find(p.document_id) for p in passages}
-    pages = retriever.store.unreadable_pages(documents.values())
-    return tuple(
-        UnreadablePages(document_id, documents[document_id].path, tuple(numbers))
-        for document_id, numbers in pages.items()
-    )
+def _ocr_warnings(citations: Sequence[Citation]) -> list[str]:
+    """At most one: which markers point at text from OCR, and how sure that is."""
+    doubtful = {citation.marker for citation in citations if citation.ocr is not None}
+    if not doubtful:
+        return []
+    markers = sorted(doubtful)
+    lowest = percent(min(citation.ocr for citation in citations if citation.ocr is not None))
+    particle = "은" if markers[-1] % 10 in (0, 1, 3, 6, 7, 8) else "는"  # by how the number is read
+    sure = f"신뢰도 {lowest}" if len(markers) == 1 else f"가장 낮은 신뢰도 {lowest}"
+    named = "".join(f"[{marker}]" for marker in markers)
+    return [f"{named}{particle} 스캔한 쪽을 OCR로 읽은 글입니다({sure}). 숫자는 원문에서 확인하세요."]
+
+
+def unreadable_pages(retriever: Retriever, document_ids: Iterable[str]) -> tuple[UnreadablePages, ...]:
+    """Of the documents with these ids, those with pages that nobody could read, each once."""
+    found = []
+    for document_id in dict.fromkeys(document_ids):
+        numbers = tuple(page.number for page in retriever.pages(document_id) if not page.readable)
+        if numbers:
+            document = retriever.find(document_id)
+            found.append(UnreadablePages(document_id, document.path, numbers, document.unit))
+    return tuple(found)

@@ -1,10 +1,13 @@
 """Generated text with markers → sentences, and citations with the exact words of the document."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from indexes.retriever import Place
+from ingest.document import CELL_SEPARATOR
 from ingest.korean import sentence_spans
+from ingest.outline import UNIT
 from rag.answer import Citation, PackedPassage, Sentence, Support
 from rag.prompts import ABSTENTION, MARKER
 from rag.support import best_span, strongest, verdict
@@ -12,6 +15,8 @@ from rag.support import best_span, strongest, verdict
 # Markers as `clean_markers` writes them; [2024] is no marker but somebody's text.
 CLEAN = r"\[(\d{1,3})\]"
 MARKERS_BEFORE = re.compile(rf"(?:\s*{CLEAN})+")
+# A cell of a row that tells something, and of no row that names the columns; 2024 may name one.
+FIGURE = re.compile(r"(?!20\d\d$)[\d.,%()△▲+\-–−]+")
 # A marker that the output limit cut, at the end of the text.
 CUT_MARKER = re.compile(r"\s*[\[［][\d\s,]*$")
 
@@ -29,19 +34,19 @@ class Resolved:
 def resolve(
     generated: str,
     passages: Sequence[PackedPassage],
-    pages_of: Callable[[str, int, int], tuple[int, int]],
+    place_of: Callable[[str, int, int], Place],
 ) -> Resolved:
     """Turn the markers in `generated` into citations of `passages`; others are dropped and counted.
 
     Args:
-        pages_of: first and last page of the span of a document, by its id.
+        place_of: the pages of a span of a document, by its id.
     """
     by_marker = {passage.marker: passage for passage in passages}
     text, dropped = clean_markers(generated, by_marker.keys())
     sentences, citations = [], []
     for start, end, markers in _cited_spans(text):
         claim = MARKER.sub("", text[start:end])
-        made = [_cite(len(sentences), claim, by_marker[marker], pages_of) for marker in markers]
+        made = [_cite(len(sentences), claim, by_marker[marker], place_of) for marker in markers]
         support: Support = strongest(citation.support for citation in made)
         sentences.append(Sentence(text[start:end], start, end, markers, support))
         citations += made
@@ -54,7 +59,7 @@ def abstains(text: str) -> bool:
     return said in ("", re.sub(r"[\s.]", "", ABSTENTION))
 
 
-def clean_markers(generated: str, known: Sequence[int]) -> tuple[str, int]:
+def clean_markers(generated: str, known: Collection[int]) -> tuple[str, int]:
     """`generated` with every marker written [n], unknown ones gone, and how many those were."""
     dropped = 0
 
@@ -99,11 +104,13 @@ def _cite(
     sentence: int,
     claim: str,
     passage: PackedPassage,
-    pages_of: Callable[[str, int, int], tuple[int, int]],
+    place_of: Callable[[str, int, int], Place],
 ) -> Citation:
     start, end = best_span(claim, passage.text)
     quote = passage.text[start:end]
+    columns = columns_of(passage, start) if CELL_SEPARATOR in quote else ""
     start, end = passage.start + start, passage.start + end
+    place = place_of(passage.document_id, start, end)
     around = f"{passage.title}\n{passage.context}"
     return Citation(
         sentence,
@@ -111,9 +118,41 @@ def _cite(
         passage.document_id,
         passage.path,
         passage.title,
-        *pages_of(passage.document_id, start, end),
+        place.first_page,
+        place.last_page,
         start,
         end,
         quote,
-        verdict(claim, quote, around),
+        verdict(claim, quote, around, columns),
+        columns,
+        passage.unit,
+        place.ocr,
     )
+
+
+def columns_of(passage: PackedPassage, start: int) -> str:
+    """What says how to read the row at `passage.text[start:]`: unit and names of the columns.
+
+    From the passage's context, which ends with them where its table began in another chunk; what is
+    missing there stands above the row. Empty where no line looks like it.
+    """
+    parts = passage.context.split(" > ")
+    unit = next((part for part in reversed(parts) if UNIT.fullmatch(part)), "")
+    names = next((part for part in reversed(parts) if CELL_SEPARATOR in part), "")
+    above = passage.text[:start].split("\n")
+    above.pop()  # nothing, or the beginning of the row itself
+    first = None
+    while above and CELL_SEPARATOR in above[-1]:
+        first = above.pop()
+    if not names and first and names_columns(first):
+        names = first
+    if not unit and above and (found := UNIT.search(above[-1])):
+        unit = found[0].strip()
+    return " > ".join(filter(None, [unit, names]))
+
+
+def names_columns(row: str) -> bool:
+    """Whether `row`, the first of its table, looks like the names of the columns: few figures, few blanks."""
+    cells = [cell.strip(" |") for cell in row.split(CELL_SEPARATOR)]
+    figures = sum(not cell or FIGURE.fullmatch(cell) is not None for cell in cells)
+    return 2 * figures < len(cells)

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,8 +20,10 @@ from rich.text import Text
 
 from indexes.retriever import MODES, Filter, Passage
 from ingest.errors import PipelineError
+from ingest.raw import Unit
 from ingest.worker import Ocr, passwords_for
-from rag.answer import Answer
+from rag.answer import Answer, UnreadablePages, percent
+from rag.ask import unreadable_pages
 from rag.config import DEFAULT_FILE, TEMPLATES, Config, load_config
 from rag.doctor import examine
 from rag.errors import (
@@ -273,13 +275,24 @@ def ingest_warnings(report) -> list[str]:
         "apt-get install tesseract-ocr tesseract-ocr-script-hang, macOS brew install tesseract tesseract-lang. "
         "`tesseract --list-langs` must name Hangul or kor.",
     )
-    return [missing] * report.ocr_missing + [
-        say(
-            f"{path}: 읽을 수 없는 쪽 {page_list(pages)}",
-            f"{path}: pages that could not be read: {page_list(pages)}",
-        )
-        for path, pages in report.unreadable_pages.items()
-    ]
+    return (
+        [missing] * report.ocr_missing
+        + [
+            say(
+                f"{path}: OCR로 읽은 쪽 {page_list(pages)} (신뢰도 {confidence_range(pages.values())})",
+                f"{path}: pages read by OCR: {page_list(pages)} (confidence {confidence_range(pages.values())})",
+            )
+            for path, pages in report.ocr_pages.items()
+        ]
+        + [
+            say(
+                f"{path}: 읽을 수 없는 {'구역' if path in report.sections else '쪽'} {page_list(pages)}",
+                f"{path}: {'sections' if path in report.sections else 'pages'} that could not be read:"
+                f" {page_list(pages)}",
+            )
+            for path, pages in report.unreadable_pages.items()
+        ]
+    )
 
 
 def show_ingest(report) -> None:
@@ -362,6 +375,7 @@ def search(
 def search_json(
     pipeline: Pipeline, query: str, passages: Sequence[Passage], seconds: float
 ) -> dict[str, Any]:
+    retriever = pipeline.retriever
     return {
         "query": query,
         "passages": [
@@ -370,32 +384,49 @@ def search_json(
                 "score": passage.score,
                 "chunk_id": passage.chunk.id,
                 "document_id": passage.chunk.document_id,
-                "path": pipeline.retriever.find(passage.chunk.document_id).path,
-                "title": pipeline.retriever.find(passage.chunk.document_id).title,
+                "path": retriever.find(passage.chunk.document_id).path,
+                "title": retriever.find(passage.chunk.document_id).title,
                 "context": passage.chunk.context,
                 "first_page": passage.chunk.first_page,
                 "last_page": passage.chunk.last_page,
                 "start": passage.chunk.start,
                 "end": passage.chunk.end,
                 "text": passage.chunk.text,
+                "unit": retriever.find(passage.chunk.document_id).unit,
+                "ocr": ocr_of(pipeline, passage),
             }
             for passage in passages
         ],
+        "unreadable_pages": [asdict(pages) for pages in unreadable_among(pipeline, passages)],
         "seconds": round(seconds, 4),
     }
+
+
+def ocr_of(pipeline: Pipeline, passage: Passage) -> float | None:
+    """The lowest confidence of the passage's pages that OCR read."""
+    chunk = passage.chunk
+    words_end = chunk.start + (len(chunk.text.rstrip()) or len(chunk.text))
+    return pipeline.retriever.place_of(chunk.document_id, chunk.start, words_end).ocr
+
+
+def unreadable_among(pipeline: Pipeline, passages: Sequence[Passage]) -> tuple[UnreadablePages, ...]:
+    return unreadable_pages(pipeline.retriever, (passage.chunk.document_id for passage in passages))
 
 
 def show_search(pipeline: Pipeline, passages: Sequence[Passage], seconds: float) -> None:
     console = out()
     for passage in passages:
         document = pipeline.retriever.find(passage.chunk.document_id)
-        place = place_of(passage.chunk.first_page, passage.chunk.last_page)
+        place = place_of(
+            passage.chunk.first_page, passage.chunk.last_page, document.unit, ocr_of(pipeline, passage)
+        )
         title = Text(f"{passage.rank}. {document.title}, {place}", style="bold")
         title.append(
             f"  {passage.score:.3f}  {inner_context(passage.chunk.context, document.title)}", style="dim"
         )
         console.print(title)
         console.print(Padding(Text(shorten(passage.chunk.text, 300)), (0, 0, 1, 3), expand=False))
+    show_unreadable(console, unreadable_among(pipeline, passages))
     console.print(
         Text(
             say(f"{len(passages)}개 발췌문 · {seconds:.2f}초", f"{len(passages)} passages · {seconds:.2f} s"),
@@ -507,17 +538,20 @@ def show_answer(
         show_citations(console, answer)
     for warning in answer.warnings:
         console.print(Text(f"! {warning}", style="yellow"))
-    for pages in answer.unreadable_pages:
-        console.print(
-            Text(
-                say(
-                    f"! {Path(pages.path).name}: {page_list(pages.pages)}쪽은 읽지 못해 답에 쓰지 못했습니다",
-                    f"! {Path(pages.path).name}: pages {page_list(pages.pages)} could not be read",
-                ),
-                style="yellow",
-            )
-        )
+    show_unreadable(console, answer.unreadable_pages)
     show_footer(console, len(pipeline.documents(allowed)), answer)
+
+
+def show_unreadable(console: Console, unreadable: Sequence[UnreadablePages]) -> None:
+    for pages in unreadable:
+        name, numbers = Path(pages.path).name, page_list(pages.pages)
+        if pages.unit == "page":
+            korean = f"{numbers}쪽은 읽지 못해 찾아보지 못했습니다"
+            english = f"page{'s' * (len(pages.pages) > 1)} {numbers} could not be read, nor searched"
+        else:
+            korean = f"구역 {numbers}의 내용은 읽지 못해 찾아보지 못했습니다"
+            english = f"section{'s' * (len(pages.pages) > 1)} {numbers} could not be read, nor searched"
+        console.print(Text(f"! {name}: {say(korean, english)}", style="yellow"), soft_wrap=True)
 
 
 def show_citations(console: Console, answer: Answer) -> None:
@@ -531,12 +565,16 @@ def show_citations(console: Console, answer: Answer) -> None:
     for citation in answer.citations:
         mark, style = marks[citation.support]
         line = Text(f"  [{citation.marker}] ", style="bold")
-        line.append(f"{citation.title}, {place_of(citation.first_page, citation.last_page)} ")
+        place = place_of(citation.first_page, citation.last_page, citation.unit, citation.ocr)
+        line.append(f"{citation.title}, {place} ")
         line.append(mark, style=style)
         context = next(p.context for p in answer.passages if p.marker == citation.marker)
+        context = context.removesuffix(citation.columns).removesuffix(" > ")
         if inner := inner_context(context, citation.title):
             line.append(f"  {inner}", style="dim")
         console.print(line)
+        if citation.columns:
+            console.print(Padding(Text(citation.columns, style="dim"), (0, 0, 0, 6), expand=False))
         console.print(
             Padding(Text(f"“{shorten(citation.quote, 400)}”", style="cyan"), (0, 0, 0, 6), expand=False)
         )
@@ -552,7 +590,7 @@ def show_nearest(console: Console, answer: Answer) -> None:
         return
     console.print(Text(say("가장 가까운 발췌문", "Nearest passages"), style="bold"))
     for passage in answer.passages[:NEAREST]:
-        place = place_of(passage.first_page, passage.last_page)
+        place = place_of(passage.first_page, passage.last_page, passage.unit, passage.ocr)
         console.print(Text(f"  {passage.title}, {place}", style="bold"))
         console.print(Padding(Text(shorten(passage.text, 200), style="cyan"), (0, 0, 0, 6), expand=False))
     console.print()
@@ -625,8 +663,18 @@ def text(
                 "start": start,
                 "end": start + len(body),
                 "text": body,
+                "unit": found.unit,
                 "pages": [
-                    {"number": p.number, "label": p.label, "start": p.start, "end": p.end} for p in shown
+                    {
+                        "number": p.number,
+                        "label": p.label,
+                        "start": p.start,
+                        "end": p.end,
+                        "readable": p.readable,
+                        "engine": p.engine,
+                        "confidence": p.confidence,
+                    }
+                    for p in shown
                 ],
             }
         )
@@ -677,6 +725,7 @@ def list_documents(
         found = pipeline.documents(allowed_by(groups, documents))
         store = pipeline.reader.store
         unreadable = store.unreadable_pages(found)
+        doubtful = store.doubtful_pages(found)
         counts = store.page_counts(found)
         if as_json:
             print_json(
@@ -691,6 +740,8 @@ def list_documents(
                             "chunks": d.chunks,
                             "groups": list(d.groups),
                             "unreadable_pages": unreadable.get(d.id, []),
+                            "unit": d.unit,
+                            "ocr_pages": sorted(doubtful.get(d.id, {})),
                         }
                         for d in found
                     ]
@@ -707,7 +758,9 @@ def list_documents(
     ):
         table.add_column(name, overflow="fold")
     for d in found:
-        table.add_row(d.id, Text(d.title), f"{counts[d.id]:,}", f"{d.chunks:,}", ", ".join(d.groups))
+        table.add_row(
+            d.id, Text(d.title), page_count(counts[d.id], d.unit), f"{d.chunks:,}", ", ".join(d.groups)
+        )
     out().print(table)
 
 
@@ -1008,13 +1061,28 @@ def shorten(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def place_of(first: int, last: int) -> str:
-    if LANGUAGE == "ko":
-        return f"{first}쪽" if first == last else f"{first}–{last}쪽"
-    return f"p. {first}" if first == last else f"pp. {first}–{last}"
+def place_of(first: int, last: int, unit: Unit, ocr: float | None) -> str:
+    """«3쪽», «구역 3–4», «3쪽(OCR 87%)»: where a passage stands, and whether OCR read it."""
+    numbers, several = (f"{first}", "") if first == last else (f"{first}–{last}", "s")
+    if unit == "section":
+        place = say(f"구역 {numbers}", f"section{several} {numbers}")
+    else:
+        place = say(f"{numbers}쪽", f"p{'p' * bool(several)}. {numbers}")
+    read = "" if ocr is None else say(f"(OCR {percent(ocr)})", f" (OCR {percent(ocr)})")
+    return place + read
 
 
-def page_list(pages: Sequence[int]) -> str:
+def page_count(count: int, unit: Unit) -> str:
+    sections = say(f"구역 {count:,}개", f"{count:,} section{'s' * (count != 1)}")
+    return f"{count:,}" if unit == "page" else sections
+
+
+def confidence_range(confidences: Collection[float]) -> str:
+    low, high = percent(min(confidences)), percent(max(confidences))
+    return low if low == high else f"{low}–{high}"
+
+
+def page_list(pages: Iterable[int]) -> str:
     """1–3, 7 for (1, 2, 3, 7)."""
     runs: list[list[int]] = []
     for page in pages:

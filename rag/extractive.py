@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ingest.document import CELL_SEPARATOR
 from ingest.korean import HANGUL_RUN, fold, sentence_spans
 from rag.answer import PackedPassage
+from rag.citations import names_columns
 from rag.prompts import ABSTENTION, without_markers
-from rag.support import terms
+from rag.support import terms, trim
 
 # Words of questions that no answer needs to hold.
 ASKING = re.compile(
@@ -73,10 +75,10 @@ def extract(question: str, passages: Sequence[PackedPassage]) -> str:
 
 
 def rank_sentences(question: str, passages: Sequence[PackedPassage]) -> list[tuple[Candidate, float]]:
-    """Every sentence of `passages` with its score, best first.
+    """Every sentence of `passages` with its score, best first, but for rows that only name columns.
 
     A sentence scores the IDF-weighted share of the question's terms that it holds, and a part of
-    what its neighbours, its breadcrumb and its passage's rank say for it.
+    what its neighbours, its breadcrumb, its columns and its passage's rank say for it.
     """
     wanted = question_terms(question)
     candidates = [c for passage in passages for c in _candidates(passage)]
@@ -87,6 +89,7 @@ def rank_sentences(question: str, passages: Sequence[PackedPassage]) -> list[tup
     total = sum(weights.values())
     best_score = max(passage.score for passage in passages) or 1.0
     kinds = [answer for asked, answer in ANSWER_KINDS if asked.search(question)]
+    columns = _column_terms(candidates)
     contexts = {passage.marker: _context_terms(passage) for passage in passages}
 
     def share(held: frozenset[str]) -> float:
@@ -94,9 +97,11 @@ def rank_sentences(question: str, passages: Sequence[PackedPassage]) -> list[tup
 
     ranked = []
     for index, candidate in enumerate(candidates):
+        if _names_columns(candidates, index):  # they are shown with the rows, and say nothing alone
+            continue
         own = share(candidate.terms)
         nearby = share(_with_neighbours(candidates, index))
-        context = share(candidate.terms | contexts[candidate.passage.marker])
+        context = share(candidate.terms | contexts[candidate.passage.marker] | columns[index])
         score = own + NEIGHBOUR * (nearby - own) + CONTEXT * (context - own)
         score += KIND * any(kind.search(candidate.text) for kind in kinds)
         if HEADING.fullmatch(candidate.text):
@@ -137,7 +142,7 @@ def _candidates(passage: PackedPassage) -> list[Candidate]:
     return [
         Candidate(passage, text, terms_of(text))
         for start, end in sentence_spans(passage.text)
-        if (text := passage.text[start:end].strip())
+        if (text := trim(passage.text[start:end]))
     ]
 
 
@@ -150,6 +155,30 @@ def _with_neighbours(candidates: Sequence[Candidate], index: int) -> frozenset[s
     around = candidates[max(0, index - 1) : index + 2]
     same = (c.terms for c in around if c.passage is candidates[index].passage)
     return frozenset().union(*same)
+
+
+def _column_terms(candidates: Sequence[Candidate]) -> list[frozenset[str]]:
+    """For each candidate that is a row, the terms of the row above that names its columns."""
+    found: list[frozenset[str]] = []
+    names: frozenset[str] = frozenset()
+    for index, candidate in enumerate(candidates):
+        if _names_columns(candidates, index):
+            names = candidate.terms
+        elif CELL_SEPARATOR not in candidate.text or candidate.passage is not candidates[index - 1].passage:
+            names = frozenset()
+        found.append(names)
+    return found
+
+
+def _names_columns(candidates: Sequence[Candidate], index: int) -> bool:
+    """Whether the candidate at `index` is the row above the other rows of its table."""
+    row, passage = candidates[index].text, candidates[index].passage
+
+    def is_row(place: int) -> bool:
+        near = candidates[place] if 0 <= place < len(candidates) else None
+        return near is not None and near.passage is passage and CELL_SEPARATOR in near.text
+
+    return is_row(index) and is_row(index + 1) and not is_row(index - 1) and names_columns(row)
 
 
 def _idf(frequency: int, count: int) -> float:

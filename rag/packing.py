@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from indexes.retriever import Passage
+from indexes.retriever import Passage, Place
 from indexes.store import StoredDocument
 from ingest.korean import sentence_spans
 from rag.answer import BudgetLedger, PackedPassage
@@ -30,7 +30,7 @@ def pack(
     question: str,
     passages: Sequence[Passage],
     find: Callable[[str], StoredDocument],
-    pages_of: Callable[[str, int, int], tuple[int, int]],
+    place_of: Callable[[str, int, int], Place],
     tokenizer: ModelTokenizer,
     window: int,
     reserved_output: int,
@@ -45,7 +45,7 @@ def pack(
     Args:
         passages: best first.
         find: the stored document of an id.
-        pages_of: first and last page of the span of a document, by its id.
+        place_of: the pages of a span of a document, by its id.
         counted: the chunks' own token counts are of `tokenizer`, and need not be made again.
 
     Raises:
@@ -56,11 +56,11 @@ def pack(
     room = limit - len(empty.token_ids)
     if room < 0:
         raise PromptTooLong(tokens=len(empty.token_ids), window=window, reserved=reserved_output)
-    chosen = _number(_join(_choose(passages, find, tokenizer, room, counted)))
+    chosen = _number(_join(_choose(passages, find, place_of, tokenizer, room, counted)))
     if passages and not chosen:  # an answer without a passage would be «not in the documents»
         raise PromptTooLong(tokens=len(empty.token_ids), window=window, reserved=reserved_output)
     while True:
-        chosen = [_with_pages(packed, pages_of) for packed in chosen]
+        chosen = [_placed(packed, place_of) for packed in chosen]
         messages = answer_messages(question, chosen)
         rendered = tokenizer.render(messages)
         if len(rendered.token_ids) <= limit:
@@ -74,6 +74,7 @@ def pack(
 def _choose(
     passages: Sequence[Passage],
     find: Callable[[str], StoredDocument],
+    place_of: Callable[[str, int, int], Place],
     tokenizer: ModelTokenizer,
     room: int,
     counted: bool,
@@ -82,7 +83,7 @@ def _choose(
     for passage in passages:
         chunk = passage.chunk
         tokens = chunk.tokens if counted else tokenizer.count(chunk.text)
-        packed = _packed(passage, find(chunk.document_id), tokens)
+        packed = _placed(_packed(passage, find(chunk.document_id), tokens), place_of)
         header = tokenizer.count(passage_header(packed)) + 1
         if header + packed.tokens > room:
             cut = _cut(packed, room - header, tokenizer)
@@ -107,6 +108,7 @@ def _packed(passage: Passage, document: StoredDocument, tokens: int) -> PackedPa
         chunk.text,
         tokens,
         passage.score,
+        document.unit,
     )
 
 
@@ -174,11 +176,11 @@ def _without_last_sentence(chosen: Sequence[PackedPassage], tokenizer: ModelToke
     return [*others, _shorten(last, start, tokenizer)] if start else others
 
 
-def _with_pages(packed: PackedPassage, pages_of: Callable[[str, int, int], tuple[int, int]]) -> PackedPassage:
+def _placed(packed: PackedPassage, place_of: Callable[[str, int, int], Place]) -> PackedPassage:
     """`packed` with the pages of its words: a cut or joined passage has others than its chunks."""
     words_end = packed.start + len(packed.text.rstrip())
-    first, last = pages_of(packed.document_id, packed.start, words_end)
-    return replace(packed, first_page=first, last_page=last)
+    place = place_of(packed.document_id, packed.start, words_end)
+    return replace(packed, first_page=place.first_page, last_page=place.last_page, ocr=place.ocr)
 
 
 def _ledger(counts: dict[str, int], prompt: int, window: int, reserved_output: int) -> BudgetLedger:

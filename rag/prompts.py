@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from rag.answer import PackedPassage
+from rag.answer import PackedPassage, percent
 from rag.tokens import Message
 
 # What the prompt asks for and what the code looks for: one constant.
@@ -52,7 +52,10 @@ def without_markers(text: str) -> str:
 def passage_header(passage: PackedPassage) -> str:
     """The lines above a passage's words."""
     first, last = passage.first_page, passage.last_page
-    pages = f"{first}쪽" if first == last else f"{first}–{last}쪽"
+    numbers = f"{first}" if first == last else f"{first}–{last}"
+    pages = f"{numbers}쪽" if passage.unit == "page" else f"구역 {numbers}"
+    if passage.ocr is not None:
+        pages += f"(OCR, 신뢰도 {percent(passage.ocr)})"
     context = passage.context.removeprefix(passage.title).removeprefix(" > ")
     place = f" | {context}" if context else ""
     return f"\n[{passage.marker}] 「{passage.title}」 {pages}{place}\n"

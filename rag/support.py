@@ -4,19 +4,24 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
+from ingest.document import CELL_SEPARATOR
 from ingest.korean import bigrams, fold, sentence_spans, words
 from rag.answer import Support
 
 NUMBER = re.compile(r"\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
 # A number with what it counts: 20일 is not 20년, 12억원 is not 12조원, −5 % is not 5 %.
-QUANTITY = re.compile(
-    rf"([-−△▲]?)\s?({NUMBER.pattern})\s?"
-    r"((?:[천백십]?[만억조]?\s?(?:원|달러))|개월|분기|[천백]?[만억조]|퍼센트|%p|%|m2|m3|km|kg|tco2eq"
-    r"|년|월|일|주|시간|분|초|명|건|개|회|배|조|항|호|쪽|점|등급|자)?"
+UNIT = (
+    r"(?:(?:[천백십]?[만억조]?\s?(?:원|달러))|개월|분기|[천백]?[만억조]|퍼센트|%p|%|m2|m3|km|kg|tco2eq"
+    r"|년|월|일|주|시간|분|초|명|건|개|회|배|조|항|호|쪽|점|등급|자)"
 )
+QUANTITY = re.compile(rf"([-−△▲]?)\s?({NUMBER.pattern})\s?({UNIT}?)")
+# A unit by itself, as tables name it: «(단위: 천원)», «금액(백만원)», a cell «명».
+LONE_UNIT = re.compile(rf"(?<![0-9a-z가-힣]){UNIT}(?![0-9a-z가-힣])")
+YEAR = re.compile(r"(?:19|20)\d\d")
 LEGAL = frozenset("조항호쪽")
 NEGATION = re.compile(r"않|아니|없|못하|못한|금지|제외|불가|불허")
 OPPOSITES = (("증가", "감소"), ("늘", "줄"), ("이상", "이하"), ("초과", "미만"), ("상승", "하락"))
+EMPTY_CELLS = re.compile(r"^(?:\| )+|(?: \|)+$")
 # Shares of a sentence's words that stand in the quote: above the first it is supported, above the
 # second in part.
 SUPPORTED, PARTIAL = 0.6, 0.3
@@ -26,17 +31,25 @@ FRAMING = re.compile(
 )
 
 
-def verdict(claim: str, quote: str, around: str = "") -> Support:
+def verdict(claim: str, quote: str, around: str = "", columns: str = "") -> Support:
     """Whether `quote` carries `claim`; `around` is its passage's breadcrumb and title.
 
     A quantity of the claim must stand in the quote with its unit (1,234원 equals 1234원; 20일 is not
     20년); numbers of articles and pages may also stand in `around`.
+
+    Args:
+        columns: unit and names of the columns, where the quote is a row of a table. Its numbers are
+            then of a unit that stands there, and quantities of the names (2024년) count as its own.
+            Which number stands in which column is not looked at.
     """
     if not claim.strip():
         return "supported"
-    covered = coverage(claim, f"{around}\n{quote}")
+    covered = coverage(claim, f"{around}\n{columns}\n{quote}")
     legal = {quantity for quantity in quantities(around) if quantity[2] in LEGAL}
-    if not quantities(claim) <= quantities(quote) | legal:
+    missing = quantities(claim) - quantities(quote) - legal
+    if CELL_SEPARATOR in quote:
+        missing -= _quantities_of_row(quote, columns)
+    if missing:
         return "unsupported"
     if _contradicts(claim, quote):
         covered = min(covered, SUPPORTED - 0.01)
@@ -51,10 +64,19 @@ def quantities(text: str) -> set[tuple[str, str, str]]:
         (
             "-" if sign else "",
             _plain(number),
-            unit.replace(" ", "").replace("퍼센트", "%"),
+            _plain_unit(unit),
         )
         for sign, number, unit in QUANTITY.findall(fold(text))
     }
+
+
+def _quantities_of_row(row: str, columns: str) -> set[tuple[str, str, str]]:
+    """What a row says with the units and years that stand in `columns`, or in a cell of their own."""
+    units = {_plain_unit(unit) for unit in LONE_UNIT.findall(fold(f"{columns}\n{row}"))}
+    bare = {(sign, number) for sign, number, unit in quantities(row) if not unit}
+    named = quantities(columns)
+    years = {(sign, number, "년") for sign, number, unit in named if not unit and YEAR.fullmatch(number)}
+    return named | years | {(*number, unit) for number in bare for unit in units}
 
 
 def _contradicts(claim: str, quote: str) -> bool:
@@ -89,7 +111,8 @@ def terms(text: str) -> frozenset[str]:
 def best_span(claim: str, text: str) -> tuple[int, int]:
     """The sentence of the non-empty `text` that supports `claim` best, without blanks around it.
 
-    The first of equals; numbers of the claim count double.
+    The first of equals; numbers of the claim count double. A row comes without the separators of
+    empty cells at its ends.
     """
     wanted = numbers(claim)
 
@@ -100,16 +123,24 @@ def best_span(claim: str, text: str) -> tuple[int, int]:
 
     start, end = max(sentence_spans(text), key=score)
     sentence = text[start:end]
-    return (
-        start + len(sentence) - len(sentence.lstrip()),
-        end - len(sentence) + len(sentence.rstrip()),
-    )
+    words = trim(sentence)
+    start += sentence.index(words)
+    return start, start + len(words)
+
+
+def trim(sentence: str) -> str:
+    """`sentence` without blanks at its ends, and without separators of empty cells there."""
+    return EMPTY_CELLS.sub("", sentence.strip()) or sentence.strip()
 
 
 def strongest(verdicts: Iterable[Support]) -> Support:
     """The best of the verdicts on one sentence's citations; "uncited" where there are none."""
     order: tuple[Support, ...] = ("supported", "partial", "unsupported", "uncited")
     return min(verdicts, key=order.index, default="uncited")
+
+
+def _plain_unit(unit: str) -> str:
+    return unit.replace(" ", "").replace("퍼센트", "%")
 
 
 def _plain(number: str) -> str:

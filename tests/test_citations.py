@@ -1,11 +1,14 @@
 """Markers resolve to the very words of the document, or are dropped and counted."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from indexes.retriever import Place
 from rag.answer import PackedPassage
-from rag.citations import abstains, clean_markers, resolve
+from rag.citations import abstains, clean_markers, columns_of, resolve
 from rag.extractive import extract
 from rag.prompts import ABSTENTION, passage_block
 from rag.support import best_span, numbers, quantities, verdict
@@ -20,8 +23,8 @@ def passage(marker: int, text: str = TEXT) -> PackedPassage:
     )
 
 
-def page_three(document_id: str, start: int, end: int) -> tuple[int, int]:
-    return 3, 3
+def page_three(document_id: str, start: int, end: int) -> Place:
+    return Place(3, 3, None)
 
 
 pieces = st.lists(
@@ -144,6 +147,72 @@ def test_quantities_differ_by_unit_and_sign(one, other):
 )
 def test_one_quantity_may_be_written_in_several_ways(one, other):
     assert quantities(one) == quantities(other)
+
+
+COLUMNS = "(단위: 억원) > 구분 | 2022 | 2023년 | 증감률(%)"
+
+
+@pytest.mark.parametrize(
+    ("claim", "expected"),
+    [
+        ("2023년 매출액은 3,010억원이다.", "supported"),
+        ("2022년 매출액은 2,680억원이고 증감률은 12.3%이다.", "supported"),
+        ("2023년 매출액은 3,010만원이다.", "unsupported"),
+        ("2023년 매출액은 3,110억원이다.", "unsupported"),
+        ("2024년 매출액은 3,010억원이다.", "unsupported"),
+        ("매출액 | 2,680 | 3,010 | 12.3", "supported"),
+    ],
+)
+def test_figures_of_a_row_are_of_the_units_and_years_of_its_columns(claim, expected):
+    assert verdict(claim, "매출액 | 2,680 | 3,010 | 12.3", columns=COLUMNS) == expected
+
+
+def test_a_separator_is_a_blank_and_no_sign():
+    assert quantities("비율 | - | 54 | △5 | 3") == {("", "54", ""), ("-", "5", ""), ("", "3", "")}
+    assert verdict("연차휴가 15일", "연차휴가 | 15 | 일") == "supported"
+
+
+ROWS = "임원 (단위: 천원)\n구분 | 항목 | 2023년\n복리후생비 | 학자금 | 300\n| 기념품비 | 30\n"
+
+
+@pytest.mark.parametrize(
+    ("context", "text", "columns"),
+    [
+        ("1. 예산", ROWS, "(단위: 천원) > 구분 | 항목 | 2023년"),
+        ("1. 예산 > (단위: 원) > 가 | 나 | 다", ROWS, "(단위: 원) > 가 | 나 | 다"),
+        ("1. 예산", "복리후생비 | 300 | 30\n| 기념품비 | 30", ""),
+        ("1. 예산", "| 기념품비 | 30", ""),
+    ],
+)
+def test_columns_come_from_the_context_or_stand_above_the_row(context, text, columns):
+    shown = replace(passage(1, text), context=context)
+    assert columns_of(shown, text.rindex("기념품비")) == columns
+
+
+def test_a_row_is_quoted_whole_without_the_separators_of_empty_cells():
+    text = "구분 | 내용\n| 대학생 자녀에게 지급한다. 단, 연 1회에 한한다. | 기념품비 |\n다음 문장이다.\n"
+    (citation,) = resolve("기념품비는 연 1회에 한한다. [1]", [passage(1, text)], page_three).citations
+    assert citation.quote == "대학생 자녀에게 지급한다. 단, 연 1회에 한한다. | 기념품비"
+    assert text[citation.start - OFFSET : citation.end - OFFSET] == citation.quote
+
+
+def test_a_citation_knows_the_unit_of_its_document_and_the_ocr_of_its_own_pages():
+    shown = replace(passage(1), unit="section", ocr=0.7)
+    resolved = resolve("병가는 60일까지입니다. [1]", [shown], lambda *_: Place(4, 4, 0.9))
+    (citation,) = resolved.citations
+    assert (citation.unit, citation.ocr) == ("section", 0.9)
+
+
+@pytest.mark.parametrize(
+    ("unit", "ocr", "place"),
+    [
+        ("page", None, "「규칙」 3–4쪽 | 제4장 휴가"),
+        ("section", None, "「규칙」 구역 3–4 | 제4장 휴가"),
+        ("page", 0.874, "「규칙」 3–4쪽(OCR, 신뢰도 87%) | 제4장 휴가"),
+    ],
+)
+def test_the_model_is_told_where_a_passage_stands_and_who_read_it(unit, ocr, place):
+    assert passage_block(replace(passage(1), unit=unit, ocr=ocr)).startswith(f"\n[1] {place}\n")
 
 
 def test_a_number_of_the_heading_is_no_evidence_for_a_quantity():

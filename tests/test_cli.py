@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from eval.dataset import SAMPLES
-from rag.cli import main
+from ingest.ocr import find_tesseract
+from rag.cli import main, place_of
+from rag.prompts import ABSTENTION
 from tests.pdfs import make_pdf
 
 RULES = ["제1조(목적) 이 규칙은 근로조건을 정한다.", "제2조(연차휴가) 사원에게 15일의 연차유급휴가를 준다."]
@@ -93,6 +95,9 @@ def test_ingest_then_ask_speaks_the_contract(run, folder):
         "end",
         "quote",
         "support",
+        "columns",
+        "unit",
+        "ocr",
     }
     assert set(answer["sentences"][0]) == {"text", "start", "end", "markers", "support"}
     assert set(answer["passages"][0]) == {
@@ -106,6 +111,8 @@ def test_ingest_then_ask_speaks_the_contract(run, folder):
         "start",
         "end",
         "tokens",
+        "unit",
+        "ocr",
     }
     assert set(answer["budget"]) == {
         "window",
@@ -129,14 +136,23 @@ def test_ingest_then_ask_speaks_the_contract(run, folder):
     )
     text = only_json(output)
     assert text["text"] == citation["quote"]
-    assert set(text) == {"document_id", "path", "title", "start", "end", "text", "pages"}
+    assert set(text) == {"document_id", "path", "title", "start", "end", "text", "unit", "pages"}
+    assert set(text["pages"][0]) == {
+        "number",
+        "label",
+        "start",
+        "end",
+        "readable",
+        "engine",
+        "confidence",
+    }
 
 
 def test_search_list_status_tokens_and_check_speak_the_contract(run, folder):
     run("ingest", str(folder))
     _, output, _ = run("search", "연차휴가", "-k", "1", "--json")
     found = only_json(output)
-    assert set(found) == {"query", "passages", "seconds"}
+    assert set(found) == {"query", "passages", "unreadable_pages", "seconds"}
     assert set(found["passages"][0]) == {
         "rank",
         "score",
@@ -150,6 +166,8 @@ def test_search_list_status_tokens_and_check_speak_the_contract(run, folder):
         "start",
         "end",
         "text",
+        "unit",
+        "ocr",
     }
     (document,) = only_json(run("list", "--json")[1])["documents"]
     assert set(document) == {
@@ -161,6 +179,8 @@ def test_search_list_status_tokens_and_check_speak_the_contract(run, folder):
         "chunks",
         "groups",
         "unreadable_pages",
+        "unit",
+        "ocr_pages",
     }
     assert document["path"].endswith("규칙.pdf") and document["pages"] == 1
     status = only_json(run("status", "--json")[1])
@@ -317,7 +337,7 @@ def test_questions_that_cannot_be_meant_are_refused(run, folder):
     assert only_json(run("ask", "  ", "--json")[1])["error"]["code"] == "empty_question"
     assert only_json(run("text", "규칙.pdf", "--page", "9", "--json")[1])["error"]["code"] == "page_not_found"
     assert not only_json(run("search", "!!!", "--json")[1])["passages"]
-    assert len(only_json(run("search", "휴가", "-k", "999999999", "--json")[1])["passages"]) == 1
+    assert len(only_json(run("search", "휴가", "-k", "999999999", "--json")[1])["passages"]) == len(RULES)
     assert only_json(run("ask", "--json")[1])["error"]["code"] == "usage"
     assert "no document matches" in run("ask", "휴가", "--document", "없는.pdf")[1]
     assert only_json(run("search", "휴가", "--document", "규*", "--json")[1])["passages"]
@@ -399,3 +419,114 @@ def test_nothing_is_contacted_that_the_configuration_does_not_name(tmp_path):
             check=False,
         )
         assert done.returncode == 0, done.stderr.decode()
+
+
+def with_picture(lines: list[str], picture_page: bytes = b"") -> bytes:
+    """A PDF of one page of text and one page that is only a picture: noise, unless one is given."""
+    from io import BytesIO
+
+    from PIL import Image
+    from pypdf import PdfReader, PdfWriter
+
+    picture = BytesIO()
+    Image.effect_noise((600, 800), 90).save(picture, "PDF", resolution=72)
+    writer = PdfWriter()
+    for data in (make_pdf([lines]), picture_page or picture.getvalue()):
+        writer.append(PdfReader(BytesIO(data)))
+    out = BytesIO()
+    writer.write(out)
+    return out.getvalue()
+
+
+@pytest.fixture
+def korean(monkeypatch):
+    """The terminal speaks Korean."""
+    monkeypatch.setattr("rag.cli.LANGUAGE", "ko")
+
+
+def test_pages_that_nobody_could_read_are_named_in_every_result(run, tmp_path, korean):
+    (tmp_path / "규칙.pdf").write_bytes(with_picture(RULES))
+    assert "읽을 수 없는 쪽 2" in run("ingest", "규칙.pdf")[1]
+    (expected,) = only_json(run("ask", "연차휴가는 며칠인가요?", "--json")[1])["unreadable_pages"]
+    assert (expected["pages"], expected["unit"]) == ([2], "page") and expected["path"].endswith("규칙.pdf")
+    assert only_json(run("search", "연차휴가", "--json")[1])["unreadable_pages"] == [expected]
+    told = "규칙.pdf: 2쪽은 읽지 못해"
+    assert told in run("ask", "연차휴가는 며칠인가요?")[1]
+    nothing = run("ask", "사원 식당이 파는 점심 메뉴의 가격은 얼마인가요?")[1]
+    assert ABSTENTION in nothing and told in nothing
+    assert told in run("search", "연차휴가")[1]
+    pages = only_json(run("text", "규칙.pdf", "--json")[1])["pages"]
+    assert pages[0].items() >= {"readable": True, "engine": "pdfium", "confidence": 1.0}.items()
+
+
+def test_sections_are_not_called_pages(run, tmp_path, korean):
+    text = f"# 총칙\n\n{RULES[0]}\n\n# 휴가\n\n{RULES[1]}\n"
+    (tmp_path / "규칙.md").write_text(text, encoding="utf-8")
+    run("ingest", "규칙.md")
+    answer = only_json(run("ask", "연차휴가는 며칠인가요?", "--json")[1])
+    assert answer["citations"][0]["unit"] == answer["passages"][0]["unit"] == "section"
+    assert only_json(run("list", "--json")[1])["documents"][0]["unit"] == "section"
+    for arguments in (["ask", "연차휴가는 며칠인가요?"], ["search", "연차휴가"]):
+        output = run(*arguments)[1]
+        assert "구역 2" in output and "2쪽" not in output
+    assert "구역 2개" in run("list")[1]
+
+
+@pytest.mark.parametrize(
+    ("place", "korean_text", "english"),
+    [
+        ((3, 3, "page", None), "3쪽", "p. 3"),
+        ((3, 4, "page", None), "3–4쪽", "pp. 3–4"),
+        ((3, 3, "section", None), "구역 3", "section 3"),
+        ((3, 4, "section", None), "구역 3–4", "sections 3–4"),
+        ((3, 3, "page", 0.874), "3쪽(OCR 87%)", "p. 3 (OCR 87%)"),
+        ((3, 3, "page", 0.999), "3쪽(OCR 99%)", "p. 3 (OCR 99%)"),
+    ],
+)
+def test_places_read_well(monkeypatch, place, korean_text, english):
+    for language, expected in (("ko", korean_text), ("en", english)):
+        monkeypatch.setattr("rag.cli.LANGUAGE", language)
+        assert place_of(*place) == expected
+
+
+def test_text_from_ocr_is_marked_wherever_it_is_shown(run, tmp_path, korean):
+    if find_tesseract() is None:
+        pytest.skip("no Tesseract with the Hangul or kor model")
+    from io import BytesIO
+
+    import pypdfium2
+
+    pdf = pypdfium2.PdfDocument(SAMPLES / "취업규칙.pdf")
+    scan = BytesIO()
+    pdf[5].render(scale=150 / 72, grayscale=True).to_pil().save(scan, "PDF", resolution=150)
+    words = pdf[5].get_textpage().get_text_range()
+    pdf.close()
+    (tmp_path / "스캔.pdf").write_bytes(with_picture(["이 문서의 첫 쪽은 표지이다."], scan.getvalue()))
+    code, output, _ = run("ingest", "스캔.pdf", "--ocr", "auto")
+    assert code == 0 and "OCR로 읽은 쪽 2 (신뢰도" in output
+    question = max((line for line in words.splitlines() if "다." in line), key=len)
+    answer = only_json(run("ask", question, "--json")[1])
+    citation = answer["citations"][0]
+    assert citation["first_page"] == 2 and 0.5 < citation["ocr"] < 1
+    assert next(p for p in answer["passages"] if p["marker"] == citation["marker"])["ocr"] == citation["ocr"]
+    assert any("스캔한 쪽을 OCR로 읽은 글입니다(신뢰도" in warning for warning in answer["warnings"])
+    output = run("ask", question)[1]
+    assert "2쪽(OCR " in output and "숫자는 원문에서 확인하세요." in output
+    found = only_json(run("search", question, "--json")[1])["passages"]
+    assert {passage["first_page"]: passage["ocr"] for passage in found}[2] == citation["ocr"]
+    (document,) = only_json(run("list", "--json")[1])["documents"]
+    assert document["ocr_pages"] == [2] and document["unreadable_pages"] == []
+    page = only_json(run("text", "스캔.pdf", "--json")[1])["pages"][1]
+    assert page["engine"] == "tesseract" and page["confidence"] == citation["ocr"]
+
+
+def test_the_evidence_of_a_row_names_its_columns(run, tmp_path, korean):
+    table = "# 실적\n\n(단위: 억원)\n\n| 구분 | 2023년 | 2024년 |\n|---|---|---|\n| 매출액 | 3,010 | 2,680 |\n| 영업이익 | 120 | 95 |\n"
+    (tmp_path / "실적.md").write_text(table, encoding="utf-8")
+    run("ingest", "실적.md")
+    answer = only_json(run("ask", "매출액은 얼마인가요?", "--json")[1])
+    citation = answer["citations"][0]
+    assert answer["sentences"][0]["text"] == citation["quote"] == "매출액 | 3,010 | 2,680"
+    assert citation["columns"] == "(단위: 억원) > 구분 | 2023년 | 2024년"
+    assert citation["support"] == "supported"
+    assert citation["columns"] in run("ask", "매출액은 얼마인가요?")[1]

@@ -60,3 +60,9 @@ def test_the_first_sentence_holds_the_answer_more_often_than_a_plain_picker(shar
         best = rank_sentences(row["question"], [shown])[0][0]
         found += any(answer in best.text for answer in row["answers"])
     assert found / len(rows) > 0.84
+
+
+def test_the_names_of_the_columns_are_no_answer():
+    text = "연도 | 기념품비 수정사유 | 금액\n2023년 | 오류 정정 | 89\n2024년 | 기념품비 감액 | 30\n"
+    answer = extract("기념품비 수정사유는 무엇인가요?", [passage(1, text)])
+    assert "2024년 | 기념품비 감액 | 30 [1]" in answer and "연도" not in answer

@@ -127,3 +127,16 @@ def test_kiwi_works_in_a_forked_child_and_is_shared_with_it():
         finally:
             os._exit(status)
     assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_a_row_of_a_table_is_one_sentence():
+    row = "학자금 | 대학생 자녀에게 지급한다. 단, 연 1회에 한한다. | 100만원"
+    assert sentences(f"지급한다. 다음과 같다.\n{row}\n끝났다. 끝.") == [
+        "지급한다.",
+        "다음과 같다.",
+        row,
+        "끝났다.",
+        "끝.",
+    ]
+    assert sentences(row) == [row]
+    assert len(sentences(f"학자금 | {'지급한다. ' * 200}| 100만원")) > 100

@@ -1,10 +1,12 @@
 """The prompt fits, always, and its ledger adds up."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexes.retriever import Passage
+from indexes.retriever import Passage, Place
 from indexes.store import StoredDocument
 from ingest.document import Chunk, chunk_id
 from ingest.korean import sentence_spans
@@ -28,8 +30,8 @@ def find(document_id: str) -> StoredDocument:
     return StoredDocument(document_id, f"문서 {document_id}", (f"/{document_id}.pdf",), (), "", 0, 1, 1)
 
 
-def pages_of(document_id: str, start: int, end: int) -> tuple[int, int]:
-    return start // 500 + 1, max(start, end - 1) // 500 + 1
+def place_of(document_id: str, start: int, end: int) -> Place:
+    return Place(start // 500 + 1, max(start, end - 1) // 500 + 1, None)
 
 
 def passages(documents: list[list[str]]) -> list[Passage]:
@@ -56,7 +58,7 @@ def passages(documents: list[list[str]]) -> list[Passage]:
 )
 def test_the_prompt_fits_and_the_ledger_adds_up(documents, question, window, reserved):
     try:
-        prompt = pack(question, passages(documents), find, pages_of, TOKENIZER, window, reserved)
+        prompt = pack(question, passages(documents), find, place_of, TOKENIZER, window, reserved)
     except PromptTooLong:  # no room for the question, or for one sentence of a passage beside it
         empty = TOKENIZER.render(answer_messages(question, [])).token_ids
         assert len(empty) + reserved > window - 400
@@ -72,7 +74,7 @@ def test_the_prompt_fits_and_the_ledger_adds_up(documents, question, window, res
 @settings(deadline=None)
 @given(st.lists(st.lists(bodies, min_size=1, max_size=3), min_size=1, max_size=5), st.integers(500, 2000))
 def test_passages_are_whole_sentences_of_their_document(documents, window):
-    prompt = pack("연차는 며칠인가요?", passages(documents), find, pages_of, TOKENIZER, window, 64)
+    prompt = pack("연차는 며칠인가요?", passages(documents), find, place_of, TOKENIZER, window, 64)
     whole = {str(number): "".join(chunks) for number, chunks in enumerate(documents)}
     for passage in prompt.passages:
         text = whole[passage.document_id]
@@ -91,13 +93,13 @@ def test_passages_are_whole_sentences_of_their_document(documents, window):
 
 def test_with_enough_material_the_window_is_full():
     body = "".join(SENTENCES[i % 4] for i in range(12))
-    prompt = pack("연차는?", passages([[body] for _ in range(200)]), find, pages_of, TOKENIZER, 16384, 1024)
+    prompt = pack("연차는?", passages([[body] for _ in range(200)]), find, place_of, TOKENIZER, 16384, 1024)
     assert prompt.budget.prompt >= 0.97 * (16384 - 1024)
 
 
 def test_chunks_of_one_section_that_touch_are_joined():
     prompt = pack(
-        "연차는?", passages([[SENTENCES[0] * 3, SENTENCES[1] * 3]]), find, pages_of, TOKENIZER, 4000, 64
+        "연차는?", passages([[SENTENCES[0] * 3, SENTENCES[1] * 3]]), find, place_of, TOKENIZER, 4000, 64
     )
     (joined,) = prompt.passages
     assert (joined.start, joined.text) == (0, SENTENCES[0] * 3 + SENTENCES[1] * 3)
@@ -105,25 +107,37 @@ def test_chunks_of_one_section_that_touch_are_joined():
 
 def test_better_ranked_passages_come_first():
     ranked = passages([[SENTENCES[0]], [SENTENCES[1]], [SENTENCES[3]]])
-    prompt = pack("연차는?", [ranked[2], ranked[0]], find, pages_of, TOKENIZER, 4000, 64)
+    prompt = pack("연차는?", [ranked[2], ranked[0]], find, place_of, TOKENIZER, 4000, 64)
     assert [passage.document_id for passage in prompt.passages] == ["2", "0"]
 
 
 def test_a_question_too_long_for_the_window_is_refused():
     with pytest.raises(PromptTooLong) as caught:
-        pack("가나다라 " * 4000, [], find, pages_of, TOKENIZER, 4096, 512)
+        pack("가나다라 " * 4000, [], find, place_of, TOKENIZER, 4096, 512)
     assert caught.value.fields["tokens"] > 4096
 
 
 def test_a_window_without_room_for_a_passage_is_refused_and_not_an_abstention():
     empty = len(TOKENIZER.render(answer_messages("연차는?", [])).token_ids)
     with pytest.raises(PromptTooLong):
-        pack("연차는?", passages([[SENTENCES[0] * 20]]), find, pages_of, TOKENIZER, empty + 64 + 5, 64)
+        pack("연차는?", passages([[SENTENCES[0] * 20]]), find, place_of, TOKENIZER, empty + 64 + 5, 64)
 
 
-def test_a_cut_passage_has_the_pages_of_its_words():
+def test_a_cut_passage_has_the_place_of_its_words():
     body = "".join(SENTENCES[:4]) * 40
-    prompt = pack("연차는?", passages([[body]]), find, pages_of, TOKENIZER, 1000, 64)
+    prompt = pack("연차는?", passages([[body]]), find, place_of, TOKENIZER, 1000, 64)
     (cut,) = prompt.passages
     assert cut.text != body
-    assert (cut.first_page, cut.last_page) == (1, pages_of("0", 0, len(cut.text.rstrip()))[1])
+    assert (cut.first_page, cut.last_page) == (1, place_of("0", 0, len(cut.text.rstrip())).last_page)
+
+
+def test_a_passage_has_the_unit_of_its_document_and_the_lowest_confidence_of_its_pages():
+    def scanned(document_id: str, start: int, end: int) -> Place:
+        return place_of(document_id, start, end)._replace(ocr=0.8 if start else 0.9)
+
+    def section(document_id: str) -> StoredDocument:
+        return replace(find(document_id), unit="section")
+
+    found = passages([[SENTENCES[0]]])
+    (packed,) = pack("연차는?", found, section, scanned, TOKENIZER, 4000, 64).passages
+    assert (packed.unit, packed.ocr) == ("section", 0.9)

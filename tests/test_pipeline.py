@@ -9,7 +9,7 @@ import pytest
 
 from eval.dataset import SAMPLES, load_questions
 from indexes.errors import IndexNotFound
-from indexes.retriever import EVERYTHING, Filter
+from indexes.retriever import EVERYTHING, Filter, Retriever
 from rag import Answer, Pipeline
 from rag.ask import ask, ask_stream
 from rag.prompts import ABSTENTION
@@ -49,6 +49,40 @@ def test_a_model_that_finds_nothing_abstains(samples):
     (answer,) = ask(stages, [QUESTION], EVERYTHING)
     assert answer.abstained and answer.text == ABSTENTION
     assert not answer.sentences and not answer.citations and answer.passages
+
+
+class Scanned(Retriever):
+    """A version of an index in whose documents every page was read by OCR."""
+
+    def place_of(self, document_id, start, end):
+        return super().place_of(document_id, start, end)._replace(ocr=0.874)
+
+
+@pytest.mark.parametrize(
+    ("text", "warned"),
+    [
+        (
+            "연차는 15일입니다. [1]",
+            "[1]은 스캔한 쪽을 OCR로 읽은 글입니다(신뢰도 87%). 숫자는 원문에서 확인하세요.",
+        ),
+        (
+            "연차는 15일입니다. [2]",
+            "[2]는 스캔한 쪽을 OCR로 읽은 글입니다(신뢰도 87%). 숫자는 원문에서 확인하세요.",
+        ),
+        (
+            "연차는 15일입니다. [3][1]",
+            "[1][3]은 스캔한 쪽을 OCR로 읽은 글입니다(가장 낮은 신뢰도 87%). 숫자는 원문에서 확인하세요.",
+        ),
+        ("연차는 15일입니다.", ""),
+        (ABSTENTION, ""),
+    ],
+)
+def test_an_answer_from_a_scan_warns_of_it(samples, text, warned):
+    retriever = Scanned(samples.index, samples.embedder, samples.analyser)
+    _, stages = scripted(samples, text)
+    (answer,) = ask(replace(stages, retriever=retriever), [QUESTION], EVERYTHING)
+    assert [warning for warning in answer.warnings if "OCR" in warning] == [warned] * bool(warned)
+    assert all(passage.ocr == 0.874 for passage in answer.passages)
 
 
 def test_streamed_pieces_join_to_what_was_generated(samples):

@@ -106,7 +106,7 @@ def index(config: Config, tmp_path_factory) -> Path:
     page = ["제1조 출입증은 매년 3월에 바꾼다.", f"제2조 {INJECTION}", "제3조 출입증을 잃으면 신고한다."]
     (folder / "출입증.pdf").write_bytes(make_pdf([page]))
     with Pipeline.open(folder / "index", config) as pipeline:
-        report = pipeline.ingest([SAMPLES, folder / "출입증.pdf"])
+        report = pipeline.ingest([*SAMPLES.glob("*.pdf"), folder / "출입증.pdf"])
     assert report.documents.added >= 2 and not report.failures
     return folder / "index"
 
@@ -282,7 +282,7 @@ def test_packed_windows_are_full_and_leave_the_reserve(pipeline, questions, toke
             question,
             passages,
             pipeline.retriever.find,
-            pipeline.retriever.pages_of,
+            pipeline.retriever.place_of,
             tokenizer,
             WINDOW,
             reserved,
