@@ -74,7 +74,7 @@ lint: $(STAMP)  ## ruff
 	$(BIN)/ruff format --check ingest indexes rag eval tests
 
 samples: $(STAMP)  ## render the sample documents again
-	$(BIN)/python eval/samples/render.py
+	$(BIN)/python eval/render_samples.py
 
 resolve: $(STAMP)  ## show that every extra resolves with constraints.txt
 	$(BIN)/python -m pytest -m resolve tests/test_constraints.py

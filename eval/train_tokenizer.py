@@ -42,7 +42,7 @@ CHAT_TEMPLATE = (
 WINDOW = 16_384
 # Seen once in 34 million characters, a pair of bytes earns no entry.
 MIN_FREQUENCY = 2
-SAMPLES = Path(__file__).parent / "samples" / "source"
+SAMPLES = Path(__file__).parent / "sample_sources"
 
 
 def main() -> None:

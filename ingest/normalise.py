@@ -89,9 +89,7 @@ def _assemble(
         kind = "contents" if position in contents else _kind(line)
         stop = length + len(line.text)
         own = line.raw
-        placed.append(
-            Line(length, stop, page, kind, before == "\n", own.table, own.level, own.size, own.box)
-        )
+        placed.append(Line(length, stop, page, kind, before == "\n", own.table, own.level, own.size, own.box))
         parts += (line.text, end)
         length, before = stop + len(end), end
     bounds[page + 1 :] = [length] * (len(bounds) - page - 1)

@@ -29,7 +29,7 @@ NUMBERED = (
         PART,
     ),
     (re.compile(r"(?:[Ⅰ-Ⅻ]|[IVX]{1,4}(?=\.))\s?\.?\s?[^\n]{1,50}$"), REPORT),
-    (re.compile(r"\d{1,2}\s?\.\s?(?!\d)[^\n]{1,40}$"), NUMBER),
+    (re.compile(r"(?:\d{1,2}\s?\.\s?(?!\d)|[\ue000-\uf8ff]\s)[^\n]{1,40}$"), NUMBER),
     (re.compile(r"\d{1,2}\.\d{1,2}\.?\s[^\n]{1,40}$"), LETTER),
     (re.compile(r"\d{1,2}(?:\.\d{1,2}){2,3}\.?\s[^\n]{1,40}$"), THIRD),
     (re.compile(r"[가-하]\s?\.\s[^\n]{1,40}$"), LETTER),
@@ -130,7 +130,7 @@ def find_tables(normalised: Normalised) -> tuple[Table, ...]:
     for rows, before in _tables_of(normalised):
         header = [row for row in rows if row.kind == "header"]
         text = normalised.text
-        width = text.count(" | ", rows[-1].start, rows[-1].end)
+        width = max(text.count(" | ", row.start, row.end) for row in rows)
         unit, caption = _lines_above(text, before)
         names = " / ".join(text[row.start : row.end] for row in header)
         body = header[-1].end + 1 if header else rows[0].start

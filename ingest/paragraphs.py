@@ -35,8 +35,9 @@ MARKED_SHARE = 0.25
 # Room that a full line may leave, in widths of a Hangul character; a line that ends as a sentence
 # does must be full to go on, any other may leave the room of the next word.
 FULL, SLACK = 1.5, 0.6
-# No line is taken for full that is narrower than this, in Hangul characters: slides and lists.
-NARROWEST = 14
+# No line is taken for full that is narrower than this, in Hangul characters: slides and lists; where
+# boxes show the column, it may be narrower.
+NARROWEST, NARROWEST_COLUMN = 14, 11
 # Lines of one paragraph differ in size by less than this, and follow each other within so many heights.
 SAME_SIZE, PITCH = 0.2, 1.6
 RAGGED_SHARE = 0.2  # of full lines, leave more room than a character where lines are broken between words
@@ -150,7 +151,7 @@ def _rooms(lines: Sequence[CleanLine]) -> list[float]:
         reach = (right - line.raw.box[0]) / unit
         room = (right - line.raw.box[2]) / unit
         # Some fonts are as wide for Latin letters as for Hangul: then counting characters is better.
-        rooms.append(min(room, widest - widths[position]) if reach >= NARROWEST else reach)
+        rooms.append(min(room, widest - widths[position]) if reach >= NARROWEST_COLUMN else reach)
     return rooms
 
 

@@ -221,12 +221,12 @@ def _sideways(words: Sequence[Word]) -> int:
     """Quarter turns of the page by which most of its text, a wide table say, stands upright."""
     long = [word for word in words if word.end - word.start >= SIDEWAYS_WORD]
     upright = sum(word.right - word.left > word.bottom - word.top for word in long)
+    steps = [pair for pair in pairwise(words) if pair[0].line == pair[1].line]
     if 2 * upright >= len(long):
-        return 0
-    downwards = sum(
-        1 if after.top > before.top else -1 for before, after in pairwise(words) if before.line == after.line
-    )
-    return 3 if downwards > 0 else 1
+        backwards = sum(after.right < before.left for before, after in steps)
+        return 2 if 2 * backwards > len(steps) else 0
+    downwards = sum(after.top > before.top for before, after in steps)
+    return 3 if 2 * downwards > len(steps) else 1
 
 
 # what is drawn on a page

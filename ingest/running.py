@@ -85,8 +85,11 @@ def _page_offset(line: CleanLine) -> int | None:
     return int(numbers[0]) - line.raw.page if len(numbers) == 1 and len(numbers[0]) <= 4 else None
 
 
-def _shape(line: CleanLine, offsets: Counter) -> str:
-    """The line's text without blanks, and without a number that counts up with the pages."""
+def _shape(line: CleanLine, offsets: Counter) -> tuple[str, int]:
+    """The line without blanks, and without a number that counts up with the pages; and its size.
+
+    The title of a document is no running head, though it has its words.
+    """
     squeezed = line.text.replace(" ", "")
     counts = offsets[_page_offset(line)] >= RUNNING_PAGES
-    return re.sub(r"\d+", "0", squeezed) if counts else squeezed
+    return re.sub(r"\d+", "0", squeezed) if counts else squeezed, round(line.raw.size)

@@ -33,7 +33,7 @@ REPEATED = 30
 # span columns); this share of its words are figures.
 OPEN_RULES, OPEN_GAP, OPEN_CROSSING, OPEN_FIGURES = 3, 0.8, 0.15, 0.25
 # The header has at most so many rows, with cells of so many characters, and few figures.
-HEADER_ROWS, HEADER_CELL = 3, 24
+HEADER_ROWS, HEADER_CELL, PAIR_CELL = 3, 24, 8
 FIGURE = re.compile(r"[\d.,%()△▲+\-–−]+")
 
 
@@ -59,12 +59,14 @@ class Rule(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """The words of one cell, in the file's order, and the rows that it spans."""
+    """The words of one cell, in the file's order, and the rows that it spans from here.
+
+    `begins` is False where the cell began in a row above.
+    """
 
     words: tuple[Word, ...]
     rows: int
-    left: float
-    right: float
+    begins: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,10 @@ def table_lines(page: int, text: str, table: Table, number: int) -> list[RawLine
         box = (table.box[0], _top(row), table.box[2], _bottom(row))
         if max(map(len, cells)) > ROW_LINES:
             lines += [
-                _long_line(page, line, cell, number) for cell in row for line in _word_lines(cell.words)
+                _long_line(page, line, number)
+                for cell in row
+                if cell.begins
+                for line in _word_lines(cell.words)
             ]
         else:
             size = max(word.bottom - word.top for cell in row for word in cell.words)
@@ -360,8 +365,7 @@ def _row(
         if not begins and sum(word.end - word.start for word in words) > REPEATED:
             words = []
         span = sum(owners[below * columns + column] == owner for below in range(row, len(grid.ys) - 1))
-        last = max(c for c in range(columns) if owners[row * columns + c] == owner)
-        cells.append(Cell(tuple(words), span, grid.xs[column], grid.xs[last + 1]))
+        cells.append(Cell(tuple(words), span, begins))
     return cells
 
 
@@ -413,7 +417,7 @@ def _spans(line: Sequence[Word]) -> list[Span]:
     return spans
 
 
-def _long_line(page: int, line: Sequence[Word], cell: Cell, number: int) -> RawLine:
+def _long_line(page: int, line: Sequence[Word], number: int) -> RawLine:
     box = (
         line[0].left,
         min(word.top for word in line),
@@ -435,7 +439,9 @@ def _header_rows(rows: Sequence[Sequence[Cell]], text: str) -> int:
     """How many of the first rows name the columns: those that the cells of the first one span."""
     first = ["".join(text[w.start : w.end] for w in cell.words) for cell in rows[0] if cell.words]
     figures = sum(FIGURE.fullmatch(cell) is not None for cell in first)
-    if len(rows) < 3 or len(first) < 2 or 2 * figures >= len(first) or max(map(len, first)) > HEADER_CELL:
+    # A table of two columns is mostly one of names and values, without a header.
+    longest = HEADER_CELL if max(map(len, rows)) > 2 else PAIR_CELL
+    if len(rows) < 3 or len(first) < 2 or 2 * figures >= len(first) or max(map(len, first)) > longest:
         return 0
     count = max(cell.rows for cell in rows[0] if cell.words)
     return count if count <= HEADER_ROWS and count < len(rows) else 1

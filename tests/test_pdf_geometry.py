@@ -115,8 +115,7 @@ def test_text_is_read_upright_however_the_page_is_turned(turn):
     left, top, right, bottom = line.box
     assert 0 <= left < right <= A4[0] and 0 <= top < bottom <= A4[1]
     assert right - left > 5 * (bottom - top)
-    if turn in (0, 90, 270):  # upside down is upright for nobody: it stays as it is
-        assert left == pytest.approx(60, abs=1) and bottom == pytest.approx(A4[1] - 700, abs=5)
+    assert left == pytest.approx(60, abs=1) and bottom == pytest.approx(A4[1] - 700, abs=5)
 
 
 def test_a_ruled_table_is_read_by_rows():

@@ -37,7 +37,7 @@ def test_every_document_has_an_outline_and_running_heads_that_are_left_out(sampl
 
 @pytest.mark.slow
 def test_the_documents_are_what_their_sources_render_to():
-    script = SAMPLES / "render.py"
+    script = SAMPLES.parent / "render_samples.py"
     done = subprocess.run(
         [sys.executable, str(script), "--check"], capture_output=True, text=True, check=False
     )

@@ -1,7 +1,7 @@
 """Render the sample documents and resolve the pages of their questions.
 
-Each ``source/<stem>.md`` becomes ``<stem>.pdf``; each line of
-``source/<stem>.questions.jsonl`` becomes one line of ``questions.jsonl``, with
+Each ``sample_sources/<stem>.md`` becomes ``samples/<stem>.pdf``; each line of
+``sample_sources/<stem>.questions.jsonl`` becomes one line of ``samples/questions.jsonl``, with
 the physical pages (from 1) on which its evidence was laid out.
 
     python eval/samples/render.py            write everything
@@ -627,9 +627,9 @@ def build_all(folder: Path) -> dict[Path, bytes]:
     """Every file this script makes of `folder`, with its bytes."""
     outputs: dict[Path, bytes] = {}
     records: list[dict] = []
-    for source in sorted((folder / "source").glob("*.md")):
+    for source in sorted((folder / "sample_sources").glob("*.md")):
         try:
-            outputs[folder / f"{source.stem}.pdf"], resolved = build(source)
+            outputs[folder / "samples" / f"{source.stem}.pdf"], resolved = build(source)
         except (SourceError, KeyError, ValueError) as error:
             raise SourceError(f"{source.name}: {error}") from error
         records += resolved
@@ -637,7 +637,7 @@ def build_all(folder: Path) -> dict[Path, bytes]:
     if duplicates:
         raise SourceError(f"qids used twice: {', '.join(sorted(duplicates))}")
     lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-    outputs[folder / "questions.jsonl"] = lines.encode("utf-8")
+    outputs[folder / "samples" / "questions.jsonl"] = lines.encode("utf-8")
     return outputs
 
 
