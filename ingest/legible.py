@@ -53,13 +53,12 @@ FREQUENT_SET = frozenset(FREQUENT)
 PAIRS = Path(__file__).with_name("pairs.bin")
 # Korean is the share of the pairs of syllables that are known plus that of the syllables which are
 # among the 100 most frequent. The worst of 3,371 real pages has 0.79, the worst of 273 real files
-# 0.94, the median page 1.6; with the syllables exchanged a page has 0.53. Law knows little of food
-# and foreign names: a menu has 0.53, a list of such names 0.57, so a short text is not doubted for
-# its words alone.
+# 0.94 (1.02 of those with enough pairs), the median page 1.6; with the syllables exchanged a page has
+# 0.53 on the median. A list of foreign names has 0.7, so a short text is not doubted for its words alone.
 COMMON = 100
-KOREAN = 0.45
-KOREAN_IF_DOUBTED = 0.8
-KOREAN_OF_FILE = 0.75
+KOREAN = 0.6
+KOREAN_IF_DOUBTED = 0.85
+KOREAN_OF_FILE = 0.8
 PAIRS_IF_DOUBTED, PAIRS_OF_PAGE, PAIRS_OF_FILE = 40, 100, 600
 # One letter of five is the same where the blank was exchanged, too. On real pages at most 24 % are,
 # save in tables that say «년» in each cell.
@@ -102,6 +101,9 @@ EQUATION = (
     | {0xE042: "%", 0xE04F: ":", 0xE067: "∑", 0xE06D: " "}
     | {0xE052 + i: char for i, char in enumerate(",./<>")}
 )
+WRITTEN = ("syllable", "rare", "hanja")
+REPEATED = 8
+SAME = re.compile(r"([\u3400-\u9fff가-힣])\1{7,}")
 ISOLATED = re.compile(r"(?<!\S)[\ue000-\uf8ff](?!\S)")  # a bullet: nothing touches it
 
 # Zero width, and PDFium's mark of a hyphen or of a space it does not draw (U+FFFE): no fault.
@@ -163,6 +165,7 @@ def _judge(text: str, counted: "_Pairs", doubted: bool) -> Fault:
             _foreign(kinds, of),
             _shifted(kinds, of, total),
             _soup(counts, of, total),
+            _repeated(text, kinds, of),
         )
     )
     hangul = of.get("syllable", 0) + of.get("rare", 0)
@@ -289,6 +292,14 @@ def _soup(counts: Counter[str], of: dict[str, int], total: int) -> int:
     return of.get("latin", 0) + odd
 
 
+def _repeated(text: str, kinds: dict[str, dict[str, int]], of: dict[str, int]) -> int:
+    """Letters that stand many times in a row: a table of one character for all glyphs."""
+    most = max((n for kind in WRITTEN for n in kinds.get(kind, {}).values()), default=0)
+    if most < REPEATED or most < ONE_LETTER_SHARE * sum(of.get(kind, 0) for kind in WRITTEN):
+        return 0
+    return sum(len(run[0]) for run in SAME.finditer(text))
+
+
 def _is_exchanged(counted: "_Pairs", kinds: dict[str, dict[str, int]], hangul: int, doubted: bool) -> bool:
     """Whether the syllables are of Korean and their order is not."""
     if counted.pairs < PAIRS_IF_DOUBTED:
@@ -296,12 +307,12 @@ def _is_exchanged(counted: "_Pairs", kinds: dict[str, dict[str, int]], hangul: i
     hanja = kinds.get("hanja", {})
     letters = hangul + sum(hanja.values())
     letter, most = max(
-        (item for found in (kinds["syllable"], kinds["rare"], hanja) for item in found.items()),
+        (item for kind in WRITTEN for item in kinds.get(kind, {}).items()),
         key=lambda item: item[1],
     )
-    if letters >= ONE_LETTER_COUNT and most >= ONE_LETTER_SHARE * letters:
-        if counted.korean(letter, most) < KOREAN_IF_DOUBTED:
-            return True
+    for_blank = letters >= ONE_LETTER_COUNT and most >= ONE_LETTER_SHARE * letters
+    if for_blank and counted.korean(letter, most) < KOREAN_IF_DOUBTED:
+        return True
     if doubted:
         return counted.korean() < KOREAN_IF_DOUBTED
     return counted.pairs >= PAIRS_OF_PAGE and counted.korean() < KOREAN
@@ -352,7 +363,7 @@ def _count_pairs(text: str) -> _Pairs:
     ranks = ranks[ranks != _BLANK]
     first, second = ranks[:-1], ranks[1:]
     both = np.minimum(first, second)
-    here = both >= 0
+    here = (both >= 0) & (first != second)  # columns of a table say the same in each cell
     known = np.count_nonzero(pairs[first[here], second[here]])
     odd = np.count_nonzero((both == _ODD) & (np.maximum(first, second) >= 0))
     common = np.count_nonzero((ranks >= 0) & (ranks < COMMON))

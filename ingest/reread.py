@@ -22,16 +22,17 @@ class Rereader:
         self._tesseract = tesseract
         self._miner = miner.Miner(data, password)
 
-    def read(self, index: int, *, drawn_only: bool = False) -> ReadPage | None:
+    def read(self, index: int, *, drawn_only: bool = False, doubted: bool = False) -> ReadPage | None:
         """Page `index` (from 0) by the first engine that makes sense of it; None where none does.
 
         Not for pages that are only partly garbled: what PDFium read of those is better than OCR.
 
         Args:
             drawn_only: the page has no characters at all, so that only OCR can help.
+            doubted: the file is garbled on the whole; pdfminer believes the same tables as PDFium.
         """
         mined = None if drawn_only else self.read_with("pdfminer", index)
-        if mined is not None and judge(mined.text) == "":
+        if mined is not None and judge(mined.text, doubted=doubted) == "":
             return mined
         seen = self.read_with("tesseract", index)
         if seen is None or seen.confidence < LEAST_CONFIDENCE or judge(seen.text) in ("empty", "garbled"):
