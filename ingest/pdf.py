@@ -132,9 +132,7 @@ def _rewrite(data: bytes, passwords: Sequence[str]) -> bytes | None:
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)
     try:
         reader = PdfReader(BytesIO(data), strict=False)
-        if reader.is_encrypted and not any(
-            reader.decrypt(password) for password in ("", *passwords[:MAX_RETRIED])
-        ):
+        if reader.is_encrypted and not _unlocks(reader, passwords):
             return None
         if not reader.pages:
             return None
@@ -145,6 +143,15 @@ def _rewrite(data: bytes, passwords: Sequence[str]) -> bytes | None:
     except Exception:  # noqa: BLE001 - pypdf raises many kinds on a broken file; PDFium's reason stands
         return None
     return copy.getvalue()
+
+
+def _unlocks(reader, passwords: Sequence[str]) -> bool:
+    """Whether one of the passwords fits, or none is needed; a forgotten owner's password is no key."""
+    from pypdf import PasswordType
+
+    if reader.decrypt("") == PasswordType.USER_PASSWORD:
+        return True
+    return any(reader.decrypt(password) for password in passwords[:MAX_RETRIED])
 
 
 def _count_pages(pdf, data: bytes, password: str) -> int:
