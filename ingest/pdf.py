@@ -93,7 +93,13 @@ def read_pdf(
         for index, fault in enumerate(judge_pages(texts)):
             page, found = read[index]
             if fault == "garbled" or index in mute or (fault == "empty" and page.drawn):
-                read[index] = _read_again(page, rereader, fault == "empty", doubted)
+                read[index] = _read_again(
+                    page,
+                    rereader,
+                    drawn_only=fault == "empty" and index not in mute,
+                    doubted=doubted,
+                    mute=index in mute,
+                )
     except pypdfium2.PdfiumError as exc:
         raise UnreadableFile("damaged", str(path), str(exc)) from exc
     finally:
@@ -253,11 +259,11 @@ def _is_mute(textpage, text: str, survey: "_Survey") -> bool:
 
 
 def _read_again(
-    page: RawPage, rereader: Rereader, drawn_only: bool, doubted: bool
+    page: RawPage, rereader: Rereader, *, drawn_only: bool, doubted: bool, mute: bool
 ) -> tuple[RawPage, list[RawLine]]:
     """The page by another engine; without a line where none makes sense of it."""
     index = page.number - 1
-    found = rereader.read(index, drawn_only=drawn_only, doubted=doubted)
+    found = rereader.read(index, drawn_only=drawn_only, doubted=doubted, mute=mute)
     if found is None:
         return replace(page, drawn=True), []
     lines = [RawLine(index, (((line.start, line.end),),), line.box, line.size) for line in found.lines]

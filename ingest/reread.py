@@ -6,6 +6,8 @@ from ingest.raw import Box, Engine, ReadPage
 
 # OCR that is less sure than this of its own words has read a picture.
 LEAST_CONFIDENCE = 0.4
+# Of the characters of a page of words.
+LETTERS_SHARE = 0.35
 
 
 class Rereader:
@@ -22,17 +24,20 @@ class Rereader:
         self._tesseract = tesseract
         self._miner = miner.Miner(data, password)
 
-    def read(self, index: int, *, drawn_only: bool = False, doubted: bool = False) -> ReadPage | None:
+    def read(
+        self, index: int, *, drawn_only: bool = False, doubted: bool = False, mute: bool = False
+    ) -> ReadPage | None:
         """Page `index` (from 0) by the first engine that makes sense of it; None where none does.
 
         Not for pages that are only partly garbled: what PDFium read of those is better than OCR.
 
         Args:
             drawn_only: the page has no characters at all, so that only OCR can help.
+            mute: PDFium found a font's points and digits only; what holds no more is no second reading.
             doubted: the file is garbled on the whole; pdfminer believes the same tables as PDFium.
         """
         mined = None if drawn_only else self.read_with("pdfminer", index)
-        if mined is not None and judge(mined.text, doubted=doubted) == "":
+        if mined is not None and judge(mined.text, doubted=doubted) == "" and not (mute and _is_bare(mined)):
             return mined
         seen = self.read_with("tesseract", index)
         if seen is None or seen.confidence < LEAST_CONFIDENCE or judge(seen.text) in ("empty", "garbled"):
@@ -55,6 +60,12 @@ class Rereader:
             return ocr.read_page(page, self._tesseract)
         finally:
             page.close()
+
+
+def _is_bare(page: ReadPage) -> bool:
+    """Whether a page is digits and marks rather than words."""
+    solid = "".join(page.text.split())
+    return sum(map(str.isalpha, solid)) < LETTERS_SHARE * len(solid)
 
 
 def reread(pdf, data: bytes, password: str, index: int, tesseract: ocr.Tesseract | None) -> ReadPage | None:
