@@ -19,7 +19,7 @@ export PDF QUESTION
 
 include tests/server/install.mk
 
-.PHONY: help setup demo test test-slow fuzz test-server bench-real bench-samples lint samples resolve clean
+.PHONY: help setup demo test test-slow fuzz test-server bench-real bench-samples bench-ingestion-quality bench-chunk-sizes bench-ingest lint samples resolve clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -52,8 +52,22 @@ test-server: $(STAMP) .venv-vllm/installed  ## a real vLLM server on this machin
 bench-samples: $(STAMP)  ## the sample documents and their 40 questions
 	$(BIN)/python -m eval samples
 
+bench-ingestion-quality: $(STAMP)  ## line breaks, chunks, articles and headings of the shared PDFs
+	$(BIN)/python -m eval ingestion --shared "$(RAG_SHARED)"
+
+bench-chunk-sizes: $(STAMP)  ## page retrieval by chunk size; many minutes
+	$(BIN)/python -m eval chunk-sizes --shared "$(RAG_SHARED)"
+
 bench-real: $(STAMP)  ## every shared PDF, 200 questions; a table and JSON
 	$(BIN)/python -m eval real --shared "$(RAG_SHARED)" --out build/bench-real.json
+
+bench-ingest: $(STAMP) .venv-bench/installed  ## speed and memory of ingestion, beside LangChain and LlamaIndex
+	$(BIN)/python -m eval.bench ingest --shared "$(RAG_SHARED)"
+
+# A failure leaves no mark, and the benchmark says what it could not compare with.
+.venv-bench/installed: eval/bench-requirements.txt
+	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	-.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r eval/bench-requirements.txt && touch $@
 
 lint: $(STAMP)  ## ruff
 	$(BIN)/ruff check ingest indexes rag eval tests
@@ -66,4 +80,4 @@ resolve: $(STAMP)  ## show that every extra resolves with constraints.txt
 	$(BIN)/python -m pytest -m resolve tests/test_constraints.py
 
 clean:  ## remove what was built
-	rm -rf build $(VENV) .venv-vllm
+	rm -rf build $(VENV) .venv-vllm .venv-bench

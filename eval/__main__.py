@@ -1,4 +1,4 @@
-"""`python -m eval real|samples`: measure, print a table, write JSON."""
+"""`python -m eval real|samples|ingestion|chunk-sizes`: measure, print a table, write JSON."""
 
 import shutil
 import sys
@@ -7,11 +7,14 @@ from typing import Annotated
 
 import typer
 
+from eval import chunk_sizes, ingestion
 from eval.dataset import SAMPLES, load_questions, sample
 from eval.report import machine, save, table
 from eval.runner import run_ingest, run_questions
+from indexes.embedder import EMBEDDED
 from indexes.store import DATABASE
 from rag import Pipeline, load_config
+from rag.tokens import ModelTokenizer
 
 REAL_FOLDERS = ("statutes", "agency", "safety_guides", "misc", "welfare", "korquad1")
 INGEST_COLUMNS = ("files", "documents", "pages", "chunks", "seconds", "pages_per_second", "failures")
@@ -27,6 +30,48 @@ QUESTION_COLUMNS = (
     "search_ms",
     "ask_ms",
 )
+BREAK_COLUMNS = (
+    "breaks",
+    "accuracy",
+    "words_right",
+    "in_word",
+    "in_word_right",
+    "between_words_right",
+    "false_paragraph_ends",
+    "paragraph_ends",
+    "paragraph_ends_kept",
+    "lost",
+    "not_in_source",
+    "always_space",
+    "never_space",
+    "kiwi_alone",
+)
+CHUNK_COLUMNS = (
+    "files",
+    "chunks",
+    "inside_word",
+    "at_sentence_or_item",
+    "at_marked_end",
+    "at_sentence",
+    "tokens_mean",
+    "tokens_median",
+    "tokens_max",
+    "under_40_tokens",
+    "with_context",
+    "kinds",
+    "not_tiling",
+)
+PLACE_COLUMNS = (
+    "rows",
+    "page_right",
+    "named",
+    "heading_found",
+    "in_context",
+    "entry_seen",
+    "marked_as_contents",
+    "both",
+)
+SIZE_COLUMNS = ("chunks", "questions", "page_hit@1", "page_hit@5", "page_ndcg@10", "search_ms")
 SEED = 20261123
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
@@ -44,8 +89,7 @@ def real(
     overrides: SetOption = [],
 ) -> None:
     """Ingest every real PDF of the shared folder, then ask 100 questions of welfare and of korquad1."""
-    if not (shared / "data" / "pdf").is_dir():
-        sys.exit(f"no data/pdf in {shared}: set RAG_SHARED to the shared folder")
+    require_shared(shared)
     clear(index)
     with Pipeline.open(index, load_config(config, overrides)) as pipeline:
         ingested = run_ingest(pipeline, [shared / "data" / "pdf" / name for name in REAL_FOLDERS])
@@ -72,6 +116,67 @@ def samples(
         ingested = run_ingest(pipeline, [SAMPLES])
         answered = {"samples": run_questions(pipeline, load_questions(SAMPLES / "questions.jsonl"))}
     finish(out, {"ingest": ingested, "questions": answered, "machine": machine()})
+
+
+@app.command("ingestion")
+def ingestion_quality(
+    shared: Annotated[Path, typer.Option(help="the folder that holds data/pdf, data/qa and data/text")],
+    out: Annotated[Path, typer.Option(help="JSON file to write")] = Path("build/bench-ingestion.json"),
+    tokenizer: Annotated[
+        str, typer.Option(help="counts chunk sizes: embedded, a folder, a hub name")
+    ] = EMBEDDED,
+) -> None:
+    """Line breaks, chunk ends, articles and headings of every real PDF against what is known of them."""
+    require_shared(shared)
+    result = ingestion.measure(shared, ModelTokenizer(tokenizer).plain_json, SEED)
+    result["machine"] = machine()
+    print(table(result["line_breaks"], BREAK_COLUMNS), end="\n\n")
+    print(table(result["chunks"], CHUNK_COLUMNS), end="\n\n")
+    print(table(result["places"], PLACE_COLUMNS), end="\n\n")
+    for name, rows in result["failing"].items():
+        print(f"{name} that fail: {len(rows):,}; the first of them:")
+        for row in rows[:5]:
+            print("  " + " · ".join(str(value) for value in row.values()))
+    save(out, result)
+
+
+@app.command("chunk-sizes")
+def sizes_of_chunks(
+    shared: Annotated[Path, typer.Option(help="the folder that holds data/pdf and data/qa")],
+    out: Annotated[Path, typer.Option(help="JSON file to write")] = Path("build/bench-chunk-sizes.json"),
+    index: Annotated[Path, typer.Option(help="index folder, made anew for each size")] = Path(
+        "build/bench-sizes-index"
+    ),
+    sizes: Annotated[list[int], typer.Option("--size", help="chunking.max_tokens; repeatable")] = [
+        200,
+        300,
+        400,
+        500,
+        600,
+        800,
+    ],
+    count: Annotated[int, typer.Option(help="questions per set")] = 300,
+    config: ConfigOption = None,
+    overrides: SetOption = [],
+) -> None:
+    """Page retrieval by chunk size: articles of statutes, korquad1, welfare; lexical and hybrid."""
+    require_shared(shared)
+    result = {"machine": machine(), "sizes": {}}
+    questions = chunk_sizes.question_sets(shared, count, SEED)
+    for size in sizes:
+        clear(index)
+        sized = load_config(config, [*overrides, f"chunking.max_tokens={size}"])
+        with Pipeline.open(index, sized) as pipeline:
+            pipeline.ingest([shared / "data" / "pdf" / name for name in REAL_FOLDERS])
+            result["sizes"] |= chunk_sizes.run_size(pipeline, size, questions)
+        save(out, result)  # what was measured so far is kept: the whole takes many minutes
+    print(table(result["sizes"], SIZE_COLUMNS))
+
+
+def require_shared(shared: Path) -> None:
+    """End with a word on what to do where the shared folder is not there."""
+    if not (shared / "data" / "pdf").is_dir():
+        sys.exit(f"no data/pdf in {shared}: set RAG_SHARED to the shared folder")
 
 
 def clear(index: Path) -> None:

@@ -299,8 +299,7 @@ class Store:
             IndexDamaged: a row is missing or does not have its checksum.
         """
         rows = self.connection.execute(
-            f"SELECT {CHUNK_COLUMNS}"
-            f" FROM chunks WHERE key IN ({','.join('?' * len(keys))})",
+            f"SELECT {CHUNK_COLUMNS} FROM chunks WHERE key IN ({','.join('?' * len(keys))})",
             list(keys),
         ).fetchall()
         if len(rows) != len(set(keys)):
@@ -310,8 +309,7 @@ class Store:
     def chunks_of(self, document: StoredDocument) -> list[Chunk]:
         """All chunks of one document, in order; together they are its text."""
         rows = self.connection.execute(
-            f"SELECT {CHUNK_COLUMNS}"
-            " FROM chunks WHERE key >= ? AND key < ? ORDER BY key",
+            f"SELECT {CHUNK_COLUMNS} FROM chunks WHERE key >= ? AND key < ? ORDER BY key",
             (document.content, document.content + document.chunks),
         ).fetchall()
         if len(rows) != document.chunks:

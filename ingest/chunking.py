@@ -164,11 +164,7 @@ def _merge(pieces: Sequence[_Piece], max_tokens: int, count_tokens: Callable[[st
             merged[-1] = _Piece(text, last.tokens + piece.tokens, longer.kind, last.border)
         else:
             merged.append(piece)
-    return [
-        part
-        for piece in merged
-        for part in _exactly(piece, max_tokens, count_tokens)
-    ]
+    return [part for piece in merged for part in _exactly(piece, max_tokens, count_tokens)]
 
 
 def _exactly(piece: _Piece, max_tokens: int, count_tokens: Callable[[str], int]) -> list[_Piece]:

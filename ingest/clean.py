@@ -13,23 +13,19 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ingest.legible import EQUATION
-from ingest.raw import RawLine, RawPage, Span
+from ingest.raw import RawLine, RawPage
 from ingest.sourcemap import Run
 
 CELL_SEPARATOR = " | "
 # No blank but single spaces, nothing that is left out, no dots, nothing that NFC could touch.
-PLAIN = re.compile(
-    r"(?:[!-~가-힣·ㆍ○●□■◦△▲▶※→①-⑳“”‘’「」『』〈〉《》【】〔〕…–—~％㎡㎥Ⅰ-Ⅻ㈜]| (?! ))*"
-)
+PLAIN = re.compile(r"(?:[!-~가-힣·ㆍ○●□■◦△▲▶※→①-⑳“”‘’「」『』〈〉《》【】〔〕…–—~％㎡㎥Ⅰ-Ⅻ㈜]| (?! ))*")
 DOTTED = re.compile(r"[.·‥․ㆍ⋯…]\s?[.·‥․ㆍ⋯…]")
 LEFT_OUT = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060\ufeff\ufffe\uffff]")
 BLANK = re.compile("[\\s\x00-\x1f\x7f-\x9f\xa0\u3000]")
 SURROGATE = re.compile("[\ud800-\udfff]")
 # The dots of a contents page: a third of a document's tokens where they are kept.
 DOTS = re.compile(r"\s?[.·‥․ㆍ⋯…][.·‥․ㆍ⋯…\s]{3,}[.·‥․ㆍ⋯…]\s?")
-LETTER_SPACED = re.compile(
-    r"(?:제\s?\d+\s?[편장절관]\s)?([가-힣](?: [가-힣]){1,11})(?:\s?[<(\[].{0,40})?$"
-)
+LETTER_SPACED = re.compile(r"(?:제\s?\d+\s?[편장절관]\s)?([가-힣](?: [가-힣]){1,11})(?:\s?[<(\[].{0,40})?$")
 # Marks of the symbol fonts that office software sets bullets in, by their private characters.
 SYMBOLS = {
     0xF06C: "●", 0xF06D: "❍", 0xF06E: "■", 0xF06F: "□", 0xF071: "❑", 0xF075: "◆", 0xF076: "❖",
@@ -89,9 +85,7 @@ def clean_span(raw: str, start: int, end: int) -> Piece:
 
 
 def _pieces(line: RawLine, raw: str) -> list[list[Piece]]:
-    return [
-        [piece for piece in (clean_span(raw, *span) for span in cell) if piece[0]] for cell in line.cells
-    ]
+    return [[piece for piece in (clean_span(raw, *span) for span in cell) if piece[0]] for cell in line.cells]
 
 
 def _clean_line(

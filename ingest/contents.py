@@ -10,7 +10,9 @@ from collections.abc import Iterator, Sequence
 from ingest.clean import CleanLine
 
 LEADERS = re.compile(r"(?:[.·…‥․ㆍ⋯\-_\s]{4,}|…)\s*[-\dⅠ-Ⅻivx]{1,5}$")
-TITLE = re.compile(r"[<\[【]?\s*(?:목\s*차|차\s*례|순\s*서|contents|table of contents)\s*[>\]】]?", re.IGNORECASE)
+TITLE = re.compile(
+    r"[<\[【]?\s*(?:목\s*차|차\s*례|순\s*서|contents|table of contents)\s*[>\]】]?", re.IGNORECASE
+)
 NUMBERED = re.compile(r".{2,60}?[\s|]+-?\s?(\d{1,4})\s?-?$")
 # An article or chapter with nothing after its title.
 BARE = re.compile(

@@ -1,4 +1,4 @@
-"""Korean text: sentence spans, index terms, joining words that a line break cut.
+"""Korean text: sentence spans and index terms.
 
 Kiwi does the morphology. Loading it takes about 3 s and 0.5 GB, so one lives per process and is
 loaded at first use; forked children share it. `BigramAnalyser` needs neither.
@@ -9,7 +9,6 @@ import unicodedata
 import warnings
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from itertools import pairwise
 from typing import Protocol
 
 from ingest.errors import MissingDependency
@@ -153,22 +152,3 @@ def open_analyser(name: str) -> Analyser:
     if name == "bigram":
         return BigramAnalyser()
     raise ValueError(f"analyser must be kiwi or bigram, got {name!r}")
-
-
-def glue_breaks(lines: Sequence[str]) -> list[bool]:
-    """For each break between consecutive `lines` of one paragraph: does a space belong there?
-
-    Returns:
-        len(lines) - 1 booleans; True where the break fell between words.
-    """
-    return [_scores_higher_apart(before.strip(), after.strip()) for before, after in pairwise(lines)]
-
-
-def _scores_higher_apart(before: str, after: str) -> bool:
-    """What `Kiwi.glue` does, which needs threads."""
-
-    def score(text: str) -> float:
-        return load_kiwi().analyze(text, z_coda=False)[0][1]
-
-    spaced = re.search(r"[0-9A-Za-z]$", before) is not None
-    return spaced or score(f"{before} {after}") >= score(before + after)

@@ -68,7 +68,7 @@ def page_lines(
         across, down: the ruled lines, by which tables are found.
         first_table: tables are numbered from it.
     """
-    tables, rest = find_tables(words, across, down)
+    tables, rest = find_tables(text, words, across, down)
     blocks = [Block(list(table.words), table) for table in tables] + [Block(f) for f in _fragments(rest)]
     blocks.sort(key=lambda block: block.start)
     if _is_scrambled(blocks):

@@ -2,33 +2,43 @@
 tables with the names of their columns, contents pages."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from ingest.contents import LEADERS
-from ingest.document import Heading, Page, Table
+from ingest.document import Heading, Table
 from ingest.normalise import Line, Normalised
 from ingest.raw import OutlineEntry
 
 # Numbering of laws, reports and notices: pattern of a line, and its level. The levels below an
 # article are those of the lists in it.
 PART, CHAPTER, SECTION, SUBSECTION, ARTICLE = 1, 3, 4, 5, 6
-REPORT, NUMBER, LETTER, BOX = 2, 7, 8, 9
-ARTICLE_HEAD = re.compile(r"(제\s?\d+\s?조(?:\s?의\s?\d+)?\s?[(（](?:[^()（）\n]|[(（][^()（）\n]*[)）]){1,80}[)）])")
+REPORT, NUMBER, LETTER, THIRD, BOX = 2, 7, 8, 9, 10
+ARTICLE_HEAD = re.compile(
+    r"(제\s?\d+\s?조(?:\s?의\s?\d+)?\s?[(（](?:[^()（）\n]|[(（][^()（）\n]*[)）]){1,80}[)）])"
+)
 NUMBERED = (
     (re.compile(r"제\s?\d+\s?편(?:\s|$)[^\n]{0,40}$"), PART),
     (re.compile(r"제\s?\d+\s?장(?:\s?의\s?\d+)?(?:\s|$)[^\n]{0,40}$"), CHAPTER),
     (re.compile(r"제\s?\d+\s?절(?:\s?의\s?\d+)?(?:\s|$)[^\n]{0,40}$"), SECTION),
     (re.compile(r"제\s?\d+\s?관(?:\s?의\s?\d+)?(?:\s|$)[^\n]{0,40}$"), SUBSECTION),
     (re.compile(r"부칙(?:\s?[<(\[][^\n]{0,60})?$"), PART),
-    (re.compile(r"[<\[(【]?별\s?[표지]\s?(?:제?\s?\d+(?:\s?호)?(?:의\s?\d+)?)?\s?(?:서식)?[>\])】]?(?:\s[^\n]{0,60})?$"), PART),
+    (
+        re.compile(
+            r"[<\[(【]?별\s?[표지]\s?(?:제?\s?\d+(?:\s?호)?(?:의\s?\d+)?)?\s?(?:서식)?[>\])】]?(?:\s[^\n]{0,60})?$"
+        ),
+        PART,
+    ),
     (re.compile(r"(?:[Ⅰ-Ⅻ]|[IVX]{1,4}(?=\.))\s?\.?\s?[^\n]{1,50}$"), REPORT),
     (re.compile(r"\d{1,2}\s?\.\s?(?!\d)[^\n]{1,40}$"), NUMBER),
-    (re.compile(r"\d{1,2}(?:\.\d{1,2}){1,3}\.?\s[^\n]{1,40}$"), LETTER),
+    (re.compile(r"\d{1,2}\.\d{1,2}\.?\s[^\n]{1,40}$"), LETTER),
+    (re.compile(r"\d{1,2}(?:\.\d{1,2}){2,3}\.?\s[^\n]{1,40}$"), THIRD),
     (re.compile(r"[가-하]\s?\.\s[^\n]{1,40}$"), LETTER),
     (re.compile(r"[□■◆◇▣]\s?[^\n]{1,40}$"), BOX),
 )
 # A line that ends as a sentence or an enumeration does, or in a number, is an item and no heading.
 NO_HEADING = re.compile(r"(?:[다요음임함됨것]\s?[.。]?|[.,;:。、]|[^\d]\d{1,3})$")
+# A short line by itself in type so much larger than most of the text is a heading without a number.
+LARGER, LARGE_LINE = 1.25, 40
 OUTLINE_LEVELS = 4  # deeper bookmarks are mostly single paragraphs
 MAX_TITLE = 60
 UNIT = re.compile(r"[(\[]?\s*단위\s*[:：][^\n)\]]{1,30}[)\]]?")
@@ -36,10 +46,8 @@ CAPTION = re.compile(r"[<\[〈【(]?\s?(?:표|Table|서식)\s?\d*[^\n]{0,50}$|[<
 MAX_HEADER = 160  # characters of a table's context
 
 
-def find_headings(
-    normalised: Normalised, outline: Sequence[OutlineEntry]
-) -> tuple[Heading, ...]:
-    """Headings in order: those the format marks, those of the numbering, and the file's bookmarks.
+def find_headings(normalised: Normalised, outline: Sequence[OutlineEntry]) -> tuple[Heading, ...]:
+    """Headings in order: those the format marks, the numbering or large type shows, and the bookmarks.
 
     Entries of contents pages and rows of tables are no headings.
     """
@@ -48,22 +56,27 @@ def find_headings(
         if line.level:
             marked[line.start] = Heading(line.level, _title(normalised.text, line), line.start)
     numbered = {heading.start: heading for heading in _from_numbering(normalised)}
-    level_of = _levels(numbered, marked)
-    found = {
-        start: Heading(
-            marked[start].level if start in marked else level_of(heading.level),
-            heading.title if heading.article or start not in marked else marked[start].title,
-            start,
-            heading.article,
-        )
+    numbered = {heading.start: heading for heading in _from_size(normalised, numbered)} | numbered
+    mark_of = _mark_levels(numbered, marked)
+    # Bookmarks of laws put chapters and articles on one level: the numbering says which lies in which.
+    levels = {start: (heading.level, 0) for start, heading in marked.items()} | {
+        start: (marked[start].level if start in marked else mark_of(heading.level), heading.level)
         for start, heading in numbered.items()
     }
-    found = marked | found
-    return tuple(found[start] for start in sorted(found))
+    ranks = {level: rank for rank, level in enumerate(sorted(set(levels.values())), start=1)}
+    return tuple(
+        _ranked(ranks[levels[start]], marked.get(start), numbered.get(start)) for start in sorted(levels)
+    )
 
 
-def _levels(numbered: dict[int, Heading], marked: dict[int, Heading]) -> Callable[[int], int]:
-    """The level, among bookmarks, of headings that are found by their numbering only.
+def _ranked(level: int, mark: Heading | None, number: Heading | None) -> Heading:
+    """A heading by its bookmark, its numbering or both; the title of an article is that of the text."""
+    best = number if number and (number.article or mark is None) else mark
+    return Heading(level, best.title, best.start, best.article)
+
+
+def _mark_levels(numbered: dict[int, Heading], marked: dict[int, Heading]) -> Callable[[int], int]:
+    """The bookmarks' level of headings that are found by their numbering only.
 
     One whose like is bookmarked stands beside it, an outer one above it; others lie below all bookmarks.
     """
@@ -73,13 +86,12 @@ def _levels(numbered: dict[int, Heading], marked: dict[int, Heading]) -> Callabl
         known[level] = min(known.get(level, 99), marked[start].level)
     deepest = max((heading.level for heading in marked.values()), default=0)
 
-    def level_of(level: int) -> int:
+    def mark_of(level: int) -> int:
         if level in known:
             return known[level]
-        inner = [known[other] for other in known if other > level]
-        return max(1, min(inner) - 1) if inner else level + deepest
+        return min((known[other] for other in known if other > level), default=deepest + 1)
 
-    return level_of
+    return mark_of
 
 
 def breadcrumbs(headings: Sequence[Heading], positions: Sequence[int]) -> list[str]:
@@ -168,7 +180,9 @@ def _title(text: str, line: Line) -> str:
 
 
 def _from_numbering(normalised: Normalised) -> Iterator[Heading]:
-    found = [_numbered(normalised.text[line.start : end], line.start) for line, end in _paragraphs(normalised)]
+    found = [
+        _numbered(normalised.text[line.start : end], line.start) for line, end in _paragraphs(normalised)
+    ]
     in_article = False
     for before, heading, after in zip([None, *found], found, [*found[1:], None], strict=False):
         if heading is None:
@@ -178,6 +192,34 @@ def _from_numbering(normalised: Normalised) -> Iterator[Heading]:
             yield heading
         elif not in_article and not any(other and other.level == heading.level for other in (before, after)):
             yield heading  # what stands beside its like is an item of a list
+
+
+def _from_size(normalised: Normalised, numbered: dict[int, Heading]) -> Iterator[Heading]:
+    """Lines in large type; the first page's are the title, and no headings."""
+    body = _usual_size(normalised.lines)
+    # Beside the chapters of a report where it has none that are numbered, else inside them.
+    level = NUMBER if any(heading.level <= CHAPTER for heading in numbered.values()) else REPORT
+    for line, end in _paragraphs(normalised):
+        words = normalised.text[line.start : end]
+        if (
+            body
+            and line.page > 0
+            and line.size >= LARGER * body
+            and end == line.end
+            and len(words) <= LARGE_LINE
+            and NO_HEADING.search(words) is None
+            and re.search("[가-힣]{2}", words)
+        ):
+            yield Heading(level, words, line.start)
+
+
+def _usual_size(lines: Sequence[Line]) -> float:
+    """The size of most of the text outside of tables; 0 where sizes are not known."""
+    sizes: Counter[float] = Counter()
+    for line in lines:
+        if line.table < 0:
+            sizes[round(line.size * 2) / 2] += line.end - line.start
+    return sizes.most_common(1)[0][0] if sizes else 0.0
 
 
 def _numbered(words: str, start: int) -> Heading | None:
@@ -205,15 +247,21 @@ def _paragraphs(normalised: Normalised) -> Iterator[tuple[Line, int]]:
 
 
 def _from_outline(normalised: Normalised, outline: Sequence[OutlineEntry]) -> Iterator[Heading]:
-    """Bookmarks whose title stands at the start of a line of their page, found without its spaces."""
-    text, pages = normalised.text, normalised.pages
+    """Bookmarks whose title a line of their page begins with, blanks aside; in contents pages none does."""
+    by_page: dict[int, list[OutlineEntry]] = {}
     for entry in outline:
-        squeezed = re.sub(r"\s+", "", entry.title)
-        if entry.level > OUTLINE_LEVELS or not squeezed or entry.page > len(pages):
-            continue
-        page: Page = pages[entry.page - 1]
-        pattern = re.compile(r"^\s*" + r"\s*".join(map(re.escape, squeezed[:MAX_TITLE])), re.MULTILINE)
-        if match := pattern.search(text, page.start, page.end):
-            line_end = text.find("\n", match.end())
-            if not LEADERS.search(text[match.start() : line_end if line_end >= 0 else len(text)]):
-                yield Heading(entry.level, entry.title[:MAX_TITLE], match.start())
+        by_page.setdefault(entry.page - 1, []).append(entry)
+    lines: dict[int, list[tuple[int, str]]] = {}
+    for line in normalised.lines:
+        if line.page in by_page and line.kind != "contents":
+            # A title may go on in the next lines of its paragraph.
+            reach = normalised.text[line.start : line.start + 3 * MAX_TITLE].partition("\n")[0]
+            lines.setdefault(line.page, []).append((line.start, "".join(reach.split())))
+    for page, entries in by_page.items():
+        for entry in entries:
+            squeezed = "".join(entry.title.split())[:MAX_TITLE]
+            if entry.level > OUTLINE_LEVELS or not squeezed:
+                continue
+            found = next((start for start, text in lines.get(page, ()) if text.startswith(squeezed)), None)
+            if found is not None:
+                yield Heading(entry.level, entry.title[:MAX_TITLE], found)

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from ingest.clean import CleanLine, Decide
 from ingest.contents import LEADERS
-from ingest.raw import NO_BOX
+from ingest.raw import NO_BOX, RawLine
 
 # What begins a new item or heading, never the middle of a paragraph.
 ITEM = re.compile(
@@ -39,6 +39,7 @@ FULL, SLACK = 1.5, 0.6
 NARROWEST = 14
 # Lines of one paragraph differ in size by less than this, and follow each other within so many heights.
 SAME_SIZE, PITCH = 0.2, 1.6
+RAGGED_SHARE = 0.2  # of full lines, leave more room than a character where lines are broken between words
 NEIGHBOURS = 14  # lines before and after, among which the right margin is looked for
 INDENT = 0.7  # widths of a character by which a new paragraph's first line is set in
 
@@ -50,11 +51,12 @@ def joints(lines: Sequence[CleanLine], apart: set[int], decide: Decide) -> list[
         apart: indices of lines that are paragraphs by themselves (entries of contents pages).
     """
     found = ["\n"] * len(lines)
-    margins = _margins(lines)
+    rooms = _rooms(lines)
+    by_words = _wraps_words(lines, rooms)
     open_at = [
         position
         for position, (before, after) in enumerate(pairwise(lines))
-        if not {position, position + 1} & apart and _continues(before, after, margins[position])
+        if not {position, position + 1} & apart and _continues(before, after, rooms[position], by_words)
     ]
     marked = _marks_word_breaks([lines[position] for position in open_at])
     unclear = []
@@ -73,8 +75,12 @@ def joints(lines: Sequence[CleanLine], apart: set[int], decide: Decide) -> list[
     return found
 
 
-def _continues(before: CleanLine, after: CleanLine, room: float) -> bool:
-    """Whether `after` goes on with the paragraph of `before`, which leaves `room` at its right."""
+def _continues(before: CleanLine, after: CleanLine, room: float, by_words: bool) -> bool:
+    """Whether `after` goes on with the paragraph of `before`, which leaves `room` at its right.
+
+    Args:
+        by_words: the document's lines are broken between words only.
+    """
     one, other = before.raw, after.raw
     if not (one.wrapped and other.wrapped) or one.level or other.level or one.table != other.table:
         return False
@@ -83,7 +89,7 @@ def _continues(before: CleanLine, after: CleanLine, room: float) -> bool:
     if not unicodedata.is_normalized("NFC", before.text[-8:] + after.text[:8]):
         return False  # a line that begins with half a syllable or an accent would change its neighbour
     ended = PARAGRAPH_END.search(before.text) is not None
-    if room > (FULL if ended else max(FULL, width(after.text.split(" ", 1)[0]) + SLACK)):
+    if room > (FULL if ended and not by_words else _word_room(after)):
         return False
     if ended and (other.page != one.page or _is_set_in(before, after)):
         return False
@@ -125,20 +131,26 @@ def _unit(line: CleanLine) -> float:
     return (line.raw.box[2] - line.raw.box[0]) / max(1.0, width(line.text))
 
 
-def _margins(lines: Sequence[CleanLine]) -> list[float]:
+def _rooms(lines: Sequence[CleanLine]) -> list[float]:
     """The room that each line leaves to the right margin of its column, in Hangul characters."""
     widths = [width(line.text) for line in lines]
-    usual = _usual_width(widths, lines)
+    usual = max(_usual_width(widths, lines), NARROWEST)
     common = _common_right(lines)
     rooms = []
     for position, line in enumerate(lines):
         if line.raw.box == NO_BOX:
-            rooms.append(max(usual, NARROWEST) - widths[position])
+            rooms.append(usual - widths[position])
             continue
         unit = max(_unit(line), 0.1)
-        right = _right_margin(lines, position, common)
-        column = (right - line.raw.box[0]) / unit
-        rooms.append((right - line.raw.box[2]) / unit if column >= NARROWEST else column)
+        column = _column(lines, position)
+        widest = max(widths[other] for other in column)
+        right = max(lines[other].raw.box[2] for other in column)
+        if len(column) == 1 and line.raw.table < 0:
+            right = max(right, common)
+        reach = (right - line.raw.box[0]) / unit
+        room = (right - line.raw.box[2]) / unit
+        # Some fonts are as wide for Latin letters as for Hangul: then counting characters is better.
+        rooms.append(min(room, widest - widths[position]) if reach >= NARROWEST else reach)
     return rooms
 
 
@@ -155,16 +167,38 @@ def _common_right(lines: Sequence[CleanLine]) -> float:
     return right if count >= 5 else 0.0
 
 
-def _right_margin(lines: Sequence[CleanLine], position: int, common: float) -> float:
-    """The right end of the column that the line stands in."""
+def _column(lines: Sequence[CleanLine], position: int) -> list[int]:
+    """The neighbours of a line that stand above or below it in its column, and itself."""
     line = lines[position].raw
-    left, _, right, _ = line.box
-    for other in lines[max(0, position - NEIGHBOURS) : position + NEIGHBOURS + 1]:
-        raw = other.raw
-        if raw.page == line.page and raw.table == line.table and raw.box[0] < line.box[2] and raw.box[2] > left:
-            right = max(right, raw.box[2])
-    alone = right == line.box[2]
-    return max(right, common) if alone and line.table < 0 else right
+    near = range(max(0, position - NEIGHBOURS), min(len(lines), position + NEIGHBOURS + 1))
+    return [at for at in near if _shares_column(line, lines[at].raw)]
+
+
+def _shares_column(line: RawLine, other: RawLine) -> bool:
+    return (
+        other.page == line.page
+        and other.table == line.table
+        and other.box[0] < line.box[2]
+        and other.box[2] > line.box[0]
+        and abs(other.size - line.size) <= SAME_SIZE * line.size
+    )
+
+
+def _wraps_words(lines: Sequence[CleanLine], rooms: Sequence[float]) -> bool:
+    """Whether lines are broken between words only: then many leave more room than a character."""
+    ragged = full = 0
+    for position, (before, after) in enumerate(pairwise(lines)):
+        if PARAGRAPH_END.search(before.text) or ITEM.match(after.text) or before.raw.table >= 0:
+            continue
+        if rooms[position] <= _word_room(after):
+            full += 1
+            ragged += rooms[position] > FULL
+    return ragged >= RAGGED_SHARE * full
+
+
+def _word_room(after: CleanLine) -> float:
+    """The room that a line may leave if its next word, the first of `after`, did not fit."""
+    return max(FULL, width(after.text.split(" ", 1)[0]) + SLACK)
 
 
 def _marks_word_breaks(open_lines: Sequence[CleanLine]) -> bool:

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from io import BytesIO
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 
 from ingest.errors import UnreadableFile
@@ -38,6 +38,7 @@ SMALLEST = 2.0  # points; nobody reads smaller type
 MAX_OBJECTS = 20_000  # more are a drawing: its rules make no tables
 MAX_SEGMENTS = 400
 THIN, SHORT = 3.0, 8.0  # points; a rule is thinner than the one and longer than the other
+SIDEWAYS_WORD = 3  # characters, of a word that is wider than high if it stands upright
 MAX_DEPTH = 5  # of forms within forms
 # Invisible text over a picture of so much of the page is what a scanner's OCR read.
 LAYER_PICTURE = 0.5
@@ -223,8 +224,11 @@ def _read_page(pdf, index: int, label: str, first_table: int) -> tuple[RawPage, 
         return RawPage(index + 1, label, "", "none"), [], False
     text = characters(textpage)
     frame = Frame.of(page)
-    survey = _survey(page, frame)
     words = list(_words(textpage, text, frame))
+    if turns := _sideways(words):
+        frame = replace(frame, turns=(frame.turns + turns) % 4)
+        words = list(_words(textpage, text, frame))
+    survey = _survey(page, frame)
     shown = _shown(textpage, words, survey, frame)
     engine = "pdfium"
     if survey.invisible and not shown and survey.picture_share(frame) >= LAYER_PICTURE:
@@ -335,6 +339,18 @@ def _words(textpage, text: str, frame: Frame) -> Iterator[Word]:
                 top = last.top if last.top > top else top
             yield Word(begin, end, *frame.show(left, bottom, right, top), line)
         start, line = stop + 1, line + 1
+
+
+def _sideways(words: Sequence[Word]) -> int:
+    """Quarter turns of the page by which most of its text, a wide table say, stands upright."""
+    long = [word for word in words if word.end - word.start >= SIDEWAYS_WORD]
+    upright = sum(word.right - word.left > word.bottom - word.top for word in long)
+    if 2 * upright >= len(long):
+        return 0
+    downwards = sum(
+        1 if after.top > before.top else -1 for before, after in pairwise(words) if before.line == after.line
+    )
+    return 3 if downwards > 0 else 1
 
 
 # what is drawn on a page

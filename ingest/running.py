@@ -13,23 +13,20 @@ PAGE_NUMBER = re.compile(r"([-–―—~<\[(\s]*)(\d{1,4})(?:\s*/\s*\d{1,4})?\s*
 HEADING = re.compile(r"\[?별\s?[표지]|제\s?\d+\s?(?:편|장|절|관|조)|부\s?칙")
 # So many lines at the top and at the bottom of a page may be running ones.
 EDGE_LINES = 3
-# A line that stands on this share of the pages is running, or on so many at the very same place.
+# A line that stands on this share of the pages is running, and on no fewer than so many.
 RUNNING_SHARE, RUNNING_PAGES = 0.4, 3
-SAME_PLACE = 3.0  # points
+# Of the lines at one height of all pages, this share come again if it is a margin.
+MARGIN_SHARE, SAME_HEIGHT = 0.8, 3.0
 
 
 def running_lines(lines: Sequence[CleanLine], page_count: int) -> set[int]:
     """Indices into `lines` of those to leave out of the text."""
     edges = _edges(lines)
     offsets = Counter(
-        offset
-        for page in edges
-        for offset in {_page_offset(lines[position]) for position in page} - {None}
+        offset for page in edges for offset in {_page_offset(lines[position]) for position in page} - {None}
     )
     shapes = Counter(s for page in edges for s in {_shape(lines[position], offsets) for position in page})
-    places = Counter(
-        place for page in edges for place in {_place(lines[position], offsets) for position in page}
-    )
+    placed = _margin_lines([position for page in edges for position in page], lines, offsets)
     needed = max(RUNNING_PAGES, RUNNING_SHARE * page_count)
     return {
         position
@@ -38,12 +35,28 @@ def running_lines(lines: Sequence[CleanLine], page_count: int) -> set[int]:
         if _numbers_page(lines[position], offsets)
         or (
             not HEADING.match(lines[position].text)
-            and (
-                shapes[_shape(lines[position], offsets)] >= needed
-                or places[_place(lines[position], offsets)] >= RUNNING_PAGES
-            )
+            and (shapes[_shape(lines[position], offsets)] >= needed or position in placed)
         )
     }
+
+
+def _margin_lines(positions: Sequence[int], lines: Sequence[CleanLine], offsets: Counter) -> set[int]:
+    """Those of `positions` that stand in a margin: at a height where nearly all lines come again.
+
+    The heads of chapters come again on the pages of their chapter only. At the height where the text
+    begins there are headings that come again, too, but beside many lines that do not.
+    """
+    by_height: dict[int, list[int]] = {}
+    for position in positions:
+        if lines[position].raw.box != NO_BOX:
+            by_height.setdefault(round(lines[position].raw.box[1] / SAME_HEIGHT), []).append(position)
+    found: set[int] = set()
+    for at_height in by_height.values():
+        shapes = Counter(_shape(lines[position], offsets) for position in at_height)
+        again = [p for p in at_height if shapes[_shape(lines[p], offsets)] >= RUNNING_PAGES]
+        if len(again) >= MARGIN_SHARE * len(at_height):
+            found.update(again)
+    return found
 
 
 def _edges(lines: Sequence[CleanLine]) -> list[list[int]]:
@@ -77,10 +90,3 @@ def _shape(line: CleanLine, offsets: Counter) -> str:
     squeezed = line.text.replace(" ", "")
     counts = offsets[_page_offset(line)] >= RUNNING_PAGES
     return re.sub(r"\d+", "0", squeezed) if counts else squeezed
-
-
-def _place(line: CleanLine, offsets: Counter) -> tuple[str, int, int] | tuple[int]:
-    left, top, _, _ = line.raw.box
-    if line.raw.box == NO_BOX:
-        return (id(line),)  # nowhere: like no other
-    return _shape(line, offsets), round(left / SAME_PLACE), round(top / SAME_PLACE)

@@ -8,7 +8,8 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
+from statistics import median
 from typing import NamedTuple
 
 from ingest.raw import Box, RawLine, Span
@@ -24,8 +25,13 @@ FILLED_CELLS, FILLED_ROWS = 0.25, 0.5
 FRAME_SHARE, FRAME_WORDS, FRAME_CELLS = 0.6, 60, 5
 # A row with a cell of more lines than this is written as lines, not as a row.
 ROW_LINES = 8
+STACKED = 3  # so many lines in a merged cell, one for each row beside it, are so many cells
 # A cell that spans rows is repeated in each of them, if it is no longer than this.
 REPEATED = 30
+# A table without vertical rules has so many horizontal ones, one above the other; gaps between its
+# columns are so many heights of the type wide, and crossed by this share of the lines (headers that
+# span columns); this share of its words are figures.
+OPEN_RULES, OPEN_GAP, OPEN_CROSSING, OPEN_FIGURES = 3, 0.8, 0.15, 0.25
 # The header has at most so many rows, with cells of so many characters, and few figures.
 HEADER_ROWS, HEADER_CELL = 3, 24
 FIGURE = re.compile(r"[\d.,%()△▲+\-–−]+")
@@ -76,19 +82,21 @@ class Table:
 
 
 def find_tables(
-    words: Sequence[Word], across: Sequence[Rule], down: Sequence[Rule]
+    text: str, words: Sequence[Word], across: Sequence[Rule], down: Sequence[Rule]
 ) -> tuple[list[Table], list[Word]]:
     """The tables on a page, and the words outside of them in their order.
 
     Args:
+        text: the page's raw characters.
         across: horizontal rules.
         down: vertical rules.
     """
-    if len(across) < 2 or not down or len(across) + len(down) > MAX_RULES:
+    if len(across) < 2 or len(across) + len(down) > MAX_RULES:
         return [], list(words)
     tables: list[Table] = []
     rest = list(words)
-    for grid in _grids(_merged(across), _merged(down)):
+    across, down = _merged(across), _merged(down)
+    for grid in chain(_grids(across, down), _open_grids(across, text, words)):
         inside, outside = _divide(rest, grid.box)
         table = _table(grid, inside)
         if table is not None:
@@ -107,7 +115,9 @@ def table_lines(page: int, text: str, table: Table, number: int) -> list[RawLine
             continue
         box = (table.box[0], _top(row), table.box[2], _bottom(row))
         if max(map(len, cells)) > ROW_LINES:
-            lines += [_long_line(page, line, cell, number) for cell in row for line in _word_lines(cell.words)]
+            lines += [
+                _long_line(page, line, cell, number) for cell in row for line in _word_lines(cell.words)
+            ]
         else:
             size = max(word.bottom - word.top for cell in row for word in cell.words)
             header = index < header_rows
@@ -174,6 +184,62 @@ def _grids(across: Sequence[Rule], down: Sequence[Rule]) -> Iterator[_Grid]:
     return iter(sorted(grids, key=_area, reverse=True))
 
 
+def _open_grids(across: Sequence[Rule], text: str, words: Sequence[Word]) -> Iterator[_Grid]:
+    """Grids of tables that have horizontal rules only: columns by white space, a row for each line."""
+    stacks: list[list[Rule]] = []
+    for rule in across:
+        for stack in stacks:
+            if max(abs(stack[0].low - rule.low), abs(stack[0].high - rule.high)) <= 2 * TOUCH:
+                stack.append(rule)
+                break
+        else:
+            stacks.append([rule])
+    for stack in stacks:
+        if len(stack) >= OPEN_RULES:
+            box = (stack[0].low, stack[0].at, stack[0].high, stack[-1].at)
+            inside, _ = _divide(words, box)
+            lines = _word_lines(inside)
+            gaps = _column_gaps(lines, box)
+            if gaps and len(lines) >= OPEN_RULES and _holds_figures(inside, text):
+                yield _lined_grid(box, lines, gaps)
+
+
+def _column_gaps(lines: Sequence[Sequence[Word]], box: Box) -> list[float]:
+    """Middles of the wide gaps that run down through all but a few of the lines."""
+    if not lines:
+        return []
+    height = median(word.bottom - word.top for line in lines for word in line)
+    low, high = int(box[0]), int(box[2]) + 1
+    crossed = [0] * (high - low)
+    for line in lines:
+        for x in {
+            x for word in line for x in range(max(low, int(word.left)), min(high, int(word.right) + 1))
+        }:
+            crossed[x - low] += 1
+    gaps, start = [], None
+    for x, count in enumerate(crossed):
+        if count <= OPEN_CROSSING * len(lines):
+            start = x if start is None else start
+        elif start is not None:
+            if start > 0 and x - start >= OPEN_GAP * height:
+                gaps.append(low + (start + x) / 2)
+            start = None
+    return gaps  # what is open to the margins on either side is no gap
+
+
+def _holds_figures(words: Sequence[Word], text: str) -> bool:
+    figures = sum(FIGURE.fullmatch(text[word.start : word.end]) is not None for word in words)
+    return figures >= OPEN_FIGURES * len(words)
+
+
+def _lined_grid(box: Box, lines: Sequence[Sequence[Word]], gaps: Sequence[float]) -> _Grid:
+    left, top, right, bottom = box
+    middles = [sum(word.top + word.bottom for word in line) / 2 / len(line) for line in lines]
+    ys = [top, *((above + below) / 2 for above, below in pairwise(middles)), bottom]
+    xs = [left, *gaps, right]
+    return _Grid(xs, ys, [Rule(y, left, right) for y in ys], [Rule(x, top, bottom) for x in xs])
+
+
 def _area(grid: _Grid) -> float:
     left, top, right, bottom = grid.box
     return (right - left) * (bottom - top)
@@ -217,11 +283,28 @@ def _table(grid: _Grid, words: Sequence[Word]) -> Table | None:
         column = _slot(grid.xs, (word.left + word.right) / 2)
         row = _slot(grid.ys, (word.top + word.bottom) / 2)
         held.setdefault(owners[row * columns + column], []).append(word)
+    _part_stacked(grid, owners, held, columns)
     laid = [_row(grid, owners, held, row, columns) for row in range(rows)]
     kept = [row for row in laid if any(cell.words for cell in row)]
     if not _is_table(held, kept, set(owners)):
         return None
     return Table(grid.box, tuple(map(tuple, kept)))
+
+
+def _part_stacked(grid: _Grid, owners: list[int], held: dict[int, list[Word]], columns: int) -> None:
+    """Part merged cells that hold one line for each row beside them: only their rules are left out."""
+    for owner in [cell for cell in held if owners.count(cell) >= STACKED]:
+        cells = [cell for cell, other in enumerate(owners) if other == owner]
+        lines = _word_lines(held[owner])
+        rows = {_slot(grid.ys, (line[0].top + line[0].bottom) / 2) for line in lines}
+        if len(lines) < STACKED or rows != {cell // columns for cell in cells} or len(rows) != len(lines):
+            continue
+        del held[owner]
+        for cell in cells:
+            owners[cell] = cell - cell % columns + owner % columns
+        for line in lines:
+            row = _slot(grid.ys, (line[0].top + line[0].bottom) / 2)
+            held[row * columns + owner % columns] = line
 
 
 def _slot(edges: Sequence[float], place: float) -> int:

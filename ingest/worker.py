@@ -267,7 +267,8 @@ class WorkerPool:
             stdin=subprocess.PIPE,
             pass_fds=[theirs.fileno()],
             start_new_session=True,  # Ctrl-C goes to the caller, which ends the pool in good order
-            env={**os.environ, "PYTHONPATH": path},
+            # Children are as many as there are cores: the threads of each one's BLAS would spin in vain.
+            env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"},
         )
         theirs.close()
         # Where it has ended already, its socket says so, too.
@@ -436,7 +437,7 @@ def main(arguments: Sequence[str], make_parser: Callable[[ParseOptions], Parser]
     # What every child needs (line breaks need Kiwi, whatever the analyser) is loaded once, before the
     # fork: it shares the memory, and is not on the clock of each child's first file.
     load_kiwi()
-    for library in ("langchain_text_splitters", "pypdf", "pypdfium2"):
+    for library in ("langchain_text_splitters", "pypdf", "pypdfium2", "lxml.etree", "docx"):
         importlib.import_module(library)
     parent = socket.socket(fileno=int(descriptor))
     _Helper(parser, options.limits, parent, Path(folder)).run(int(size))
@@ -591,7 +592,9 @@ def _content(parsed: Parsed) -> dict[str, Any]:
             "id": document.id,
             "title": document.title,
             "text": document.text,
-            "pages": [[*astuple(replace(page, source=b""))[:-1], page.source.hex()] for page in document.pages],
+            "pages": [
+                [*astuple(replace(page, source=b""))[:-1], page.source.hex()] for page in document.pages
+            ],
             "headings": [astuple(heading) for heading in document.headings],
             "tables": [astuple(table) for table in document.tables],
             "contents": document.contents,

@@ -105,7 +105,11 @@ def test_chunks_begin_at_articles_and_carry_their_breadcrumb():
 def test_every_article_begins_a_chunk_with_the_headings_above_it():
     text = "머리말이다.\n제1장 총칙\n제1절 통칙\n제1조(목적) 짧다.\n제2조(정의) 짧다.\n"
     chunks = split(document(text), ChunkingConfig(400), len)
-    assert [chunk.text.split("\n")[0] for chunk in chunks] == ["머리말이다.", "제1장 총칙", "제2조(정의) 짧다."]
+    assert [chunk.text.split("\n")[0] for chunk in chunks] == [
+        "머리말이다.",
+        "제1장 총칙",
+        "제2조(정의) 짧다.",
+    ]
     assert chunks[1].context == "제1장 총칙 > 제1절 통칙 > 제1조(목적)"
 
 
@@ -113,7 +117,11 @@ def test_a_contents_page_is_a_chunk_by_itself():
     whole = document("앞\n제1조(목적)\n제2조(정의)\n뒤\n")
     start, end = whole.text.index("제1조"), whole.text.index("뒤")
     chunks = split(replace(whole, headings=(), contents=((start, end),)), ChunkingConfig(400), len)
-    assert [(chunk.kind, chunk.start) for chunk in chunks] == [("text", 0), ("contents", start), ("text", end)]
+    assert [(chunk.kind, chunk.start) for chunk in chunks] == [
+        ("text", 0),
+        ("contents", start),
+        ("text", end),
+    ]
 
 
 def test_a_chunk_inside_a_table_carries_its_unit_and_columns():
@@ -122,7 +130,9 @@ def test_a_chunk_inside_a_table_carries_its_unit_and_columns():
     table = Table(0, len(text), text.index("항목"), "(단위: 천원)", "구분 | 금액")
     chunks = split(replace(document(text), tables=(table,)), ChunkingConfig(100), len)
     assert len(chunks) > 3 and {chunk.kind for chunk in chunks} == {"table"}
-    assert [chunk.context for chunk in chunks] == ["(단위: 천원)"] + ["(단위: 천원) > 구분 | 금액"] * (len(chunks) - 1)
+    assert [chunk.context for chunk in chunks] == ["(단위: 천원)"] + ["(단위: 천원) > 구분 | 금액"] * (
+        len(chunks) - 1
+    )
     assert all(chunk.text.endswith("\n") and chunk.text.startswith(("구분", "항목")) for chunk in chunks)
 
 

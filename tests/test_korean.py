@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest.joints import kiwi_spaces
 from ingest.korean import (
     BigramAnalyser,
     KiwiAnalyser,
     bigrams,
     fold,
-    glue_breaks,
     load_kiwi,
     open_analyser,
     sentence_spans,
@@ -116,12 +116,6 @@ def test_folding_resolves_compatibility_forms():
     assert fold("㎡ Ⅳ ％ Ａ ①") == "m2 iv % a 1"
 
 
-def test_a_break_inside_a_word_wants_no_space_and_one_between_words_does():
-    lines = ["개인정보를 처리하는 자는 개인정", "보의 처리 목적을", "명확하게 하여야 한다"]
-    assert glue_breaks(lines) == [False, True]
-    assert glue_breaks(["한 줄"]) == [] and glue_breaks([]) == []
-
-
 def test_kiwi_works_in_a_forked_child_and_is_shared_with_it():
     kiwi = load_kiwi()
     pid = os.fork()
@@ -129,7 +123,7 @@ def test_kiwi_works_in_a_forked_child_and_is_shared_with_it():
         status = 1
         try:
             same = len(kiwi.tokenize("개인정보 처리 방침")) == 4
-            status = 0 if same and glue_breaks(["개인정", "보의"]) == [False] else 2
+            status = 0 if same and not kiwi_spaces("개인정", "보의") else 2
         finally:
             os._exit(status)
     assert os.waitpid(pid, 0)[1] == 0

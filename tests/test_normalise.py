@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.clean import DOTS, LEFT_OUT, SHOWN, clean_span
-from ingest.normalise import Normalised, normalise
+from ingest.normalise import normalise
 from ingest.raw import RawFile, RawLine, RawPage
 from ingest.sourcemap import raw_spans, unpack
-from tests.raw_files import raw_file
+from tests.raw_files import assert_leads_back, raw_file
 
 ALPHABET = (
     "가각힣각ㄱㅏ國Aa1½①㎡Ａ％😀é\u0301.,()「」□-\u00a0\u3000 \t\x00\x01\x85\u200b\ufeff\ud800\ue000\r\n"
@@ -87,28 +87,6 @@ def test_text_is_composed_printable_and_single_spaced(texts):
     assert not any(unicodedata.category(char) in ("Cc", "Cs") for char in text.replace("\n", ""))
     assert not re.search(r"[^\S \n]|  |\n\n| \n|\n |^ ", text)
     text.encode()
-
-
-def assert_leads_back(raw: RawFile, normalised: Normalised) -> int:
-    """Every kept character is its raw character, but for what clean.py declares; returns how many."""
-    kept = 0
-    for page, raw_page in zip(normalised.pages, raw.pages, strict=True):
-        text = normalised.text[page.start : page.end]
-        end = 0
-        for run in unpack(page.source):
-            assert run.start >= end and run.length > 0
-            end = run.start + run.length
-            for offset in range(run.length):
-                char, source = text[run.start + offset], raw_page.text[run.raw + offset]
-                same = char == source or (char == " " and (source.isspace() or ord(source) < 0xA1))
-                if not same:
-                    cluster = raw_page.text[run.raw + offset : run.raw + offset + 8]
-                    shown = unicodedata.normalize("NFC", cluster.translate(SHOWN))
-                    same = shown.startswith(char) or char == "\ufffd" or char in unicodedata.normalize("NFC", cluster)
-                assert same, (char, source)
-                kept += 1
-        assert end <= len(text)
-    return kept
 
 
 @given(st.lists(LINES, max_size=4))

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from ingest.errors import FILE_CODES, UnreadableFile
+from ingest.normalise import normalise
+from ingest.pdf import read_pdf
 from ingest.worker import IngestConfig, Parsed, ParseOptions, WorkerPool
+from tests.raw_files import assert_leads_back
 from tests.test_worker import CHARACTERS
 
 pytestmark = pytest.mark.shared
@@ -56,6 +59,15 @@ def test_chunks_and_pages_tile_every_document(results):
             assert parsed.document.pages[-1].end == len(text)
             assert all(chunk.tokens <= 400 for chunk in parsed.chunks)
             assert len(parsed.terms) == len(parsed.chunks)
+
+
+def test_every_kept_character_of_every_file_leads_back_to_its_raw_character(shared):
+    kept = 0
+    for name in READABLE:
+        for path in sorted((shared / "data" / "pdf" / name).rglob("*.[pP][dD][fF]")):
+            raw = read_pdf(path, path.read_bytes(), (), 20_000)
+            kept += assert_leads_back(raw, normalise(raw))
+    assert kept > 2_000_000
 
 
 def test_every_text_is_clean(results):

@@ -1,0 +1,267 @@
+"""`python -m eval.bench ingest`: how fast is ingestion, and in how much memory, beside the alternatives?
+
+Each run is a process of its own, whose memory and processor time are sampled together with those
+of its children. Pages per second of processor time stay comparable on a busy machine, and hold the
+start of Python and the loading of Kiwi; pages per second hold what the run itself took.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from eval.ingestion import PDF_FOLDERS
+from eval.memory import Usage
+from eval.report import machine, save, table
+from indexes.build import discover
+from ingest.normalise import normalise
+from ingest.pdf import read_pdf
+from rag import Pipeline, load_config
+
+ROOT = Path(__file__).resolve().parents[1]
+OTHERS = {"LangChain": "langchain", "LlamaIndex": "llamaindex"}
+OTHERS_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
+WORKERS = 2
+STEPS = (32, 64, 128)
+MAX_PAGES = 20_000
+READ_COLUMNS = ("files", "failed", "pages", "seconds", "pages_per_second", "times_pypdf")
+INGEST_COLUMNS = (
+    "files",
+    "failed",
+    "pages",
+    "chunks",
+    "seconds",
+    "pages_per_second",
+    "ours_is_times",
+    "cpu_seconds",
+    "pages_per_cpu_second",
+    "ours_is_times_by_cpu",
+    "peak_mb",
+    "processes",
+)
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+
+
+@app.callback()
+def main() -> None:
+    """Speed and memory."""
+
+
+@app.command()
+def ingest(
+    shared: Annotated[Path, typer.Option(envvar="RAG_SHARED", help="the folder that holds data/pdf")],
+    out: Annotated[Path, typer.Option(help="JSON file to write")] = Path("build/bench-ingest.json"),
+    files: Annotated[int, typer.Option(help="only so many files, for a quick look; 0: all")] = 0,
+) -> None:
+    """Reading on one core, then the whole ingest with two workers, beside pypdf, LangChain and LlamaIndex."""
+    paths = pdf_paths(shared, files)
+    result: dict[str, Any] = {"machine": machine() | {"load_at_start": os.getloadavg()[0]}}
+    result["reading"] = run(["-m", "eval.bench", "read"], paths)[0]
+    result["ingest"], result["missing"] = {}, {}
+    for count in steps(len(paths)):
+        result["ingest"][f"ours, {count} files"] = run_ours(paths[:count])
+        save(out, result)  # what was measured so far is kept: the whole takes minutes
+    for name, stack in OTHERS.items():
+        try:
+            result["ingest"][name] = run_other(stack, paths)
+        except (OSError, RuntimeError) as exc:
+            result["missing"][name] = f"not measured ({exc}); `make bench-ingest` installs it"
+        save(out, result)
+    compare(result["reading"], result["ingest"], len(paths))
+    print(table(result["reading"], READ_COLUMNS), end="\n\n")
+    print(table(result["ingest"], INGEST_COLUMNS), end="\n\n")
+    for name, why in result["missing"].items():
+        print(f"{name}: {why}")
+    print(" · ".join(f"{key} {value}" for key, value in result["machine"].items()))
+    save(out, result)
+
+
+@app.command(hidden=True)
+def read() -> None:
+    """The files named on standard input by each reader in turn, on one core; JSON."""
+    paths = sys.stdin.read().splitlines()
+    files = [(Path(path), Path(path).read_bytes()) for path in paths]
+    # Kiwi is loaded once in a process's life.
+    repair(*files[0])
+    print(json.dumps({name: time_reader(reader, files) for name, reader in READERS.items()}))
+
+
+@app.command(hidden=True)
+def whole(index: Path) -> None:
+    """The files named on standard input into a new index; JSON."""
+    config = load_config(None, [f"ingest.workers={WORKERS}"])
+    with Pipeline.open(index, config) as pipeline:
+        report = pipeline.ingest(sys.stdin.read().splitlines())
+    print(
+        json.dumps(
+            {
+                "pages": report.pages,
+                "chunks": report.chunks,
+                "failed": report.documents.failed,
+                "seconds": report.seconds,
+            }
+        )
+    )
+
+
+def pdf_paths(shared: Path, count: int) -> list[str]:
+    """The real PDFs, folder by folder; with `count`, so many, spread over all of them."""
+    folders = [shared / "data" / "pdf" / name for name in PDF_FOLDERS]
+    if not all(folder.is_dir() for folder in folders):
+        sys.exit(f"no data/pdf in {shared}: set RAG_SHARED to the shared folder")
+    paths = discover(folders)[0]
+    return paths[:: max(1, len(paths) // count)][:count] if count else paths
+
+
+def steps(count: int) -> list[int]:
+    """Numbers of files to measure memory at, `count` the last."""
+    return [step for step in STEPS if step < count] + [count]
+
+
+def run(arguments: Sequence[str], paths: Sequence[str], python: str = sys.executable) -> tuple[Any, Usage]:
+    """The JSON that a Python process prints when it is given the paths, and what it used.
+
+    Raises:
+        OSError: there is no such Python.
+        RuntimeError: it failed; the last line of its messages.
+    """
+    process = subprocess.Popen(
+        [python, *arguments],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
+    with Usage(process.pid) as usage:
+        output, messages = process.communicate("\n".join(paths))
+    if process.returncode:
+        raise RuntimeError(messages.strip().rpartition("\n")[2])
+    return json.loads(output.splitlines()[-1]), usage
+
+
+def run_ours(paths: Sequence[str]) -> dict[str, Any]:
+    """The product's whole ingest: parse, repair, chunk, both indexes, commit."""
+    with tempfile.TemporaryDirectory() as folder:
+        result, usage = run(["-m", "eval.bench", "whole", str(Path(folder, "index"))], paths)
+    return _row(len(paths), result, usage)
+
+
+def run_other(stack: str, paths: Sequence[str]) -> dict[str, Any]:
+    """The same of another project, in its own environment."""
+    result, usage = run(["-m", "eval.other_stacks", stack], paths, str(OTHERS_PYTHON))
+    return _row(len(paths), result, usage)
+
+
+def _row(files: int, result: dict[str, Any], usage: Usage) -> dict[str, Any]:
+    return result | {
+        "files": files,
+        "pages_per_second": result["pages"] / result["seconds"],
+        "cpu_seconds": usage.cpu_seconds,
+        "pages_per_cpu_second": result["pages"] / usage.cpu_seconds if usage.cpu_seconds else 0.0,
+        "peak_mb": usage.peak_mb,
+        "processes": usage.processes,
+    }
+
+
+def compare(reading: dict[str, Any], whole: dict[str, Any], files: int) -> None:
+    """Add the ratios: of reading to pypdf, and of our ingest of all files to the others'."""
+    base = reading["pypdf extract_text"]["pages_per_second"]
+    for row in reading.values():
+        row["times_pypdf"] = row["pages_per_second"] / base
+    ours = whole[f"ours, {files} files"]
+    for name, row in whole.items():
+        if name in OTHERS:
+            row["ours_is_times"] = ours["pages_per_second"] / row["pages_per_second"]
+            row["ours_is_times_by_cpu"] = ours["pages_per_cpu_second"] / row["pages_per_cpu_second"]
+
+
+# Readers: each takes a file and says how many pages it read.
+
+
+def pdfium_text(path: Path, data: bytes) -> int:
+    """pypdfium2's text and nothing else: what any reader on top of it can at best reach."""
+    import pypdfium2
+
+    pdf = pypdfium2.PdfDocument(data)
+    for page in pdf:
+        textpage = page.get_textpage()
+        textpage.get_text_range(errors="replace")
+        textpage.close()
+        page.close()
+    count = len(pdf)
+    pdf.close()
+    return count
+
+
+def read_only(path: Path, data: bytes) -> int:
+    """Our reader, before any repair."""
+    return len(read_pdf(path, data, (), MAX_PAGES).pages)
+
+
+def repair(path: Path, data: bytes) -> int:
+    """Our reader, and the repair of its text."""
+    raw = read_pdf(path, data, (), MAX_PAGES)
+    normalise(raw.pages)
+    return len(raw.pages)
+
+
+def pypdf_text(path: Path, data: bytes) -> int:
+    """pypdf's `extract_text`, page by page."""
+    from io import BytesIO
+
+    from pypdf import PdfReader
+
+    reader = PdfReader(BytesIO(data))
+    for page in reader.pages:
+        page.extract_text()
+    return len(reader.pages)
+
+
+READERS: dict[str, Callable[[Path, bytes], int]] = {
+    "pypdfium2 text alone": pdfium_text,
+    "our text": read_only,
+    "our text, repaired": repair,
+    "pypdf extract_text": pypdf_text,
+}
+
+
+def time_reader(reader: Callable[[Path, bytes], int], files: Sequence[tuple[Path, bytes]]) -> dict[str, Any]:
+    """Pages per second of processor time over the files; those that cannot be read are counted.
+
+    All readers work in one thread, so a busy machine changes this less than the time of day would.
+    """
+    started = time.process_time()
+    counts = list(_counts(reader, files))
+    seconds = time.process_time() - started
+    pages = sum(filter(None, counts))
+    return {
+        "files": len(files),
+        "failed": counts.count(None),
+        "pages": pages,
+        "seconds": seconds,
+        "pages_per_second": pages / seconds,
+    }
+
+
+def _counts(
+    reader: Callable[[Path, bytes], int], files: Sequence[tuple[Path, bytes]]
+) -> Iterator[int | None]:
+    for path, data in files:
+        try:
+            yield reader(path, data)
+        except Exception:  # noqa: BLE001 - pypdf raises many kinds; the file counts as not read
+            yield None
+
+
+if __name__ == "__main__":
+    app()
