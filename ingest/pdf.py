@@ -12,12 +12,12 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from io import BytesIO
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 from ingest.errors import UnreadableFile
 from ingest.layout import page_lines
-from ingest.legible import judge
+from ingest.legible import is_doubtful, judge_pages
 from ingest.ocr import Tesseract
 from ingest.raw import Box, OutlineEntry, RawFile, RawLine, RawPage
 from ingest.reread import Rereader
@@ -43,6 +43,14 @@ MAX_DEPTH = 5  # of forms within forms
 # Invisible text over a picture of so much of the page is what a scanner's OCR read.
 LAYER_PICTURE = 0.5
 PICTURE = 0.1  # of the page: a smaller one is a logo
+# Texts that are drawn and give no character, where there are fewer letters than a third of them: a
+# font failed. At least 0.64 on a real page that has so many (one with dot leaders), 0.3 on such a page.
+MUTE_TEXTS = 50
+MUTE_SHARE = 0.5
+MUTE_LETTERS = 0.35
+# pypdf rewrites no larger file that PDFium refuses: it takes memory and seconds.
+MAX_REWRITTEN_BYTES = 50 * 2**20
+MAX_RETRIED = 20  # passwords: pypdf takes 35 ms for one of AES-256
 IDENTITY = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
 
@@ -66,36 +74,148 @@ def read_pdf(
 
     if b"%PDF-" not in data[:HEADER_WINDOW]:
         raise UnreadableFile("not_pdf", str(path))
-    pdf, password = open_pdfium(path, data, passwords)
-    pages: list[RawPage] = []
-    lines: list[RawLine] = []
+    pdf, data, password = open_pdf(path, data, passwords)
     try:
-        if len(pdf) > max_pages:
-            raise UnreadableFile("too_large", str(path), f"{len(pdf):,} > {max_pages:,} pages")
-        labels, outline, title = _structure(data, password, len(pdf))
-        rereader = Rereader(pdf, data, password, tesseract)
-        tables = 0
-        for index in range(len(pdf)):
-            page, found = _read_page(pdf, index, labels[index], tables)
-            fault = judge("".join(page.text[a:b] for line in found for cell in line.cells for a, b in cell))
-            if fault == "garbled" or (fault == "empty" and page.drawn):
-                page, found = _read_again(page, rereader, drawn_only=fault == "empty")
-            pages.append(page)
-            lines += found
-            tables = max([tables, *(line.table + 1 for line in found)])
+        count = _count_pages(pdf, data, password)
+        if count > max_pages:
+            raise UnreadableFile("too_large", str(path), f"{count:,} > {max_pages:,} pages")
+        labels, outline, title = _structure(data, password, count)
+        read = _read_pages(pdf, labels)
+        read = _read_again(read, Rereader(pdf, data, password, tesseract))
     except pypdfium2.PdfiumError as exc:
         raise UnreadableFile("damaged", str(path), str(exc)) from exc
     finally:
         pdf.close()
-    return RawFile(title_of(path, title), tuple(pages), tuple(lines), tuple(outline))
+    pages = tuple(one.page for one in read)
+    return RawFile(title_of(path, title), pages, tuple(chain(*(one.lines for one in read))), tuple(outline))
 
 
-def open_pdfium(path: Path, data: bytes, passwords: Sequence[str]):
-    """The open `pypdfium2.PdfDocument`, and the password that opened it ("" where none was needed).
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A page and its lines; `mute`: text is drawn on it that gave no character."""
+
+    page: RawPage
+    lines: list[RawLine]
+    mute: bool = False
+
+    @property
+    def text(self) -> str:
+        return "".join(self.page.text[a:b] for line in self.lines for cell in line.cells for a, b in cell)
+
+
+def _read_pages(pdf, labels: Sequence[str]) -> list[_Read]:
+    read: list[_Read] = []
+    tables = 0
+    for index, label in enumerate(labels):
+        read.append(_read_page(pdf, index, label, tables))
+        tables = max([tables, *(line.table + 1 for line in read[-1].lines)])
+    return read
+
+
+def _read_again(read: Sequence[_Read], rereader: Rereader) -> list[_Read]:
+    """The pages, those by another engine of which PDFium made no sense."""
+    texts = [one.text for one in read]
+    doubted = is_doubtful(texts)
+    again = []
+    for one, fault in zip(read, judge_pages(texts), strict=True):
+        empty = fault == "empty" and not one.mute
+        if fault == "garbled" or one.mute or (empty and one.page.drawn):
+            one = _by_another_engine(one, rereader, drawn_only=empty, doubted=doubted)
+        again.append(one)
+    return again
+
+
+def open_pdf(path: Path, data: bytes, passwords: Sequence[str]):
+    """The open `pypdfium2.PdfDocument`, its bytes, and the password that opened it ("": none was needed).
+
+    Where PDFium refuses the file, the bytes are those of pypdf's copy of it.
 
     Raises:
         UnreadableFile: damaged, encrypted or unsupported.
     """
+    import pypdfium2
+
+    try:
+        pdf, password = _open_pdfium(path, data, passwords)
+        return pdf, data, password
+    except UnreadableFile as failure:
+        if failure.code not in ("damaged", "encrypted") or len(data) > MAX_REWRITTEN_BYTES:
+            raise
+        copy = _rewrite(data, passwords)
+        if copy is None:
+            raise
+        try:
+            return pypdfium2.PdfDocument(copy), copy, ""
+        except pypdfium2.PdfiumError:
+            raise failure from None
+
+
+def _rewrite(data: bytes, passwords: Sequence[str]) -> bytes | None:
+    """What pypdf makes of a file, without its lock; None where it cannot open it either."""
+    from pypdf import PdfReader, PdfWriter
+
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)
+    try:
+        reader = PdfReader(BytesIO(data), strict=False)
+        if reader.is_encrypted and not _unlocks(reader, passwords):
+            return None
+        if not reader.pages:
+            return None
+        copy = BytesIO()
+        PdfWriter(clone_from=reader).write(copy)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - pypdf raises many kinds on a broken file; PDFium's reason stands
+        return None
+    return copy.getvalue()
+
+
+def _unlocks(reader, passwords: Sequence[str]) -> bool:
+    """Whether one of the passwords fits, or none is needed; a forgotten owner's password is no key."""
+    from pypdf import PasswordType
+
+    if reader.decrypt("") == PasswordType.USER_PASSWORD:
+        return True
+    return any(reader.decrypt(password) for password in passwords[:MAX_RETRIED])
+
+
+def _count_pages(pdf, data: bytes, password: str) -> int:
+    """How many pages there are: a damaged file may claim more than it has.
+
+    Pages at the end that PDFium cannot load are none, if pypdf, which walks the tree, finds fewer.
+    """
+    import pypdfium2
+    from pypdf import PdfReader
+
+    def loads(index: int) -> bool:
+        try:
+            pdf[index].close()
+        except pypdfium2.PdfiumError:
+            return False
+        return True
+
+    claimed = len(pdf)
+    if claimed <= 1 or loads(claimed - 1):
+        return claimed
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)
+    walked = 0
+    try:
+        pages = PdfReader(BytesIO(data), password=password or None).pages
+        for _ in range(claimed):
+            pages[walked]
+            walked += 1
+    except IndexError:  # pypdf's length of the list is the file's claim, too
+        pass
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - as in _structure
+        return claimed
+    while claimed > max(1, walked) and not loads(claimed - 1):
+        claimed -= 1
+    return claimed
+
+
+def _open_pdfium(path: Path, data: bytes, passwords: Sequence[str]):
     import pypdfium2
 
     for password in (None, *passwords):
@@ -111,14 +231,14 @@ def open_pdfium(path: Path, data: bytes, passwords: Sequence[str]):
     raise UnreadableFile("encrypted", str(path))
 
 
-def _read_page(pdf, index: int, label: str, first_table: int) -> tuple[RawPage, list[RawLine]]:
+def _read_page(pdf, index: int, label: str, first_table: int) -> _Read:
     import pypdfium2
 
     try:
         page = pdf[index]
         textpage = page.get_textpage()
     except pypdfium2.PdfiumError:  # one page that cannot be loaded leaves the others readable
-        return RawPage(index + 1, label, "", "none"), []
+        return _Read(RawPage(index + 1, label, "", "none"), [])
     text = characters(textpage)
     frame = Frame.of(page)
     words = list(_words(textpage, text, frame))
@@ -132,22 +252,42 @@ def _read_page(pdf, index: int, label: str, first_table: int) -> tuple[RawPage, 
         engine, shown = "layer", words
     hidden = sum(word.end - word.start for word in words) - sum(word.end - word.start for word in shown)
     lines = page_lines(index, text, shown, survey.across, survey.down, first_table) if shown else []
+    mute = _is_mute(textpage, text, survey)
     textpage.close()
     page.close()
     # A page of nothing but its head and number is empty; one with a picture, or with objects that
     # gave no character, is not.
     drawn = survey.picture_share(frame) >= PICTURE or (survey.objects > 0 and not words)
-    return RawPage(index + 1, label, text, engine, drawn=drawn, hidden=hidden), lines
+    return _Read(RawPage(index + 1, label, text, engine, drawn=drawn, hidden=hidden), lines, mute)
 
 
-def _read_again(page: RawPage, rereader: Rereader, drawn_only: bool) -> tuple[RawPage, list[RawLine]]:
+def _is_mute(textpage, text: str, survey: "_Survey") -> bool:
+    """Whether most texts on the page are drawn by a font of which no character is known.
+
+    PDFium leaves such glyphs out, so that only the digits and points of another font remain.
+    """
+    import pypdfium2
+
+    texts = survey.texts
+    if len(texts) < MUTE_TEXTS:
+        return False
+    letters = sum(map(str.isalpha, text))
+    if letters >= MUTE_LETTERS * len(texts):
+        return False
+    get = pypdfium2.raw.FPDFTextObj_GetText
+    silent = sum(get(item, textpage, None, 0) <= 2 for item in texts)  # bytes: the closing NUL
+    return silent >= MUTE_TEXTS and silent > MUTE_SHARE * len(texts) and letters < MUTE_LETTERS * silent
+
+
+def _by_another_engine(one: _Read, rereader: Rereader, *, drawn_only: bool, doubted: bool) -> _Read:
     """The page by another engine; without a line where none makes sense of it."""
-    index = page.number - 1
-    found = rereader.read(index, drawn_only=drawn_only)
+    index = one.page.number - 1
+    found = rereader.read(index, drawn_only=drawn_only, doubted=doubted, mute=one.mute)
     if found is None:
-        return replace(page, drawn=True), []
+        return _Read(replace(one.page, drawn=True), [])
     lines = [RawLine(index, (((line.start, line.end),),), line.box, line.size) for line in found.lines]
-    return replace(page, text=found.text, engine=found.engine, confidence=found.confidence), lines
+    page = replace(one.page, text=found.text, engine=found.engine, confidence=found.confidence)
+    return _Read(page, lines)
 
 
 def characters(textpage) -> str:
@@ -239,6 +379,7 @@ class _Survey:
     down: list[Rule] = field(default_factory=list)
     pictures: list[Box] = field(default_factory=list)
     coloured: list[Box] = field(default_factory=list)  # areas on which white text can be read
+    texts: list = field(default_factory=list)  # text objects, until the page is closed
     white: set[int] = field(default_factory=set)  # addresses of text objects
     invisible: set[int] = field(default_factory=set)
 
@@ -284,6 +425,7 @@ def _survey_objects(holder, frame: Frame, survey: _Survey, matrix, depth: int) -
 def _note_text(item, survey: _Survey) -> None:
     import pypdfium2
 
+    survey.texts.append(item)
     if pypdfium2.raw.FPDFTextObj_GetTextRenderMode(item) == INVISIBLE:
         survey.invisible.add(ctypes.addressof(item.contents))
     elif _is_white(item):
@@ -450,6 +592,8 @@ def _structure(data: bytes, password: str, page_count: int) -> tuple[list[str], 
             labels = [_one_line(str(label)) for label in reader.page_labels]
         title = str(reader.metadata.title or "") if reader.metadata else ""
         return labels, list(_walk_outline(reader, reader.outline, 1)), title
+    except MemoryError:
+        raise
     except RecursionError:
         return labels, [], ""
     except Exception:  # noqa: BLE001 - pypdf raises many kinds on a broken file; the text stands alone

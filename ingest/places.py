@@ -16,7 +16,7 @@ from typing import Any
 from ingest.document import Page
 from ingest.errors import UnreadableFile
 from ingest.ocr import Tesseract
-from ingest.pdf import Frame, open_pdfium
+from ingest.pdf import Frame, open_pdf
 from ingest.raw import NO_BOX, Box, Span
 from ingest.reread import Rereader
 from ingest.sourcemap import raw_spans
@@ -72,7 +72,7 @@ def span_boxes(
         return {}
     found = {}
     with PDFIUM:
-        pdf, password = open_pdfium(path, data, passwords)
+        pdf, data, password = open_pdf(path, data, passwords)
         try:
             rereader = Rereader(pdf, data, password, tesseract)
             for index, group in groupby(spans, itemgetter(0)):
@@ -104,7 +104,7 @@ def page_image(
     import pypdfium2
 
     with PDFIUM:
-        pdf, _ = open_pdfium(path, data, passwords)
+        pdf, _, _ = open_pdf(path, data, passwords)
         try:
             page = pdf[index]
             width, height = page.get_size()

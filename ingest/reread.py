@@ -6,6 +6,11 @@ from ingest.raw import Box, Engine, ReadPage
 
 # OCR that is less sure than this of its own words has read a picture.
 LEAST_CONFIDENCE = 0.4
+# After so many pages of which pdfminer made no sense, and none of which it did, it is not asked again:
+# it takes 0.1 s a page, and a file of 160 pages was given up for its time.
+MINED_IN_VAIN = 10
+# Of the characters of a page of words.
+LETTERS_SHARE = 0.35
 
 
 class Rereader:
@@ -21,18 +26,27 @@ class Rereader:
         self._pdf = pdf
         self._tesseract = tesseract
         self._miner = miner.Miner(data, password)
+        self._in_vain = 0  # pages; stays below zero once one was not
 
-    def read(self, index: int, *, drawn_only: bool = False) -> ReadPage | None:
+    def read(
+        self, index: int, *, drawn_only: bool = False, doubted: bool = False, mute: bool = False
+    ) -> ReadPage | None:
         """Page `index` (from 0) by the first engine that makes sense of it; None where none does.
 
         Not for pages that are only partly garbled: what PDFium read of those is better than OCR.
 
         Args:
             drawn_only: the page has no characters at all, so that only OCR can help.
+            mute: PDFium found a font's points and digits only; what holds no more is no second reading.
+            doubted: the file is garbled on the whole; pdfminer believes the same tables as PDFium.
         """
-        mined = None if drawn_only else self.read_with("pdfminer", index)
-        if mined is not None and judge(mined.text) == "":
-            return mined
+        if not drawn_only and self._in_vain < MINED_IN_VAIN:
+            mined = self.read_with("pdfminer", index)
+            sense = mined is not None and judge(mined.text, doubted=doubted) == ""
+            if sense and not (mute and _is_bare(mined)):
+                self._in_vain = -(10**9)
+                return mined
+            self._in_vain += 1
         seen = self.read_with("tesseract", index)
         if seen is None or seen.confidence < LEAST_CONFIDENCE or judge(seen.text) in ("empty", "garbled"):
             return None
@@ -54,6 +68,12 @@ class Rereader:
             return ocr.read_page(page, self._tesseract)
         finally:
             page.close()
+
+
+def _is_bare(page: ReadPage) -> bool:
+    """Whether a page is digits and marks rather than words."""
+    solid = "".join(page.text.split())
+    return sum(map(str.isalpha, solid)) < LETTERS_SHARE * len(solid)
 
 
 def reread(pdf, data: bytes, password: str, index: int, tesseract: ocr.Tesseract | None) -> ReadPage | None:

@@ -9,6 +9,8 @@ import pytest
 from eval.dataset import SAMPLES
 from ingest.document import Document, Page
 from ingest.korean import bigrams
+from ingest.pdf import read_pdf
+from tests.fuzz.__main__ import find_sources
 from tests.fuzz.laws import garbled_pages
 from tests.fuzz.mutate import MUTATIONS, mutate
 from tests.fuzz.run import Broken, FuzzReport, fuzz_options, make_case, run
@@ -61,3 +63,12 @@ def test_every_mutation_changes_a_sample_or_finds_nothing_to_change(seed):
 def test_a_file_without_any_structure_is_damaged_too():
     damaged, name = mutate(b"%PDF-", Random(1), b"")
     assert damaged != b"%PDF-" and name in MUTATIONS
+
+
+@pytest.mark.shared
+def test_a_font_that_fails_does_not_leave_its_points_as_text(shared):
+    # PDFium finds «1. 2. ( )» where the page says «②옴부즈만은 1회에 한하여 재위촉할 수 있다.»
+    case = make_case(find_sources(shared), 7, 122)
+    raw = read_pdf(case.source, case.data, (), 100)
+    assert [page.engine for page in raw.pages] == ["pdfminer"] * 4
+    assert "재위촉할 수 있다" in raw.pages[1].text

@@ -1,5 +1,6 @@
 """One PDF file → raw pages: structure, passwords and every way in which a file can be bad."""
 
+import re
 from io import BytesIO
 from pathlib import Path
 
@@ -117,6 +118,34 @@ def test_a_truncated_file_is_damaged_or_read_in_part(share):
 
 def test_a_file_over_the_limit_of_pages_is_refused():
     assert reason(make_pdf(PAGES), max_pages=2) == "too_large"
+
+
+def test_pages_that_a_file_only_claims_are_none():
+    data = make_pdf(PAGES).replace(b"/Count 3", b"/Count 19000")
+    assert [page.number for page in read(data).pages] == [1, 2, 3]
+
+
+def test_a_page_that_cannot_be_loaded_amid_others_stays_a_page():
+    data = make_pdf(PAGES)
+    kids = re.search(rb"/Kids \[(\d+) 0 R (\d+) 0 R", data)
+    pages = read(data.replace(b"%s 0 R" % kids[2], b"%d 0 R" % (10 ** len(kids[2]) - 1), 1)).pages
+    assert len(pages) == 3 and pages[0].text and not pages[1].text
+
+
+def test_a_file_that_pdfium_refuses_is_read_from_a_copy():
+    lost = re.sub(rb"/Root \d+ 0 R", b"/Root 99 0 R", make_pdf(PAGES, outline=[("제1장 총칙", 1)]))
+    raw = read(lost)
+    assert [page.text for page in raw.pages] == [page.text for page in read(make_pdf(PAGES)).pages]
+    assert raw.outline == (OutlineEntry(1, "제1장 총칙", 1),)
+
+
+@pytest.mark.shared
+def test_what_only_pypdf_opens_is_read_from_its_copy(shared):
+    data = (shared / "data/pdf/robustness/bug1782186.pdf").read_bytes()
+    assert len(read(data, "Hello").pages) == 1
+    assert reason(data, "hello") == reason(data) == "encrypted"
+    # Its owner's password is empty, the user's is not.
+    assert reason((shared / "data/pdf/robustness/pr6531_2.pdf").read_bytes()) == "encrypted"
 
 
 def test_every_code_has_its_wording_in_both_languages():

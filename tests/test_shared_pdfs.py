@@ -156,9 +156,6 @@ def test_files_without_readable_text_say_why(robust):
     assert {name: code[name] for name in FAILS} == FAILS
 
 
-@pytest.mark.xfail(
-    reason="its ToUnicode map names three characters for all glyphs: 轉轉︰針針針…", strict=False
-)
 def test_a_map_that_lies_is_not_believed(robust):
     (result,) = [result for result in robust if result.path.endswith("issue4061.pdf")]
     assert not isinstance(result, Parsed) or "針針針" not in result.document.text
