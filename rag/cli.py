@@ -886,7 +886,8 @@ def show(
         print_json({"document_id": found.id, "path": found.path, "start": start, "end": end, "pages": pages})
         return
     for shown in pages:
-        out().print(Text(f"{place_of(shown['page'], shown['page'], "page", None)}: {shown['file']}"), soft_wrap=True)
+        place = place_of(shown["page"], shown["page"], "page", None)
+        out().print(Text(f"{place}: {shown['file']}"), soft_wrap=True)
         if start is not None and not shown["boxes"]:
             nowhere = say("이 쪽에서 글자의 자리를 찾지 못했습니다", "the span was not found on this page")
             err().print(Text(f"! {nowhere}", style="yellow"), soft_wrap=True)
