@@ -498,7 +498,7 @@ class _Helper:
             shutil.rmtree(self._folder / str(slot), ignore_errors=True)
             code = os.waitstatus_to_exitcode(status)
             if code != CALLER_GONE:
-                self._fork(slot, code, max(0, _peak_mb(usage) - _own_peak_mb()))
+                self._fork(slot, code, max(0, _peak_mb(usage) - _own_memory_mb()))
 
     def _end_all(self) -> None:
         """The caller is gone: nobody waits for what the children are reading."""
@@ -526,10 +526,14 @@ class _Helper:
         ours.close()
 
 
-def _own_peak_mb() -> int:
+def _own_memory_mb() -> int:
+    """What this process holds now, as its children do when they are forked."""
     import resource  # not on Windows
 
-    return _peak_mb(resource.getrusage(resource.RUSAGE_SELF))
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        return _peak_mb(resource.getrusage(resource.RUSAGE_SELF))
+    return int(statm.read_text(encoding="ascii").split()[1]) * resource.getpagesize() // 2**20
 
 
 def _peak_mb(usage) -> int:

@@ -12,6 +12,7 @@ from ingest.chunking import ChunkingConfig, pages_of_span, split
 from ingest.document import Document, Page, Table
 from ingest.normalise import Line, Normalised
 from ingest.outline import find_headings
+from ingest.raw import NO_BOX
 
 ALPHABET = '가나다각힣ㄱㅏ國①Ａ😀제12조장.?!。)"” \t\n\n\u3000()□'
 
@@ -25,7 +26,7 @@ def document(text: str, cuts: tuple[int, ...] = ()) -> Document:
     lines, start = [], 0
     for line in text.split("\n"):
         if line:
-            lines.append(Line(start, start + len(line), 0, "text", True, -1, 0, 0.0))
+            lines.append(Line(start, start + len(line), 0, "text", True, -1, 0, 0.0, NO_BOX))
         start += len(line) + 1
     headings = find_headings(Normalised(text, pages, tuple(lines), ()), [])
     return Document("0123456789abcdef", "제목", text, pages, headings)
