@@ -180,8 +180,8 @@ def _context(document: Document, crumb: str, start: int, end: int) -> str:
     index = bisect_right([table.start for table in document.tables], start) - 1
     for table in document.tables[max(0, index) : index + 2]:
         if table.start < end and start < table.end:
-            shown = document.text[start:end]
-            parts = [table.unit] if table.unit and table.unit not in shown else []
+            above = document.text[start : table.start]  # empty where the table began before
+            parts = [table.unit] if table.unit and table.unit not in above else []
             if start >= table.body and table.context:
                 parts.append(table.context)
             return " > ".join(filter(None, [crumb, *parts]))
