@@ -7,7 +7,6 @@ and again, columns drawn line by line across the gutter) the page is read by its
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from statistics import median
 
 from ingest.raw import Box, RawLine, Span
 from ingest.tables import Rule, Table, Word, find_tables, table_lines
@@ -79,18 +78,14 @@ def page_lines(
             lines += table_lines(page, text, group[0].table, number)
             number += 1
         else:
-            lines.append(_text_line(page, [word for block in group for word in block.words]))
+            lines.append(_text_line(page, group))
     return lines
 
 
 def enclosing(words: Sequence[Word]) -> Box:
     """The smallest box around `words`."""
-    return (
-        min(word.left for word in words),
-        min(word.top for word in words),
-        max(word.right for word in words),
-        max(word.bottom for word in words),
-    )
+    lefts, tops, rights, bottoms = zip(*(word[2:6] for word in words), strict=True)
+    return min(lefts), min(tops), max(rights), max(bottoms)
 
 
 def _fragments(words: Sequence[Word]) -> Iterator[list[Word]]:
@@ -106,15 +101,21 @@ def _fragments(words: Sequence[Word]) -> Iterator[list[Word]]:
 
 
 def _goes_on(before: Word, after: Word) -> bool:
-    height = min(before.bottom - before.top, after.bottom - after.top)
     gap = after.left - before.right
+    height = before.bottom - before.top
+    if gap >= CELL_GAP * max(height, 1.0) or gap <= -height:  # most pairs of words are decided by less
+        return False
+    height = min(height, after.bottom - after.top)
     return _level(before, after) and -height < gap < CELL_GAP * max(height, 1.0)
 
 
 def _level(one: Word | Block, other: Word | Block) -> bool:
     """Whether both stand on one line."""
-    shared = min(one.bottom, other.bottom) - max(one.top, other.top)
-    return shared > 0.5 * min(one.bottom - one.top, other.bottom - other.top)
+    # Conditions: min() and max() were a tenth of the time of reading a page.
+    top, bottom, above, below = one.top, one.bottom, other.top, other.bottom
+    shared = (bottom if bottom < below else below) - (top if top > above else above)
+    low, high = bottom - top, below - above
+    return shared > 0.5 * (low if low < high else high)
 
 
 def _is_scrambled(blocks: Sequence[Block]) -> bool:
@@ -233,9 +234,12 @@ def _visual_lines(blocks: Sequence[Block]) -> Iterator[list[Block]]:
         yield line
 
 
-def _text_line(page: int, words: Sequence[Word]) -> RawLine:
-    height = median(word.bottom - word.top for word in words)
-    return RawLine(page, _runs(words, height), enclosing(words), height)
+def _text_line(page: int, group: Sequence[Block]) -> RawLine:
+    words = [word for block in group for word in block.words]
+    heights = sorted(word.bottom - word.top for word in words)
+    height = heights[len(heights) // 2]
+    box = group[0].box if len(group) == 1 else enclosing(words)
+    return RawLine(page, _runs(words, height), box, height)
 
 
 def _runs(words: Sequence[Word], height: float) -> tuple[tuple[Span, ...], ...]:

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from ingest.clean import CleanLine, Decide
 from ingest.contents import LEADERS
-from ingest.raw import NO_BOX, RawLine
+from ingest.raw import NO_BOX
 
 # What begins a new item or heading, never the middle of a paragraph.
 ITEM = re.compile(
@@ -41,7 +41,7 @@ NARROWEST, NARROWEST_COLUMN = 14, 11
 # Lines of one paragraph differ in size by less than this, and follow each other within so many heights.
 SAME_SIZE, PITCH = 0.2, 1.6
 RAGGED_SHARE = 0.2  # of full lines, leave more room than a character where lines are broken between words
-NEIGHBOURS = 14  # lines before and after, among which the right margin is looked for
+NEIGHBOURS = 10  # lines before and after, among which the right margin is looked for
 INDENT = 0.7  # widths of a character by which a new paragraph's first line is set in
 
 
@@ -172,17 +172,21 @@ def _column(lines: Sequence[CleanLine], position: int) -> list[int]:
     """The neighbours of a line that stand above or below it in its column, and itself."""
     line = lines[position].raw
     near = range(max(0, position - NEIGHBOURS), min(len(lines), position + NEIGHBOURS + 1))
-    return [at for at in near if _shares_column(line, lines[at].raw)]
-
-
-def _shares_column(line: RawLine, other: RawLine) -> bool:
-    return (
-        other.page == line.page
-        and other.table == line.table
-        and other.box[0] < line.box[2]
-        and other.box[2] > line.box[0]
-        and abs(other.size - line.size) <= SAME_SIZE * line.size
-    )
+    left, _, right, _ = line.box
+    size, slack = line.size, SAME_SIZE * line.size
+    column = []
+    for at in near:
+        other = lines[at].raw
+        box = other.box
+        if (
+            box[0] < right
+            and box[2] > left
+            and other.page == line.page
+            and other.table == line.table
+            and -slack <= other.size - size <= slack
+        ):
+            column.append(at)
+    return column
 
 
 def _wraps_words(lines: Sequence[CleanLine], rooms: Sequence[float]) -> bool:

@@ -15,6 +15,9 @@ from io import BytesIO
 from itertools import chain, pairwise
 from pathlib import Path
 
+import pypdfium2
+from pypdfium2 import raw
+
 from ingest.errors import UnreadableFile
 from ingest.layout import page_lines
 from ingest.legible import is_doubtful, judge_pages
@@ -37,6 +40,7 @@ WHITE = 250  # of 255, in each colour
 SMALLEST = 2.0  # points; nobody reads smaller type
 MAX_OBJECTS = 20_000  # more are a drawing: its rules make no tables
 MAX_SEGMENTS = 400
+RECTANGLE = 5  # segments: a move and four lines
 THIN, SHORT = 3.0, 8.0  # points; a rule is thinner than the one and longer than the other
 SIDEWAYS_WORD = 3  # characters, of a word that is wider than high if it stands upright
 MAX_DEPTH = 5  # of forms within forms
@@ -70,8 +74,6 @@ def read_pdf(
     Raises:
         UnreadableFile: not_pdf, damaged, encrypted, unsupported or too_large.
     """
-    import pypdfium2
-
     if b"%PDF-" not in data[:HEADER_WINDOW]:
         raise UnreadableFile("not_pdf", str(path))
     pdf, data, password = open_pdf(path, data, passwords)
@@ -133,8 +135,6 @@ def open_pdf(path: Path, data: bytes, passwords: Sequence[str]):
     Raises:
         UnreadableFile: damaged, encrypted or unsupported.
     """
-    import pypdfium2
-
     try:
         pdf, password = _open_pdfium(path, data, passwords)
         return pdf, data, password
@@ -184,7 +184,6 @@ def _count_pages(pdf, data: bytes, password: str) -> int:
 
     Pages at the end that PDFium cannot load are none, if pypdf, which walks the tree, finds fewer.
     """
-    import pypdfium2
     from pypdf import PdfReader
 
     def loads(index: int) -> bool:
@@ -216,8 +215,6 @@ def _count_pages(pdf, data: bytes, password: str) -> int:
 
 
 def _open_pdfium(path: Path, data: bytes, passwords: Sequence[str]):
-    import pypdfium2
-
     for password in (None, *passwords):
         try:
             return pypdfium2.PdfDocument(data, password=password), password or ""
@@ -232,8 +229,6 @@ def _open_pdfium(path: Path, data: bytes, passwords: Sequence[str]):
 
 
 def _read_page(pdf, index: int, label: str, first_table: int) -> _Read:
-    import pypdfium2
-
     try:
         page = pdf[index]
         textpage = page.get_textpage()
@@ -266,15 +261,13 @@ def _is_mute(textpage, text: str, survey: "_Survey") -> bool:
 
     PDFium leaves such glyphs out, so that only the digits and points of another font remain.
     """
-    import pypdfium2
-
     texts = survey.texts
     if len(texts) < MUTE_TEXTS:
         return False
     letters = sum(map(str.isalpha, text))
     if letters >= MUTE_LETTERS * len(texts):
         return False
-    get = pypdfium2.raw.FPDFTextObj_GetText
+    get = raw.FPDFTextObj_GetText
     silent = sum(get(item, textpage, None, 0) <= 2 for item in texts)  # bytes: the closing NUL
     return silent >= MUTE_TEXTS and silent > MUTE_SHARE * len(texts) and letters < MUTE_LETTERS * silent
 
@@ -292,14 +285,12 @@ def _by_another_engine(one: _Read, rereader: Rereader, *, drawn_only: bool, doub
 
 def characters(textpage) -> str:
     """The characters of a page: the one at index i is PDFium's character i."""
-    import pypdfium2
-
     count = textpage.count_chars()
     text = textpage.get_text_range(errors="replace") if count > 0 else ""
     if len(text) == count:
         return text
     # Characters without a Unicode value are left out of the whole, but have an index (6 pages of 2,735).
-    get = pypdfium2.raw.FPDFText_GetUnicode
+    get = raw.FPDFText_GetUnicode
     return "".join(chr(code) if (code := get(textpage, i)) < 0x110000 else "\ufffd" for i in range(count))
 
 
@@ -336,10 +327,8 @@ class Frame:
 
 def _words(textpage, text: str, frame: Frame) -> Iterator[Word]:
     """The words of a page with the box around their first and last character."""
-    import pypdfium2
-
-    get = pypdfium2.raw.FPDFText_GetLooseCharBox
-    first, last = pypdfium2.raw.FS_RECTF(), pypdfium2.raw.FS_RECTF()
+    get = raw.FPDFText_GetLooseCharBox
+    first, last = raw.FS_RECTF(), raw.FS_RECTF()
     by_first, by_last = ctypes.byref(first), ctypes.byref(last)
     start, line = 0, 0
     for stop in [match.start() for match in LINE_END.finditer(text)] + [len(text)]:
@@ -397,9 +386,6 @@ def _survey(page, frame: Frame) -> _Survey:
 
 
 def _survey_objects(holder, frame: Frame, survey: _Survey, matrix, depth: int) -> None:
-    import pypdfium2
-
-    raw = pypdfium2.raw
     count, get = (
         (raw.FPDFPage_CountObjects, raw.FPDFPage_GetObject)
         if depth == 0
@@ -423,10 +409,8 @@ def _survey_objects(holder, frame: Frame, survey: _Survey, matrix, depth: int) -
 
 
 def _note_text(item, survey: _Survey) -> None:
-    import pypdfium2
-
     survey.texts.append(item)
-    if pypdfium2.raw.FPDFTextObj_GetTextRenderMode(item) == INVISIBLE:
+    if raw.FPDFTextObj_GetTextRenderMode(item) == INVISIBLE:
         survey.invisible.add(ctypes.addressof(item.contents))
     elif _is_white(item):
         survey.white.add(ctypes.addressof(item.contents))
@@ -434,20 +418,15 @@ def _note_text(item, survey: _Survey) -> None:
 
 def _is_white(item) -> bool:
     """Whether an object is filled with white, or with nothing that can be seen."""
-    import pypdfium2
-
     red, green, blue, alpha = _COLOUR
-    if not pypdfium2.raw.FPDFPageObj_GetFillColor(item, *_COLOUR_REFERENCES):
+    if not raw.FPDFPageObj_GetFillColor(item, *_COLOUR_REFERENCES):
         return False
     return alpha.value == 0 or min(red.value, green.value, blue.value) >= WHITE
 
 
 def _note_path(item, box: Box, frame: Frame, survey: _Survey, matrix) -> None:
-    import pypdfium2
-
-    raw = pypdfium2.raw
-    fill, stroke = ctypes.c_int(), ctypes.c_int()
-    raw.FPDFPath_GetDrawMode(item, fill, stroke)
+    fill, stroke = _MODE
+    raw.FPDFPath_GetDrawMode(item, *_MODE_REFERENCES)
     if not (fill.value or stroke.value):
         return
     left, top, right, bottom = box
@@ -477,9 +456,6 @@ def _note_path(item, box: Box, frame: Frame, survey: _Survey, matrix) -> None:
 
 def _sides(item, segments: int, matrix) -> Iterator[tuple[tuple[float, float], tuple[float, float]]]:
     """The straight pieces of a path, as pairs of points."""
-    import pypdfium2
-
-    raw = pypdfium2.raw
     x, y = ctypes.c_float(), ctypes.c_float()
     begin = point = None
     for index in range(segments):
@@ -491,19 +467,27 @@ def _sides(item, segments: int, matrix) -> Iterator[tuple[tuple[float, float], t
             begin = point
         elif kind == raw.FPDF_SEGMENT_LINETO and before:
             yield before, point
-        if begin and raw.FPDFPathSegment_GetClose(segment):
+        # Only the last piece of a rectangle closes it; those of longer paths are asked one by one.
+        if (
+            begin
+            and (index == segments - 1 or segments > RECTANGLE)
+            and raw.FPDFPathSegment_GetClose(segment)
+        ):
             yield point, begin
 
 
+# What PDFium writes its answers into, made once: a page has hundreds of objects.
 _COLOUR = tuple(ctypes.c_uint() for _ in range(4))
-_COLOUR_REFERENCES = tuple(ctypes.byref(part) for part in _COLOUR)
+_MODE = tuple(ctypes.c_int() for _ in range(2))
+_BOUNDS = tuple(ctypes.c_float() for _ in range(4))
+_COLOUR_REFERENCES, _MODE_REFERENCES, _BOUNDS_REFERENCES = (
+    tuple(map(ctypes.byref, parts)) for parts in (_COLOUR, _MODE, _BOUNDS)
+)
 
 
 def _bounds(item, frame: Frame, matrix) -> Box | None:
-    import pypdfium2
-
-    left, bottom, right, top = (ctypes.c_float() for _ in range(4))
-    if not pypdfium2.raw.FPDFPageObj_GetBounds(item, left, bottom, right, top):
+    left, bottom, right, top = _BOUNDS
+    if not raw.FPDFPageObj_GetBounds(item, *_BOUNDS_REFERENCES):
         return None
     box = left.value, bottom.value, right.value, top.value
     if matrix is not IDENTITY:
@@ -513,10 +497,8 @@ def _bounds(item, frame: Frame, matrix) -> Box | None:
 
 
 def _matrix(item) -> tuple[float, ...]:
-    import pypdfium2
-
-    found = pypdfium2.raw.FS_MATRIX()
-    if not pypdfium2.raw.FPDFPageObj_GetMatrix(item, found):
+    found = raw.FS_MATRIX()
+    if not raw.FPDFPageObj_GetMatrix(item, found):
         return IDENTITY
     return found.a, found.b, found.c, found.d, found.e, found.f
 
@@ -556,10 +538,8 @@ def _shown(textpage, words: Sequence[Word], survey: _Survey, frame: Frame) -> li
 
 
 def _is_hidden(textpage, word: Word, survey: _Survey) -> bool:
-    import pypdfium2
-
     for index in {word.start, word.end - 1}:
-        item = pypdfium2.raw.FPDFText_GetTextObject(textpage, index)
+        item = raw.FPDFText_GetTextObject(textpage, index)
         if not item:
             continue
         address = ctypes.addressof(item.contents)
