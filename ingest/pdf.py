@@ -38,7 +38,7 @@ TEXT, PATH, IMAGE, SHADING, FORM = 1, 2, 3, 4, 5  # FPDF_PAGEOBJ_*
 INVISIBLE = 3  # text render mode
 WHITE = 250  # of 255, in each colour
 SMALLEST = 2.0  # points; nobody reads smaller type
-MAX_OBJECTS = 20_000  # more are a drawing: its rules make no tables
+MAX_OBJECTS = 5_000  # more are a drawing: its rules make no tables
 MAX_SEGMENTS = 400
 RECTANGLE = 5  # segments: a move and four lines
 THIN, SHORT = 3.0, 8.0  # points; a rule is thinner than the one and longer than the other
@@ -240,7 +240,7 @@ def _read_page(pdf, index: int, label: str, first_table: int) -> _Read:
     if turns := _sideways(words):
         frame = replace(frame, turns=(frame.turns + turns) % 4)
         words = list(_words(textpage, text, frame))
-    survey = _survey(page, frame)
+    survey = _survey(page, frame, has_words=bool(words))
     shown = _shown(textpage, words, survey, frame)
     engine = "pdfium"
     if survey.invisible and not shown and survey.picture_share(frame) >= LAYER_PICTURE:
@@ -363,6 +363,7 @@ def _sideways(words: Sequence[Word]) -> int:
 
 @dataclass(slots=True)
 class _Survey:
+    texts_only: bool = False
     objects: int = 0
     across: list[Rule] = field(default_factory=list)
     down: list[Rule] = field(default_factory=list)
@@ -379,8 +380,9 @@ class _Survey:
         return max(areas, default=0.0) / max(width * height, 1.0)
 
 
-def _survey(page, frame: Frame) -> _Survey:
-    survey = _Survey()
+def _survey(page, frame: Frame, *, has_words: bool) -> _Survey:
+    """What is drawn on a page; of one without a word, such as letters as outlines, its texts only."""
+    survey = _Survey(texts_only=not has_words)
     _survey_objects(page, frame, survey, IDENTITY, 0)
     return survey
 
@@ -400,7 +402,9 @@ def _survey_objects(holder, frame: Frame, survey: _Survey, matrix, depth: int) -
             _note_text(item, survey)
         elif kind == FORM and depth < MAX_DEPTH:
             _survey_objects(item, frame, survey, _times(_matrix(item), matrix), depth + 1)
-        elif survey.objects <= MAX_OBJECTS and (box := _bounds(item, frame, matrix)):
+        elif survey.texts_only or survey.objects > MAX_OBJECTS:
+            continue
+        elif box := _bounds(item, frame, matrix):
             if kind == PATH:
                 _note_path(item, box, frame, survey, matrix)
             elif kind in (IMAGE, SHADING):
