@@ -32,7 +32,7 @@ class SearchConfig:
     `analyser`: "kiwi" (morphemes and bigrams) or "bigram" (no start-up time, a little less exact).
     """
 
-    k: int = 60
+    k: int = 120
     mode: Mode = "hybrid"
     dense_weight: float = 0.4
     analyser: str = "kiwi"

@@ -140,7 +140,7 @@ TEMPLATES: dict[Profile, str] = {
 tokenizer = "embedded"        # 또는 모델 폴더·허브 이름 / or a folder or hub name, e.g. "skt/A.X-4.0-Light"
 embedder = "embedded"         # 또는 sentence-transformers 모델 / or any sentence-transformers model
 """
-    + COMMON.format(k=60, dense_weight=0.4)
+    + COMMON.format(k=120, dense_weight=0.4)
     + """
 [generator]
 backend = "extractive"        # extractive | vllm | openai | transformers
@@ -154,7 +154,7 @@ backend = "extractive"        # extractive | vllm | openai | transformers
 tokenizer = "skt/A.X-4.0-Light"
 embedder = "nlpai-lab/KURE-v1"
 """
-    + COMMON.format(k=60, dense_weight=1.0)
+    + COMMON.format(k=120, dense_weight=1.0)
     + """
 [generator]
 backend = "vllm"              # extractive | vllm | openai | transformers
