@@ -6,6 +6,7 @@ Frames around running text, boxes of one row, and the grids of charts are no tab
 
 import re
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
@@ -289,7 +290,8 @@ def _table(grid: _Grid, words: Sequence[Word]) -> Table | None:
         row = _slot(grid.ys, (word.top + word.bottom) / 2)
         held.setdefault(owners[row * columns + column], []).append(word)
     _part_stacked(grid, owners, held, columns)
-    laid = [_row(grid, owners, held, row, columns) for row in range(rows)]
+    last_rows = {owner: cell // columns for cell, owner in enumerate(owners)}
+    laid = [_row(owners, last_rows, held, row, columns) for row in range(rows)]
     kept = [row for row in laid if any(cell.words for cell in row)]
     if not _is_table(held, kept, set(owners)):
         return None
@@ -298,7 +300,8 @@ def _table(grid: _Grid, words: Sequence[Word]) -> Table | None:
 
 def _part_stacked(grid: _Grid, owners: list[int], held: dict[int, list[Word]], columns: int) -> None:
     """Part merged cells that hold one line for each row beside them: only their rules are left out."""
-    for owner in [cell for cell in held if owners.count(cell) >= STACKED]:
+    sizes = Counter(owners)
+    for owner in [cell for cell in held if sizes[cell] >= STACKED]:
         cells = [cell for cell, other in enumerate(owners) if other == owner]
         lines = _word_lines(held[owner])
         rows = {_slot(grid.ys, (line[0].top + line[0].bottom) / 2) for line in lines}
@@ -352,7 +355,11 @@ def _covers(rules: Sequence[Rule], place: float) -> bool:
 
 
 def _row(
-    grid: _Grid, owners: Sequence[int], held: dict[int, list[Word]], row: int, columns: int
+    owners: Sequence[int],
+    last_rows: dict[int, int],
+    held: dict[int, list[Word]],
+    row: int,
+    columns: int,
 ) -> list[Cell]:
     cells, seen = [], set()
     for column in range(columns):
@@ -364,7 +371,7 @@ def _row(
         begins = owner // columns == row
         if not begins and sum(word.end - word.start for word in words) > REPEATED:
             words = []
-        span = sum(owners[below * columns + column] == owner for below in range(row, len(grid.ys) - 1))
+        span = last_rows[owner] - row + 1
         cells.append(Cell(tuple(words), span, begins))
     return cells
 
