@@ -227,7 +227,7 @@ def _numbered(words: str, start: int) -> Heading | None:
     if match := ARTICLE_HEAD.match(words):
         return Heading(ARTICLE, " ".join(match[1].split())[: 2 * MAX_TITLE], start, article=True)
     for pattern, level in NUMBERED:
-        if pattern.match(words) and (level <= REPORT or not NO_HEADING.search(words)):
+        if pattern.match(words) and (level < NUMBER or not NO_HEADING.search(words)):
             return Heading(level, " ".join(words.split())[:MAX_TITLE], start)
     return None
 

@@ -89,6 +89,10 @@ def test_reports_are_numbered_from_roman_numerals_down_to_letters():
     assert above(text, "다음과 같다") == "Ⅱ. 추진 계획 > 1. 추진 전략 > 가. 세부 내용 > □ 일정"
 
 
+def test_a_chapter_may_end_as_a_sentence_does():
+    assert above("제1장 총칙\n글\n제2장 조직과 책임\n본문이다.\n", "본문") == "제2장 조직과 책임"
+
+
 def test_items_of_a_list_are_no_headings():
     assert titles("1. 국가기관\n2. 지방자치단체\n3. 공공기관\n그 밖의 기관\n") == []
     assert titles("1. 개인정보를 처리한다.\n본문\n") == []
