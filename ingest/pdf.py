@@ -39,7 +39,7 @@ INVISIBLE = 3  # text render mode
 WHITE = 250  # of 255, in each colour
 SMALLEST = 2.0  # points; nobody reads smaller type
 MAX_OBJECTS = 5_000  # more are a drawing: its rules make no tables
-MAX_SEGMENTS = 400
+MAX_SEGMENTS = 150
 RECTANGLE = 5  # segments: a move and four lines
 THIN, SHORT = 3.0, 8.0  # points; a rule is thinner than the one and longer than the other
 SIDEWAYS_WORD = 3  # characters, of a word that is wider than high if it stands upright
@@ -187,11 +187,8 @@ def _count_pages(pdf, data: bytes, password: str) -> int:
     from pypdf import PdfReader
 
     def loads(index: int) -> bool:
-        try:
-            pdf[index].close()
-        except pypdfium2.PdfiumError:
-            return False
-        return True
+        size = raw.FS_SIZEF()
+        return bool(raw.FPDF_GetPageSizeByIndexF(pdf, index, size))
 
     claimed = len(pdf)
     if claimed <= 1 or loads(claimed - 1):
@@ -425,15 +422,17 @@ def _is_white(item) -> bool:
     red, green, blue, alpha = _COLOUR
     if not raw.FPDFPageObj_GetFillColor(item, *_COLOUR_REFERENCES):
         return False
-    return alpha.value == 0 or min(red.value, green.value, blue.value) >= WHITE
+    return alpha.value == 0 or (red.value >= WHITE and green.value >= WHITE and blue.value >= WHITE)
 
 
 def _note_path(item, box: Box, frame: Frame, survey: _Survey, matrix) -> None:
+    left, top, right, bottom = box
+    if right - left < SHORT and bottom - top < SHORT:
+        return  # a mark in a chart, a letter as an outline
     fill, stroke = _MODE
     raw.FPDFPath_GetDrawMode(item, *_MODE_REFERENCES)
     if not (fill.value or stroke.value):
         return
-    left, top, right, bottom = box
     if bottom - top <= THIN:
         if right - left >= SHORT:
             survey.across.append(Rule((top + bottom) / 2, left, right))
@@ -448,10 +447,10 @@ def _note_path(item, box: Box, frame: Frame, survey: _Survey, matrix) -> None:
     segments = raw.FPDFPath_CountSegments(item)
     if segments > MAX_SEGMENTS or not (stroke.value or coloured):
         return
-    for one, other in _sides(item, segments, _times(_matrix(item), matrix)):
-        x0, y0, x1, y1 = frame.show(
-            min(one[0], other[0]), min(one[1], other[1]), max(one[0], other[0]), max(one[1], other[1])
-        )
+    for (x0, y0), (x1, y1) in _sides(item, segments, _times(_matrix(item), matrix)):
+        if abs(x1 - x0) > 1 and abs(y1 - y0) > 1:
+            continue  # neither across nor down
+        x0, y0, x1, y1 = frame.show(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
         if y1 - y0 <= 1 and x1 - x0 >= SHORT:
             survey.across.append(Rule((y0 + y1) / 2, x0, x1))
         elif x1 - x0 <= 1 and y1 - y0 >= SHORT:
