@@ -65,7 +65,7 @@ def ingest(
     """Reading on one core, then the whole ingest with two workers, beside pypdf, LangChain and LlamaIndex."""
     paths = pdf_paths(shared, files)
     result: dict[str, Any] = {"machine": machine() | {"load_at_start": os.getloadavg()[0]}}
-    result["reading"] = run(["-m", "eval.bench", "read"], paths)[0]
+    result["reading"] = run(["-m", "eval.bench", "read"], paths, one_core=True)[0]
     result["ingest"], result["missing"] = {}, {}
     for count in steps(len(paths)):
         result["ingest"][f"ours, {count} files"] = run_ours(paths[:count])
@@ -128,8 +128,13 @@ def steps(count: int) -> list[int]:
     return [step for step in STEPS if step < count] + [count]
 
 
-def run(arguments: Sequence[str], paths: Sequence[str], python: str = sys.executable) -> tuple[Any, Usage]:
+def run(
+    arguments: Sequence[str], paths: Sequence[str], python: str = sys.executable, *, one_core: bool = False
+) -> tuple[Any, Usage]:
     """The JSON that a Python process prints when it is given the paths, and what it used.
+
+    Args:
+        one_core: as the product's readers, which leave the other cores to each other.
 
     Raises:
         OSError: there is no such Python.
@@ -143,6 +148,7 @@ def run(arguments: Sequence[str], paths: Sequence[str], python: str = sys.execut
         stderr=subprocess.PIPE,
         text=True,
         encoding="utf-8",
+        env=os.environ | ({"OPENBLAS_NUM_THREADS": "1"} if one_core else {}),
     )
     with Usage(process.pid) as usage:
         output, messages = process.communicate("\n".join(paths))

@@ -135,7 +135,8 @@ def _unit(line: CleanLine) -> float:
 def _rooms(lines: Sequence[CleanLine]) -> list[float]:
     """The room that each line leaves to the right margin of its column, in Hangul characters."""
     widths = [width(line.text) for line in lines]
-    usual = max(_usual_width(widths, lines), NARROWEST)
+    placed = all(line.raw.box != NO_BOX for line in lines)
+    usual = 0.0 if placed else max(_usual_width(widths, lines), NARROWEST)
     common = _common_right(lines)
     rooms = []
     for position, line in enumerate(lines):
