@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from ingest.raw import Box, RawLine, Span
-from ingest.tables import Rule, Table, Word, find_tables, table_lines
+from ingest.tables import Rule, Table, Word, find_tables, on_one_line, table_lines
 
 # Words of one line that stand further apart, in heights of the type, are cells or columns.
 CELL_GAP = 1.8
@@ -106,16 +106,7 @@ def _goes_on(before: Word, after: Word) -> bool:
     if gap >= CELL_GAP * max(height, 1.0) or gap <= -height:  # most pairs of words are decided by less
         return False
     height = min(height, after.bottom - after.top)
-    return _level(before, after) and -height < gap < CELL_GAP * max(height, 1.0)
-
-
-def _level(one: Word | Block, other: Word | Block) -> bool:
-    """Whether both stand on one line."""
-    # Conditions: min() and max() were a tenth of the time of reading a page.
-    top, bottom, above, below = one.top, one.bottom, other.top, other.bottom
-    shared = (bottom if bottom < below else below) - (top if top > above else above)
-    low, high = bottom - top, below - above
-    return shared > 0.5 * (low if low < high else high)
+    return on_one_line(before, after) and -height < gap < CELL_GAP * max(height, 1.0)
 
 
 def _is_scrambled(blocks: Sequence[Block]) -> bool:
@@ -126,7 +117,7 @@ def _is_scrambled(blocks: Sequence[Block]) -> bool:
 
 
 def _steps_back(before: Block, after: Block) -> bool:
-    if _level(before, after):
+    if on_one_line(before, after):
         return after.right <= before.left
     # Up and to the right is the way to the next column.
     return after.middle < before.top and after.left < before.right
@@ -137,7 +128,7 @@ def _crosses_gutter(blocks: Sequence[Block]) -> bool:
     gaps = [
         (a, b)
         for a, b in pairwise(blocks)
-        if a.table is None and b.table is None and _level(a, b) and b.left > a.right
+        if a.table is None and b.table is None and on_one_line(a, b) and b.left > a.right
     ]
     for first, second in gaps:
         gutter = (first.right + second.left) / 2
@@ -182,7 +173,7 @@ def _top_down(blocks: Sequence[Block]) -> list[Block]:
     ordered: list[Block] = []
     line: list[Block] = []
     for block in sorted(blocks, key=lambda block: block.middle):
-        if line and not _level(line[0], block):
+        if line and not on_one_line(line[0], block):
             ordered += sorted(line, key=lambda block: block.left)
             line = []
         line.append(block)
@@ -224,7 +215,7 @@ def _visual_lines(blocks: Sequence[Block]) -> Iterator[list[Block]]:
         if line and (
             line[-1].table is not None
             or block.table is not None
-            or not _level(line[-1], block)
+            or not on_one_line(line[-1], block)
             or block.left < line[-1].right - 0.5 * block.height
         ):
             yield line

@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from ingest.document import Heading, Table
+from ingest.document import CELL_SEPARATOR, Heading, Table
 from ingest.normalise import Line, Normalised
 from ingest.raw import OutlineEntry
 
@@ -130,7 +130,7 @@ def find_tables(normalised: Normalised) -> tuple[Table, ...]:
     for rows, before in _tables_of(normalised):
         header = [row for row in rows if row.kind == "header"]
         text = normalised.text
-        width = max(text.count(" | ", row.start, row.end) for row in rows)
+        width = max(text.count(CELL_SEPARATOR, row.start, row.end) for row in rows)
         unit, caption = _lines_above(text, before)
         names = " / ".join(text[row.start : row.end] for row in header)
         body = header[-1].end + 1 if header else rows[0].start

@@ -108,6 +108,15 @@ def find_tables(
     return tables, rest
 
 
+def on_one_line(one, other) -> bool:
+    """Whether two things with a top and a bottom, words or blocks, stand on one line."""
+    # Conditions: min() and max() were a tenth of the time of reading a page.
+    top, bottom, above, below = one.top, one.bottom, other.top, other.bottom
+    shared = (bottom if bottom < below else below) - (top if top > above else above)
+    low, high = bottom - top, below - above
+    return shared > 0.5 * (low if low < high else high)
+
+
 def table_lines(page: int, text: str, table: Table, number: int) -> list[RawLine]:
     """One line per row; rows with long cells as the lines of their cells."""
     lines = []
@@ -401,9 +410,7 @@ def _word_lines(words: Sequence[Word]) -> list[list[Word]]:
     lines: list[list[Word]] = []
     for word in sorted(words, key=lambda word: (word.top + word.bottom) / 2):
         line = lines[-1] if lines else None
-        if line and min(line[0].bottom, word.bottom) - max(line[0].top, word.top) > 0.5 * min(
-            line[0].bottom - line[0].top, word.bottom - word.top
-        ):
+        if line and on_one_line(line[0], word):
             line.append(word)
         else:
             lines.append([word])
