@@ -4,46 +4,41 @@ the characters and where they stand.
 Nothing here repairs text; see normalise.py.
 """
 
-import ctypes
 import logging
 import os
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from io import BytesIO
-from itertools import chain, pairwise
+from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import pypdfium2
+from numpy.typing import NDArray
 from pypdfium2 import raw
 
+from ingest import pdfium
+from ingest.drawn import shown_words, survey_page
 from ingest.errors import UnreadableFile
 from ingest.layout import page_lines
 from ingest.legible import is_doubtful, judge_pages
 from ingest.ocr import Tesseract
-from ingest.raw import Box, OutlineEntry, RawFile, RawLine, RawPage
+from ingest.pdfium import Frame
+from ingest.raw import OutlineEntry, RawFile, RawLine, RawPage
 from ingest.reread import Rereader
-from ingest.tables import Rule, Word
+from ingest.tables import Word
 
 # A PDF header may stand anywhere in the first kilobyte (ISO 32000-1, Annex H, note 13).
 HEADER_WINDOW = 1024
 # PDFium's error numbers (fpdfview.h), which pypdfium2 keeps as `PdfiumError.err_code`.
 PDFIUM_PASSWORD, PDFIUM_SECURITY = 4, 5
 # Some files have control characters in place of spaces; U+FFFE is PDFium's hyphen at a line end.
-WORD = re.compile("[^\\s\x00-\x1f\ufffe]+")
-LINE_END = re.compile("\r\n?|\n|\ufffe(?![ \r\n])")
+# Words, as a group, and line ends.
+TOKEN = re.compile("([^\\s\x00-\x1f\ufffe]+)|\r\n?|\n|\ufffe(?![ \r\n])")
 
-TEXT, PATH, IMAGE, SHADING, FORM = 1, 2, 3, 4, 5  # FPDF_PAGEOBJ_*
-INVISIBLE = 3  # text render mode
-WHITE = 250  # of 255, in each colour
-SMALLEST = 2.0  # points; nobody reads smaller type
-MAX_OBJECTS = 5_000  # more are a drawing: its rules make no tables
-MAX_SEGMENTS = 150
-RECTANGLE = 5  # segments: a move and four lines
-THIN, SHORT = 3.0, 8.0  # points; a rule is thinner than the one and longer than the other
 SIDEWAYS_WORD = 3  # characters, of a word that is wider than high if it stands upright
-MAX_DEPTH = 5  # of forms within forms
 # Invisible text over a picture of so much of the page is what a scanner's OCR read.
 LAYER_PICTURE = 0.5
 PICTURE = 0.1  # of the page: a smaller one is a logo
@@ -55,7 +50,6 @@ MUTE_LETTERS = 0.35
 # pypdf rewrites no larger file that PDFium refuses: it takes memory and seconds.
 MAX_REWRITTEN_BYTES = 50 * 2**20
 MAX_RETRIED = 20  # passwords: pypdf takes 35 ms for one of AES-256
-IDENTITY = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
 
 def read_pdf(
@@ -232,40 +226,43 @@ def _read_page(pdf, index: int, label: str, first_table: int) -> _Read:
     except pypdfium2.PdfiumError:  # one page that cannot be loaded leaves the others readable
         return _Read(RawPage(index + 1, label, "", "none"), [])
     text = characters(textpage)
+    handle = pdfium.handle_of(textpage)
+    starts, ends, numbers = _words(text)
+    placed = _word_boxes(handle, starts, ends)
     frame = Frame.of(page)
-    words = list(_words(textpage, text, frame))
-    if turns := _sideways(words):
+    boxes = np.stack(frame.show(*placed))
+    if turns := _sideways(boxes, ends - starts, numbers):
         frame = replace(frame, turns=(frame.turns + turns) % 4)
-        words = list(_words(textpage, text, frame))
-    survey = _survey(page, frame, has_words=bool(words))
-    shown = _shown(textpage, words, survey, frame)
+        boxes = np.stack(frame.show(*placed))
+    survey = survey_page(page, frame, texts_only=not len(starts))
+    shown = shown_words(handle, starts, ends, boxes.T, survey, frame)
     engine = "pdfium"
-    if survey.invisible and not shown and survey.picture_share(frame) >= LAYER_PICTURE:
-        engine, shown = "layer", words
-    hidden = sum(word.end - word.start for word in words) - sum(word.end - word.start for word in shown)
-    lines = page_lines(index, text, shown, survey.across, survey.down, first_table) if shown else []
-    mute = _is_mute(textpage, text, survey)
+    if survey.invisible and not shown.any() and survey.picture_share(frame) >= LAYER_PICTURE:
+        engine, shown = "layer", np.ones(len(starts), bool)
+    hidden = int((ends - starts)[~shown].sum())
+    columns = (column[shown].tolist() for column in (starts, ends, *boxes, numbers))
+    words = list(map(Word, *columns))
+    lines = page_lines(index, text, words, survey.across, survey.down, first_table) if words else []
+    mute = _is_mute(handle, text, survey.texts)
     textpage.close()
     page.close()
     # A page of nothing but its head and number is empty; one with a picture, or with objects that
     # gave no character, is not.
-    drawn = survey.picture_share(frame) >= PICTURE or (survey.objects > 0 and not words)
+    drawn = survey.picture_share(frame) >= PICTURE or (survey.objects > 0 and not len(starts))
     return _Read(RawPage(index + 1, label, text, engine, drawn=drawn, hidden=hidden), lines, mute)
 
 
-def _is_mute(textpage, text: str, survey: "_Survey") -> bool:
+def _is_mute(textpage: pdfium.Handle, text: str, texts: Sequence[pdfium.Handle]) -> bool:
     """Whether most texts on the page are drawn by a font of which no character is known.
 
     PDFium leaves such glyphs out, so that only the digits and points of another font remain.
     """
-    texts = survey.texts
     if len(texts) < MUTE_TEXTS:
         return False
     letters = sum(map(str.isalpha, text))
     if letters >= MUTE_LETTERS * len(texts):
         return False
-    get = raw.FPDFTextObj_GetText
-    silent = sum(get(item, textpage, None, 0) <= 2 for item in texts)  # bytes: the closing NUL
+    silent = int((pdfium.text_lengths(texts, textpage) <= 0).sum())
     return silent >= MUTE_TEXTS and silent > MUTE_SHARE * len(texts) and letters < MUTE_LETTERS * silent
 
 
@@ -291,271 +288,43 @@ def characters(textpage) -> str:
     return "".join(chr(code) if (code := get(textpage, i)) < 0x110000 else "\ufffd" for i in range(count))
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """How a page is shown: its box in the file's coordinates, and its rotation in quarter turns."""
-
-    left: float
-    bottom: float
-    right: float
-    top: float
-    turns: int
-
-    @classmethod
-    def of(cls, page) -> "Frame":
-        return cls(*page.get_bbox(), page.get_rotation() // 90 % 4)
-
-    @property
-    def size(self) -> tuple[float, float]:
-        """Width and height as shown, in points."""
-        width, height = self.right - self.left, self.top - self.bottom
-        return (height, width) if self.turns % 2 else (width, height)
-
-    def show(self, left: float, bottom: float, right: float, top: float) -> Box:
-        """A box of the file, whose y grows upwards, as left, top, right, bottom of the shown page."""
-        if self.turns == 0:
-            return left - self.left, self.top - top, right - self.left, self.top - bottom
-        if self.turns == 1:
-            return bottom - self.bottom, left - self.left, top - self.bottom, right - self.left
-        if self.turns == 2:
-            return self.right - right, bottom - self.bottom, self.right - left, top - self.bottom
-        return self.top - top, self.right - right, self.top - bottom, self.right - left
+def _words(text: str) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Where each word begins and ends in `text`, and the number of the line that it stands on."""
+    spans, lines = [], []
+    line = 0
+    for match in TOKEN.finditer(text):
+        if match.lastindex:
+            spans.append(match.span())
+            lines.append(line)
+        else:
+            line += 1
+    starts, ends = np.array(spans, np.int64).reshape(-1, 2).T
+    return starts, ends, np.array(lines, np.int64)
 
 
-def _words(textpage, text: str, frame: Frame) -> Iterator[Word]:
-    """The words of a page with the box around their first and last character."""
-    get = raw.FPDFText_GetLooseCharBox
-    first, last = raw.FS_RECTF(), raw.FS_RECTF()
-    by_first, by_last = ctypes.byref(first), ctypes.byref(last)
-    start, line = 0, 0
-    for stop in [match.start() for match in LINE_END.finditer(text)] + [len(text)]:
-        for match in WORD.finditer(text, start, stop):
-            begin, end = match.span()
-            get(textpage, begin, by_first)
-            left, bottom, right, top = first.left, first.bottom, first.right, first.top
-            if end - begin > 1:  # conditions: min() and max() took a third of the time
-                get(textpage, end - 1, by_last)
-                left = last.left if last.left < left else left
-                bottom = last.bottom if last.bottom < bottom else bottom
-                right = last.right if last.right > right else right
-                top = last.top if last.top > top else top
-            yield Word(begin, end, *frame.show(left, bottom, right, top), line)
-        start, line = stop + 1, line + 1
+def _word_boxes(textpage: pdfium.Handle, starts, ends) -> NDArray[np.float64]:
+    """(4, N): left, bottom, right, top around the first and the last character of each word."""
+    first, last = pdfium.char_boxes(textpage, starts).T, pdfium.char_boxes(textpage, ends - 1).T
+    # A word may turn up the page: its left side is not always its first character's.
+    return np.concatenate([np.minimum(first, last)[:2], np.maximum(first, last)[2:]])
 
 
-def _sideways(words: Sequence[Word]) -> int:
-    """Quarter turns of the page by which most of its text, a wide table say, stands upright."""
-    long = [word for word in words if word.end - word.start >= SIDEWAYS_WORD]
-    upright = sum(word.right - word.left > word.bottom - word.top for word in long)
-    steps = [pair for pair in pairwise(words) if pair[0].line == pair[1].line]
-    if 2 * upright >= len(long):
-        backwards = sum(after.right < before.left for before, after in steps)
-        return 2 if 2 * backwards > len(steps) else 0
-    downwards = sum(after.top > before.top for before, after in steps)
-    return 3 if 2 * downwards > len(steps) else 1
+def _sideways(boxes: NDArray[np.float64], lengths: NDArray[np.int64], lines: NDArray[np.int64]) -> int:
+    """Quarter turns of the page by which most of its text, a wide table say, stands upright.
 
-
-# what is drawn on a page
-
-
-@dataclass(slots=True)
-class _Survey:
-    texts_only: bool = False
-    objects: int = 0
-    across: list[Rule] = field(default_factory=list)
-    down: list[Rule] = field(default_factory=list)
-    pictures: list[Box] = field(default_factory=list)
-    coloured: list[Box] = field(default_factory=list)  # areas on which white text can be read
-    texts: list = field(default_factory=list)  # text objects, until the page is closed
-    white: set[int] = field(default_factory=set)  # addresses of text objects
-    invisible: set[int] = field(default_factory=set)
-
-    def picture_share(self, frame: Frame) -> float:
-        """The share of the page that its largest picture covers."""
-        width, height = frame.size
-        areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in self.pictures]
-        return max(areas, default=0.0) / max(width * height, 1.0)
-
-
-def _survey(page, frame: Frame, *, has_words: bool) -> _Survey:
-    """What is drawn on a page; of one without a word, such as letters as outlines, its texts only."""
-    survey = _Survey(texts_only=not has_words)
-    _survey_objects(page, frame, survey, IDENTITY, 0)
-    return survey
-
-
-def _survey_objects(holder, frame: Frame, survey: _Survey, matrix, depth: int) -> None:
-    count, get = (
-        (raw.FPDFPage_CountObjects, raw.FPDFPage_GetObject)
-        if depth == 0
-        else (raw.FPDFFormObj_CountObjects, raw.FPDFFormObj_GetObject)
-    )
-    number = count(holder)
-    survey.objects += max(0, number)
-    for index in range(number):
-        item = get(holder, index)
-        kind = raw.FPDFPageObj_GetType(item)
-        if kind == TEXT:
-            _note_text(item, survey)
-        elif kind == FORM and depth < MAX_DEPTH:
-            _survey_objects(item, frame, survey, _times(_matrix(item), matrix), depth + 1)
-        elif survey.texts_only or survey.objects > MAX_OBJECTS:
-            continue
-        elif box := _bounds(item, frame, matrix):
-            if kind == PATH:
-                _note_path(item, box, frame, survey, matrix)
-            elif kind in (IMAGE, SHADING):
-                survey.pictures.append(box)
-                survey.coloured.append(box)
-
-
-def _note_text(item, survey: _Survey) -> None:
-    survey.texts.append(item)
-    if raw.FPDFTextObj_GetTextRenderMode(item) == INVISIBLE:
-        survey.invisible.add(ctypes.addressof(item.contents))
-    elif _is_white(item):
-        survey.white.add(ctypes.addressof(item.contents))
-
-
-def _is_white(item) -> bool:
-    """Whether an object is filled with white, or with nothing that can be seen."""
-    red, green, blue, alpha = _COLOUR
-    if not raw.FPDFPageObj_GetFillColor(item, *_COLOUR_REFERENCES):
-        return False
-    return alpha.value == 0 or (red.value >= WHITE and green.value >= WHITE and blue.value >= WHITE)
-
-
-def _note_path(item, box: Box, frame: Frame, survey: _Survey, matrix) -> None:
-    left, top, right, bottom = box
-    if right - left < SHORT and bottom - top < SHORT:
-        return  # a mark in a chart, a letter as an outline
-    fill, stroke = _MODE
-    raw.FPDFPath_GetDrawMode(item, *_MODE_REFERENCES)
-    if not (fill.value or stroke.value):
-        return
-    if bottom - top <= THIN:
-        if right - left >= SHORT:
-            survey.across.append(Rule((top + bottom) / 2, left, right))
-        return
-    if right - left <= THIN:
-        if bottom - top >= SHORT:
-            survey.down.append(Rule((left + right) / 2, top, bottom))
-        return
-    coloured = bool(fill.value) and not _is_white(item)
-    if coloured:
-        survey.coloured.append(box)
-    segments = raw.FPDFPath_CountSegments(item)
-    if segments > MAX_SEGMENTS or not (stroke.value or coloured):
-        return
-    for (x0, y0), (x1, y1) in _sides(item, segments, _times(_matrix(item), matrix)):
-        if abs(x1 - x0) > 1 and abs(y1 - y0) > 1:
-            continue  # neither across nor down
-        x0, y0, x1, y1 = frame.show(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
-        if y1 - y0 <= 1 and x1 - x0 >= SHORT:
-            survey.across.append(Rule((y0 + y1) / 2, x0, x1))
-        elif x1 - x0 <= 1 and y1 - y0 >= SHORT:
-            survey.down.append(Rule((x0 + x1) / 2, y0, y1))
-
-
-def _sides(item, segments: int, matrix) -> Iterator[tuple[tuple[float, float], tuple[float, float]]]:
-    """The straight pieces of a path, as pairs of points."""
-    x, y = ctypes.c_float(), ctypes.c_float()
-    begin = point = None
-    for index in range(segments):
-        segment = raw.FPDFPath_GetPathSegment(item, index)
-        raw.FPDFPathSegment_GetPoint(segment, x, y)
-        before, point = point, _apply(matrix, x.value, y.value)
-        kind = raw.FPDFPathSegment_GetType(segment)
-        if kind == raw.FPDF_SEGMENT_MOVETO:
-            begin = point
-        elif kind == raw.FPDF_SEGMENT_LINETO and before:
-            yield before, point
-        # Only the last piece of a rectangle closes it; those of longer paths are asked one by one.
-        if (
-            begin
-            and (index == segments - 1 or segments > RECTANGLE)
-            and raw.FPDFPathSegment_GetClose(segment)
-        ):
-            yield point, begin
-
-
-# What PDFium writes its answers into, made once: a page has hundreds of objects.
-_COLOUR = tuple(ctypes.c_uint() for _ in range(4))
-_MODE = tuple(ctypes.c_int() for _ in range(2))
-_BOUNDS = tuple(ctypes.c_float() for _ in range(4))
-_COLOUR_REFERENCES, _MODE_REFERENCES, _BOUNDS_REFERENCES = (
-    tuple(map(ctypes.byref, parts)) for parts in (_COLOUR, _MODE, _BOUNDS)
-)
-
-
-def _bounds(item, frame: Frame, matrix) -> Box | None:
-    left, bottom, right, top = _BOUNDS
-    if not raw.FPDFPageObj_GetBounds(item, *_BOUNDS_REFERENCES):
-        return None
-    box = left.value, bottom.value, right.value, top.value
-    if matrix is not IDENTITY:
-        (x0, y0), (x1, y1) = _apply(matrix, *box[:2]), _apply(matrix, *box[2:])
-        box = min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)
-    return frame.show(*box)
-
-
-def _matrix(item) -> tuple[float, ...]:
-    found = raw.FS_MATRIX()
-    if not raw.FPDFPageObj_GetMatrix(item, found):
-        return IDENTITY
-    return found.a, found.b, found.c, found.d, found.e, found.f
-
-
-def _times(one, other) -> tuple[float, ...]:
-    """First `one`, then `other`."""
-    if other is IDENTITY:
-        return one
-    a, b, c, d, e, f = one
-    g, h, i, j, k, m = other
-    return a * g + b * i, a * h + b * j, c * g + d * i, c * h + d * j, e * g + f * i + k, e * h + f * j + m
-
-
-def _apply(matrix, x: float, y: float) -> tuple[float, float]:
-    a, b, c, d, e, f = matrix
-    return a * x + c * y + e, b * x + d * y + f
-
-
-# hidden text
-
-
-def _shown(textpage, words: Sequence[Word], survey: _Survey, frame: Frame) -> list[Word]:
-    """The words that a person sees: on the page, large enough, and in ink."""
-    width, height = frame.size
-    shown = [
-        word
-        for word in words
-        if word.right > 0
-        and word.bottom > 0
-        and word.left < width
-        and word.top < height
-        and (word.bottom - word.top >= SMALLEST or word.right - word.left >= 2 * SMALLEST)
-    ]
-    if not (survey.white or survey.invisible):
-        return shown
-    return [word for word in shown if not _is_hidden(textpage, word, survey)]
-
-
-def _is_hidden(textpage, word: Word, survey: _Survey) -> bool:
-    for index in {word.start, word.end - 1}:
-        item = raw.FPDFText_GetTextObject(textpage, index)
-        if not item:
-            continue
-        address = ctypes.addressof(item.contents)
-        if address in survey.invisible:
-            return True
-        if address in survey.white and not _lies_on_colour(word, survey.coloured):
-            return True
-    return False
-
-
-def _lies_on_colour(word: Word, coloured: Sequence[Box]) -> bool:
-    x, y = (word.left + word.right) / 2, (word.top + word.bottom) / 2
-    return any(left <= x <= right and top <= y <= bottom for left, top, right, bottom in coloured)
+    Args:
+        boxes: (4, N), of words as the page is shown.
+        lengths, lines: of the words in characters, and their line.
+    """
+    left, top, right, bottom = boxes
+    long = lengths >= SIDEWAYS_WORD
+    upright = (right - left > bottom - top)[long].sum()
+    steps = lines[1:] == lines[:-1]
+    if 2 * upright >= long.sum():
+        backwards = (right[1:] < left[:-1])[steps].sum()
+        return 2 if 2 * backwards > steps.sum() else 0
+    downwards = (top[1:] > top[:-1])[steps].sum()
+    return 3 if 2 * downwards > steps.sum() else 1
 
 
 # structure and title

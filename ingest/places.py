@@ -16,7 +16,8 @@ from typing import Any
 from ingest.document import Page
 from ingest.errors import UnreadableFile
 from ingest.ocr import Tesseract
-from ingest.pdf import Frame, open_pdf
+from ingest.pdf import open_pdf
+from ingest.pdfium import Frame
 from ingest.raw import NO_BOX, Box, Span
 from ingest.reread import Rereader
 from ingest.sourcemap import raw_spans
