@@ -8,6 +8,8 @@ and again, columns drawn line by line across the gutter) the page is read by its
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+import numpy as np
+
 from ingest.raw import Box, RawLine, Span
 from ingest.tables import Rule, Table, Word, find_tables, on_one_line, table_lines
 
@@ -31,11 +33,11 @@ class Block:
 
     __slots__ = ("bottom", "left", "right", "start", "table", "top", "words")
 
-    def __init__(self, words: list[Word], table: Table | None = None) -> None:
+    def __init__(self, words: list[Word], box: Box, table: Table | None = None) -> None:
         self.words = words
         self.table = table
-        self.start = min(word.start for word in words)
-        self.left, self.top, self.right, self.bottom = table.box if table else enclosing(words)
+        self.start = words[0].start if len(words) == 1 else min(word.start for word in words)
+        self.left, self.top, self.right, self.bottom = box
 
     @property
     def height(self) -> float:
@@ -68,7 +70,7 @@ def page_lines(
         first_table: tables are numbered from it.
     """
     tables, rest = find_tables(text, words, across, down)
-    blocks = [Block(list(table.words), table) for table in tables] + [Block(f) for f in _fragments(rest)]
+    blocks = [Block(list(table.words), table.box, table) for table in tables] + _fragments(rest)
     blocks.sort(key=lambda block: block.start)
     if _is_scrambled(blocks):
         blocks = _by_white_space(blocks)
@@ -88,25 +90,25 @@ def enclosing(words: Sequence[Word]) -> Box:
     return min(lefts), min(tops), max(rights), max(bottoms)
 
 
-def _fragments(words: Sequence[Word]) -> Iterator[list[Word]]:
+def _fragments(words: Sequence[Word]) -> list[Block]:
     """Words that follow each other in the file and on a line, cut at wide gaps."""
-    fragment: list[Word] = []
-    for word in words:
-        if fragment and not _goes_on(fragment[-1], word):
-            yield fragment
-            fragment = []
-        fragment.append(word)
-    if fragment:
-        yield fragment
-
-
-def _goes_on(before: Word, after: Word) -> bool:
-    gap = after.left - before.right
-    height = before.bottom - before.top
-    if gap >= CELL_GAP * max(height, 1.0) or gap <= -height:  # most pairs of words are decided by less
-        return False
-    height = min(height, after.bottom - after.top)
-    return on_one_line(before, after) and -height < gap < CELL_GAP * max(height, 1.0)
+    if not words:
+        return []
+    left, top, right, bottom = np.array([word[2:6] for word in words]).T
+    height = np.minimum(bottom[:-1] - top[:-1], bottom[1:] - top[1:])
+    shared = np.minimum(bottom[:-1], bottom[1:]) - np.maximum(top[:-1], top[1:])
+    gap = left[1:] - right[:-1]
+    # As on_one_line() has it, for all pairs at once: in a loop this was a tenth of the reading.
+    goes_on = (shared > 0.5 * height) & (-height < gap) & (gap < CELL_GAP * np.maximum(height, 1.0))
+    starts = np.append(0, np.flatnonzero(~goes_on) + 1)
+    boxes = np.column_stack(
+        [
+            side.reduceat(of, starts)
+            for side, of in ((np.minimum, left), (np.minimum, top), (np.maximum, right), (np.maximum, bottom))
+        ]
+    )
+    spans = pairwise([*starts.tolist(), len(words)])
+    return [Block(list(words[a:b]), tuple(box)) for (a, b), box in zip(spans, boxes.tolist(), strict=True)]
 
 
 def _is_scrambled(blocks: Sequence[Block]) -> bool:

@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
+import numpy as np
+
 from ingest.clean import CleanLine, Decide
 from ingest.contents import LEADERS
 from ingest.raw import NO_BOX
@@ -134,26 +136,44 @@ def _unit(line: CleanLine) -> float:
 
 def _rooms(lines: Sequence[CleanLine]) -> list[float]:
     """The room that each line leaves to the right margin of its column, in Hangul characters."""
-    widths = [width(line.text) for line in lines]
-    placed = all(line.raw.box != NO_BOX for line in lines)
-    usual = 0.0 if placed else max(_usual_width(widths, lines), NARROWEST)
-    common = _common_right(lines)
-    rooms = []
-    for position, line in enumerate(lines):
-        if line.raw.box == NO_BOX:
-            rooms.append(usual - widths[position])
-            continue
-        unit = max(_unit(line), 0.1)
-        column = _column(lines, position)
-        widest = max(widths[other] for other in column)
-        right = max(lines[other].raw.box[2] for other in column)
-        if len(column) == 1 and line.raw.table < 0:
-            right = max(right, common)
-        reach = (right - line.raw.box[0]) / unit
-        room = (right - line.raw.box[2]) / unit
-        # Some fonts are as wide for Latin letters as for Hangul: then counting characters is better.
-        rooms.append(min(room, widest - widths[position]) if reach >= NARROWEST_COLUMN else reach)
-    return rooms
+    if not lines:
+        return []
+    widths = np.array([width(line.text) for line in lines])
+    placed = np.array([line.raw.box != NO_BOX for line in lines])
+    usual = 0.0 if placed.all() else max(_usual_width(widths.tolist(), lines), NARROWEST)
+    left, _, right, _ = np.array([line.raw.box for line in lines]).T
+    unit = np.maximum((right - left) / np.maximum(1.0, widths), 0.1)
+    margin, widest, alone = _columns(lines, left, right, widths)
+    alone &= np.array([line.raw.table < 0 for line in lines])
+    margin = np.where(alone, np.maximum(margin, _common_right(lines)), margin)
+    reach, room = (margin - left) / unit, (margin - right) / unit
+    # Some fonts are as wide for Latin letters as for Hangul: then counting characters is better.
+    by_column = np.where(reach >= NARROWEST_COLUMN, np.minimum(room, widest - widths), reach)
+    return np.where(placed, by_column, usual - widths).tolist()
+
+
+def _columns(lines: Sequence[CleanLine], left, right, widths):
+    """Of each line's column, the lines near it that stand above or below it: where they end at most,
+    their greatest width in characters, and whether there is none but the line itself.
+
+    All lines are compared with those at one distance at a time: pair by pair took half as long as
+    all other repair.
+    """
+    size = np.array([line.raw.size for line in lines])
+    slack = SAME_SIZE * size
+    place = np.array([(line.raw.page, line.raw.table) for line in lines])
+    margin, widest, alone = right.copy(), widths.copy(), np.ones(len(lines), bool)
+    for distance in range(1, min(NEIGHBOURS, len(lines) - 1) + 1):
+        above, below = slice(None, -distance), slice(distance, None)
+        beside = (left[above] < right[below]) & (left[below] < right[above])
+        beside &= (place[above] == place[below]).all(axis=1)
+        apart = abs(size[above] - size[below])
+        for one, other in ((above, below), (below, above)):
+            near = beside & (apart <= slack[one])
+            margin[one] = np.where(near, np.maximum(margin[one], right[other]), margin[one])
+            widest[one] = np.where(near, np.maximum(widest[one], widths[other]), widest[one])
+            alone[one] &= ~near
+    return margin, widest, alone
 
 
 def _usual_width(widths: Sequence[float], lines: Sequence[CleanLine]) -> float:
@@ -167,27 +187,6 @@ def _common_right(lines: Sequence[CleanLine]) -> float:
     ends = Counter(round(line.raw.box[2] / 2) * 2.0 for line in lines if line.raw.wrapped)
     right, count = ends.most_common(1)[0] if ends else (0.0, 0)
     return right if count >= 5 else 0.0
-
-
-def _column(lines: Sequence[CleanLine], position: int) -> list[int]:
-    """The neighbours of a line that stand above or below it in its column, and itself."""
-    line = lines[position].raw
-    near = range(max(0, position - NEIGHBOURS), min(len(lines), position + NEIGHBOURS + 1))
-    left, _, right, _ = line.box
-    size, slack = line.size, SAME_SIZE * line.size
-    column = []
-    for at in near:
-        other = lines[at].raw
-        box = other.box
-        if (
-            box[0] < right
-            and box[2] > left
-            and other.page == line.page
-            and other.table == line.table
-            and -slack <= other.size - size <= slack
-        ):
-            column.append(at)
-    return column
 
 
 def _wraps_words(lines: Sequence[CleanLine], rooms: Sequence[float]) -> bool:

@@ -338,11 +338,14 @@ def _structure(data: bytes, password: str, page_count: int) -> tuple[list[str], 
     labels = [str(number) for number in range(1, page_count + 1)]
     try:
         reader = PdfReader(BytesIO(data), password=password or None)
+        title = str(reader.metadata.title or "") if reader.metadata else ""
+        root = reader.trailer["/Root"]
+        if not ("/PageLabels" in root or "/Outlines" in root):
+            return labels, [], title  # its pages, a third of pypdf's time, are not walked
         if len(reader.pages) != page_count:
             return labels, [], ""
-        if "/PageLabels" in reader.trailer["/Root"]:
+        if "/PageLabels" in root:
             labels = [_one_line(str(label)) for label in reader.page_labels]
-        title = str(reader.metadata.title or "") if reader.metadata else ""
         return labels, list(_walk_outline(reader, reader.outline, 1)), title
     except MemoryError:
         raise

@@ -13,6 +13,8 @@ from itertools import chain, pairwise
 from statistics import median
 from typing import NamedTuple
 
+import numpy as np
+
 from ingest.raw import Box, RawLine, Span
 
 TOUCH = 3.0  # points; lines nearer than this meet
@@ -225,12 +227,11 @@ def _column_gaps(lines: Sequence[Sequence[Word]], box: Box) -> list[float]:
         return []
     height = median(word.bottom - word.top for line in lines for word in line)
     low, high = int(box[0]), int(box[2]) + 1
-    crossed = [0] * (high - low)
-    for line in lines:
-        for x in {
-            x for word in line for x in range(max(low, int(word.left)), min(high, int(word.right) + 1))
-        }:
-            crossed[x - low] += 1
+    covered = np.zeros((len(lines), high - low), bool)
+    for row, line in zip(covered, lines, strict=True):
+        for word in line:
+            row[max(0, int(word.left) - low) : max(0, int(word.right) + 1 - low)] = True
+    crossed = covered.sum(axis=0).tolist()
     gaps, start = [], None
     for x, count in enumerate(crossed):
         if count <= OPEN_CROSSING * len(lines):
