@@ -112,6 +112,7 @@ def ingest(
                 run.remove_gone(paths, set(files))
         finally:  # on Ctrl-C, too: what was read is kept
             report.version = writer.commit()
+        report.version = writer.merge()
     report.seconds = time.monotonic() - started
     return report
 
@@ -202,6 +203,7 @@ class _Run:
             advance(result.path)
             if self._due():
                 self._writer.commit()
+                self._writer.merge()
                 self._committed = time.monotonic()
         failed = {failure.path: failure.error for failure in self._report.failures}
         for identity, (first, *copies) in self._copies.items():

@@ -47,6 +47,7 @@ def check(folder: Path) -> tuple[int, list[Finding]]:
 def _check_version(store: Store) -> tuple[int, list[Finding]]:
     with store.snapshot():
         version = store.version
+        store.check_seal()
         documents = store.documents(version)
         findings = _check_database(store) + _check_files(store)
         if not findings:
@@ -78,9 +79,9 @@ def _check_document(store: Store, document: StoredDocument) -> list[Finding]:
     """Do its pages and chunks tile one text, and does each row have its checksum?"""
     try:
         chunks = store.chunks_of(document)
+        pages = store.pages(document)
     except IndexDamaged as exc:
         return [Finding(DATABASE, exc.fields["detail"], REBUILD)]
-    pages = store.pages(document)
     length = chunks[-1].end if chunks else 0
     spans = ([(c.start, c.end) for c in chunks], [(p.start, p.end) for p in pages])
     if all(_tile(of, length) for of in spans):

@@ -43,6 +43,11 @@ def write_segment(
     return [f"{name}.faiss", f"{name}.keys.npy"]
 
 
+def segment_of(file: str) -> str:
+    """The name of the segment that a file is part of."""
+    return Path(file).name.partition(".")[0]
+
+
 def open_segment(folder: Path, name: str) -> DenseSegment:
     """The segment `name`, its vectors mapped into memory, not read."""
     import faiss

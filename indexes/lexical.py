@@ -6,12 +6,19 @@ a reader of the old version sees nothing of it. One index, not one per commit: B
 must be those of the whole.
 """
 
+import json
 import os
+import shutil
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 # tantivy's smallest writer takes 15 MB a thread.
 WRITER_BYTES = 64 << 20
+META, MANAGED = "meta.json", ".managed.json"
+WORK = ".work"
+# tantivy merges eight segments of like size.
+SEGMENTS = 8
+TAKE_OVERS = 20
 
 
 class LexicalIndex:
@@ -55,29 +62,48 @@ def write_version(
     previous: Path | None,
     removed: Iterable[str],
     added: Iterable[tuple[int, str, str]],
+    *,
+    merge: bool = False,
 ) -> list[str]:
     """Write into the new `folder` the version `previous` without and with some chunks.
+
+    tantivy works in a folder beside it: threads that it lets go on there cannot touch the version.
 
     Args:
         previous: folder of the version to start from; None for an empty one.
         removed: ids of the documents whose chunks go.
         added: (chunk key, document id, its terms joined with spaces).
+        merge: wait until small segments are put together; else they are left.
 
     Returns:
         The names of the version's files. Files are not synced.
     """
-    folder.mkdir(parents=True)
+    work = folder.with_suffix(WORK)
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
     if previous is not None:
         for name in version_files(previous):
-            os.link(previous / name, folder / name)
+            os.link(previous / name, work / name)
     try:
-        _write(_create(folder) if previous is None else _open(folder), removed, added)
+        _write(_create(work) if previous is None else _open(work), removed, added, merge)
+        _take_over(work, folder)
     except ValueError as exc:  # tantivy's only kind; it is the disk that refuses
         raise OSError(str(exc)) from exc
+    shutil.rmtree(work, ignore_errors=True)
     return version_files(folder)
 
 
-def _write(index, removed: Iterable[str], added: Iterable[tuple[int, str, str]]) -> None:
+def needs_merge(folder: Path) -> bool:
+    """Whether a version has so many segments that tantivy would put some together."""
+    return len(segments_of(folder)) >= SEGMENTS
+
+
+def segments_of(folder: Path) -> set[str]:
+    """The segments of a version."""
+    return set(_segments(json.loads((folder / META).read_bytes())))
+
+
+def _write(index, removed: Iterable[str], added: Iterable[tuple[int, str, str]], merge: bool) -> None:
     from tantivy import Document
 
     writer = index.writer(heap_size=WRITER_BYTES, num_threads=1)
@@ -88,7 +114,49 @@ def _write(index, removed: Iterable[str], added: Iterable[tuple[int, str, str]])
         entry.add_unsigned("key", key)
         writer.add_document(entry)
     writer.commit()
-    writer.wait_merging_threads()
+    if merge:
+        writer.wait_merging_threads()
+
+
+def _take_over(work: Path, folder: Path) -> None:
+    """Make `folder` of links to the files that meta.json in `work` names at one moment.
+
+    A merge that tantivy began may end meanwhile, name other files and remove these: then once more.
+    """
+    for attempt in range(TAKE_OVERS):
+        folder.mkdir()
+        meta = (work / META).read_bytes()
+        names = _files_of(meta, work)
+        try:
+            for name in names:
+                os.link(work / name, folder / name)
+        except FileNotFoundError:
+            if attempt == TAKE_OVERS - 1:
+                raise
+            shutil.rmtree(folder)
+            continue
+        (folder / META).write_bytes(meta)
+        (folder / MANAGED).write_text(json.dumps([META, *names]), encoding="utf-8")
+        return
+
+
+def _files_of(meta: bytes, folder: Path) -> list[str]:
+    """Names of the files of the segments that meta.json names."""
+    segments = _segments(json.loads(meta))
+    names = []
+    for path in folder.iterdir():
+        segment, _, ending = path.name.partition(".")
+        if segment not in segments:
+            continue
+        deletes = segments[segment]
+        if not ending.endswith("del") or (deletes and ending == f"{deletes['opstamp']}.del"):
+            names.append(path.name)
+    return sorted(names)
+
+
+def _segments(meta: dict) -> dict[str, dict | None]:
+    """Segment → its deletions, as meta.json has them."""
+    return {segment["segment_id"].replace("-", ""): segment["deletes"] for segment in meta["segments"]}
 
 
 def version_files(folder: Path) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from indexes import dense, lexical
+from indexes import dense, lexical, versions
 from indexes.embedder import Embedder
 from indexes.errors import IndexDamaged, IndexMismatch, IndexNotFound
 from indexes.fusion import fuse_scores
@@ -123,6 +123,8 @@ class Retriever:
     def _open_version(self) -> None:
         with self.store.snapshot():
             self.version = self.store.version
+            self._held = versions.hold(self.store.folder, self.version)
+            self.store.check_seal()
             self.documents = self.store.documents(self.version)
             files = self.store.files()
         check_sizes(self.store.folder, files)
@@ -139,8 +141,15 @@ class Retriever:
         ]
         folders = {Path(file.name).parent for file in files if file.kind == "lexical"}
         self._postings = [lexical.LexicalIndex(self.store.folder / name) for name in folders]
-        # Once more: tantivy takes a file of positions that a writer has just swept for an empty one.
+        # Once more, for a version that could not be held: tantivy takes a file of positions that a
+        # writer has just swept for an empty one.
         check_sizes(self.store.folder, files)
+
+    def close(self) -> None:
+        """Let go of the index; the writer may then remove the files of this version."""
+        self.store.close()
+        if self._held is not None:
+            self._held.close()
 
     def document(self, name: str, allowed: Filter = EVERYTHING) -> StoredDocument:
         """The document with that id, path or file name, if `allowed`; else DocumentNotFound."""

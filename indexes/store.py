@@ -23,29 +23,39 @@ from indexes.errors import AmbiguousDocument, DocumentNotFound, IndexDamaged, In
 from ingest.document import Chunk, Page, chunk_id
 from ingest.raw import Unit
 
-FORMAT = 2
+FORMAT = 3
 DATABASE = "index.sqlite"
 
+# Every row ends with its checksum; see `checksum`.
 SCHEMA = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL, checksum INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE documents (
   row INTEGER PRIMARY KEY, id TEXT NOT NULL, title TEXT NOT NULL, paths TEXT NOT NULL,
   groups TEXT NOT NULL, parser TEXT NOT NULL, bytes INTEGER NOT NULL, content INTEGER NOT NULL,
-  chunks INTEGER NOT NULL, unit TEXT NOT NULL, added INTEGER NOT NULL, removed INTEGER);
+  chunks INTEGER NOT NULL, unit TEXT NOT NULL, pages INTEGER NOT NULL, added INTEGER NOT NULL,
+  removed INTEGER, checksum INTEGER NOT NULL);
 CREATE UNIQUE INDEX current_documents ON documents (id) WHERE removed IS NULL;
 CREATE TABLE pages (
   content INTEGER, number INTEGER, label TEXT NOT NULL, start INTEGER NOT NULL,
   end INTEGER NOT NULL, readable INTEGER NOT NULL, engine TEXT NOT NULL, confidence REAL NOT NULL,
-  hidden INTEGER NOT NULL, source BLOB NOT NULL, PRIMARY KEY (content, number)) WITHOUT ROWID;
+  hidden INTEGER NOT NULL, source BLOB NOT NULL, checksum INTEGER NOT NULL,
+  PRIMARY KEY (content, number)) WITHOUT ROWID;
+CREATE INDEX unreadable_pages ON pages (content, number) WHERE NOT readable;
+CREATE INDEX doubtful_pages ON pages (content, number, confidence) WHERE confidence < 1;
 CREATE TABLE chunks (
   key INTEGER PRIMARY KEY, start INTEGER NOT NULL, end INTEGER NOT NULL,
   first_page INTEGER NOT NULL, last_page INTEGER NOT NULL, tokens INTEGER NOT NULL,
   kind TEXT NOT NULL, context TEXT NOT NULL, text TEXT NOT NULL, checksum INTEGER NOT NULL);
 CREATE TABLE files (
-  name TEXT PRIMARY KEY, kind TEXT NOT NULL, bytes INTEGER NOT NULL, sha256 TEXT NOT NULL)
-  WITHOUT ROWID;
+  name TEXT PRIMARY KEY, kind TEXT NOT NULL, bytes INTEGER NOT NULL, sha256 TEXT NOT NULL,
+  added INTEGER NOT NULL, removed INTEGER, checksum INTEGER NOT NULL) WITHOUT ROWID;
 """
+DOCUMENT_COLUMNS = (
+    "id, title, paths, groups, parser, bytes, content, chunks, unit, pages, added, removed, checksum"
+)
+PAGE_COLUMNS = "content, number, label, start, end, readable, engine, confidence, hidden, source, checksum"
 CHUNK_COLUMNS = "key, start, end, first_page, last_page, tokens, kind, context, text, checksum"
+FILE_COLUMNS = "name, kind, bytes, sha256, added, removed, checksum"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +80,7 @@ class StoredDocument:
     content: int
     chunks: int
     unit: Unit = "page"
+    pages: int = 0
 
     @property
     def path(self) -> str:
@@ -105,12 +116,14 @@ class Store:
             if not writable:
                 raise IndexNotFound(path=folder)
             self._create()
-        try:
-            found = self.meta("format")
-        except sqlite3.DatabaseError as exc:
-            raise IndexDamaged(path=folder, detail=f"{DATABASE}: {exc}") from exc
+        found = self._format()
         if found != str(FORMAT):
             raise IndexFormat(path=folder, found=found, known=FORMAT)
+
+    def _format(self) -> str | None:
+        # Without the checksum: formats before 3 had none.
+        row = self._fetch("SELECT value FROM meta WHERE name = 'format'")
+        return row[0][0] if row else None
 
     def _create(self) -> None:
         # Made aside and renamed, so that nobody ever sees half a schema.
@@ -119,7 +132,7 @@ class Store:
         with sqlite3.connect(aside) as connection:
             connection.executescript("PRAGMA journal_mode = WAL;" + SCHEMA)
             meta = [("format", str(FORMAT)), ("version", "0"), ("next_key", "1")]
-            connection.executemany("INSERT INTO meta VALUES (?, ?)", meta)
+            connection.executemany("INSERT INTO meta VALUES (?, ?, ?)", map(sealed, meta))
         connection.close()
         aside.rename(self._path)
 
@@ -164,14 +177,53 @@ class Store:
         finally:
             self.connection.execute("COMMIT")
 
+    def _fetch(self, statement: str, parameters: Sequence = ()) -> list[tuple]:
+        """All rows of a SELECT.
+
+        Raises:
+            IndexDamaged: SQLite cannot read them.
+        """
+        try:
+            return self.connection.execute(statement, parameters).fetchall()
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as exc:
+            if getattr(exc, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise
+            raise IndexDamaged(path=self.folder, detail=f"{DATABASE}: {exc}") from exc
+
+    def _checked(self, table: str, rows: Iterable[tuple]) -> list[tuple]:
+        """`rows` of whole tables, without their checksums.
+
+        Raises:
+            IndexDamaged: one does not have its checksum.
+        """
+        found = []
+        for row in rows:
+            if checksum(row[:-1]) != row[-1]:
+                raise IndexDamaged(path=self.folder, detail=f"{DATABASE}: a row of {table}, {row[0]}")
+            found.append(row[:-1])
+        return found
+
     # meta
 
     def meta(self, name: str) -> str | None:
-        row = self.connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-        return row[0] if row else None
+        rows = self._fetch("SELECT name, value, checksum FROM meta WHERE name = ?", (name,))
+        return self._checked("meta", rows)[0][1] if rows else None
 
     def set_meta(self, name: str, value: str) -> None:
-        self.connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+        self.connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", sealed((name, value)))
+
+    def seal(self) -> str:
+        """Numbers and sums of checksums of the rows that are current: a row that is lost changes them."""
+        counted = {
+            table: self._fetch(f"SELECT COUNT(*), TOTAL(checksum) FROM {table} WHERE removed IS NULL")[0]
+            for table in ("documents", "files")
+        }
+        return json.dumps(counted)
+
+    def check_seal(self) -> None:
+        """Raise IndexDamaged unless all rows are there that the last commit left."""
+        if self.version and self.meta("seal") != self.seal():
+            raise IndexDamaged(path=self.folder, detail=f"{DATABASE}: rows of documents or files are missing")
 
     @property
     def version(self) -> int:
@@ -193,86 +245,95 @@ class Store:
     # documents
 
     def documents(self, version: int) -> list[StoredDocument]:
-        """The documents of `version`, in the order in which they came."""
-        rows = self.connection.execute(
-            "SELECT id, title, paths, groups, parser, bytes, content, chunks, unit FROM documents"
+        """The documents of `version`, in the order in which they came.
+
+        Raises:
+            IndexDamaged: a row does not have its checksum.
+        """
+        rows = self._fetch(
+            f"SELECT {DOCUMENT_COLUMNS} FROM documents"
             " WHERE added <= ?1 AND (removed IS NULL OR removed > ?1) ORDER BY content",
             (version,),
         )
         return [
             StoredDocument(identity, title, tuple(json.loads(paths)), tuple(json.loads(groups)), *rest)
-            for identity, title, paths, groups, *rest in rows
+            for identity, title, paths, groups, *rest, _, _ in self._checked("documents", rows)
         ]
 
     def insert_document(self, document: StoredDocument, version: int) -> None:
-        self.connection.execute(
-            "INSERT INTO documents (id, title, paths, groups, parser, bytes, content, chunks, unit, added)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                document.id,
-                document.title,
-                json.dumps(document.paths),  # escapes: a path may hold bytes that are not UTF-8
-                json.dumps(document.groups, ensure_ascii=False),
-                document.parser,
-                document.bytes,
-                document.content,
-                document.chunks,
-                document.unit,
-                version,
-            ),
+        row = (
+            document.id,
+            document.title,
+            json.dumps(document.paths),  # escapes: a path may hold bytes that are not UTF-8
+            json.dumps(document.groups, ensure_ascii=False),
+            document.parser,
+            document.bytes,
+            document.content,
+            document.chunks,
+            document.unit,
+            document.pages,
+            version,
+            None,
         )
+        self._insert("documents", DOCUMENT_COLUMNS, [row])
 
     def close_document(self, document_id: str, version: int) -> None:
         """The document is not in `version` nor in later ones."""
-        self.connection.execute(
-            "UPDATE documents SET removed = ? WHERE id = ? AND removed IS NULL",
-            (version, document_id),
-        )
+        self._close("documents", DOCUMENT_COLUMNS, "id", document_id, version)
+
+    def _insert(self, table: str, columns: str, rows: Iterable[tuple]) -> None:
+        marks = ", ".join("?" * len(columns.split(",")))
+        self.connection.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", map(sealed, rows))
+
+    def _close(self, table: str, columns: str, by: str, name: str, version: int) -> None:
+        rows = self._fetch(f"SELECT {columns} FROM {table} WHERE {by} = ? AND removed IS NULL", (name,))
+        for *fields, _ in self._checked(table, rows):
+            self.connection.execute(
+                f"UPDATE {table} SET removed = ?, checksum = ? WHERE {by} = ? AND removed IS NULL",
+                (version, checksum((*fields, version)), name),
+            )
 
     # pages and chunks
 
     def insert_content(self, content: int, pages: Sequence[Page], chunks: Sequence[Chunk]) -> None:
         """Store the pages and chunks of one document; chunk keys count up from `content`."""
-        self.connection.executemany(
-            "INSERT INTO pages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(content, *astuple(page)) for page in pages],
-        )
-        self.connection.executemany(
-            "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    content + offset,
-                    chunk.start,
-                    chunk.end,
-                    chunk.first_page,
-                    chunk.last_page,
-                    chunk.tokens,
-                    chunk.kind,
-                    chunk.context,
-                    chunk.text,
-                    checksum(chunk.context, chunk.text),
-                )
-                for offset, chunk in enumerate(chunks)
-            ],
-        )
+        self._insert("pages", PAGE_COLUMNS, [(content, *_page_row(page)) for page in pages])
+        rows = [
+            (
+                content + offset,
+                chunk.start,
+                chunk.end,
+                chunk.first_page,
+                chunk.last_page,
+                chunk.tokens,
+                chunk.kind,
+                chunk.context,
+                chunk.text,
+            )
+            for offset, chunk in enumerate(chunks)
+        ]
+        self._insert("chunks", CHUNK_COLUMNS, rows)
 
     def pages(self, document: StoredDocument) -> list[Page]:
-        rows = self.connection.execute(
-            "SELECT number, label, start, end, readable, engine, confidence, hidden, source"
-            " FROM pages WHERE content = ?",
-            (document.content,),
-        )
-        return [Page(number, label, a, b, bool(ok), *rest) for number, label, a, b, ok, *rest in rows]
+        """The pages of one document, in order.
 
-    def page_counts(self, documents: Iterable[StoredDocument]) -> dict[str, int]:
-        """Pages of each document, by its id."""
-        counts = dict(self.connection.execute("SELECT content, COUNT(*) FROM pages GROUP BY content"))
-        return {document.id: counts.get(document.content, 0) for document in documents}
+        Raises:
+            IndexDamaged: a row is missing or does not have its checksum.
+        """
+        rows = self._fetch(
+            f"SELECT {PAGE_COLUMNS} FROM pages WHERE content = ? ORDER BY number", (document.content,)
+        )
+        if len(rows) != document.pages:
+            raise IndexDamaged(path=self.folder, detail=f"{DATABASE}: pages of {document.id} are missing")
+        return [
+            Page(number, label, a, b, bool(readable), *rest)
+            for _, number, label, a, b, readable, *rest in self._checked("pages", rows)
+        ]
 
     def doubtful_pages(self, documents: Iterable[StoredDocument]) -> dict[str, dict[int, float]]:
         """Per document id, the pages read by OCR and how sure it was; documents without are left out."""
         by_content = {document.content: document.id for document in documents}
-        rows = self.connection.execute("SELECT content, number, confidence FROM pages WHERE confidence < 1")
+        rows = self._fetch("SELECT content, number, confidence FROM pages WHERE confidence < 1")
         found: dict[str, dict[int, float]] = {}
         for content, number, confidence in rows:
             if content in by_content:
@@ -282,7 +343,7 @@ class Store:
     def unreadable_pages(self, documents: Iterable[StoredDocument]) -> dict[str, list[int]]:
         """Per document id, the pages nobody could read; documents without such pages are left out."""
         by_content = {document.content: document.id for document in documents}
-        rows = self.connection.execute("SELECT content, number FROM pages WHERE NOT readable")
+        rows = self._fetch("SELECT content, number FROM pages WHERE NOT readable")
         found: dict[str, list[int]] = {}
         for content, number in rows:
             if content in by_content:
@@ -298,34 +359,33 @@ class Store:
         Raises:
             IndexDamaged: a row is missing or does not have its checksum.
         """
-        rows = self.connection.execute(
-            f"SELECT {CHUNK_COLUMNS} FROM chunks WHERE key IN ({','.join('?' * len(keys))})",
-            list(keys),
-        ).fetchall()
+        rows = self._fetch(
+            f"SELECT {CHUNK_COLUMNS} FROM chunks WHERE key IN ({','.join('?' * len(keys))})", list(keys)
+        )
         if len(rows) != len(set(keys)):
-            raise IndexDamaged(path=self.folder, detail="chunks are missing")
+            raise IndexDamaged(path=self.folder, detail=f"{DATABASE}: chunks are missing")
         return {row[0]: self._chunk(owner(row[0]).id, row) for row in rows}
 
     def chunks_of(self, document: StoredDocument) -> list[Chunk]:
         """All chunks of one document, in order; together they are its text."""
-        rows = self.connection.execute(
+        rows = self._fetch(
             f"SELECT {CHUNK_COLUMNS} FROM chunks WHERE key >= ? AND key < ? ORDER BY key",
             (document.content, document.content + document.chunks),
-        ).fetchall()
+        )
         if len(rows) != document.chunks:
-            raise IndexDamaged(path=self.folder, detail=f"chunks of {document.id} are missing")
+            raise IndexDamaged(path=self.folder, detail=f"{DATABASE}: chunks of {document.id} are missing")
         return [self._chunk(document.id, row) for row in rows]
 
     def _chunk(self, document_id: str, row: tuple) -> Chunk:
         key, start, end, first_page, last_page, tokens, kind, context, text, stored = row
-        if checksum(context, text) != stored or len(text) != end - start:
+        if checksum(row[:-1]) != stored or len(text) != end - start:
             raise IndexDamaged(path=self.folder, detail=f"{DATABASE}: the text of chunk {key}")
         identity = chunk_id(document_id, start, end)
         return Chunk(identity, document_id, start, end, text, context, first_page, last_page, tokens, kind)
 
     def text(self, document: StoredDocument, start: int = 0, end: int | None = None) -> str:
         """`document.text[start:end]`, read from its chunks."""
-        rows = self.connection.execute(
+        rows = self._fetch(
             f"SELECT {CHUNK_COLUMNS}"
             " FROM chunks WHERE key >= ? AND key < ? AND end > ? AND start < ? ORDER BY key",
             (
@@ -334,7 +394,7 @@ class Store:
                 start,
                 end if end is not None else 1 << 62,
             ),
-        ).fetchall()
+        )
         chunks = [self._chunk(document.id, row) for row in rows]
         if not chunks:
             return ""
@@ -344,18 +404,36 @@ class Store:
     # files
 
     def files(self, kind: str | None = None) -> list[StoredFile]:
-        rows = self.connection.execute(
-            "SELECT name, kind, bytes, sha256 FROM files WHERE ?1 IS NULL OR kind = ?1 ORDER BY name",
+        """The files of the last version."""
+        rows = self._fetch(
+            f"SELECT {FILE_COLUMNS} FROM files WHERE removed IS NULL AND (?1 IS NULL OR kind = ?1) ORDER BY name",
             (kind,),
         )
-        return [StoredFile(*row) for row in rows]
+        return [StoredFile(*row[:4]) for row in self._checked("files", rows)]
 
-    def set_files(self, kind: str, files: Iterable[StoredFile]) -> None:
-        """From this commit on, the index's files of `kind` are `files`."""
-        self.connection.execute("DELETE FROM files WHERE kind = ?", (kind,))
-        self.connection.executemany(
-            "INSERT INTO files VALUES (?, ?, ?, ?)", [(f.name, f.kind, f.bytes, f.sha256) for f in files]
+    def file_names(self, oldest: int) -> set[str]:
+        """Names of the files of any version from `oldest` on."""
+        return {
+            name
+            for (name,) in self._fetch(
+                "SELECT name FROM files WHERE removed IS NULL OR removed > ?", (oldest,)
+            )
+        }
+
+    def set_files(self, kind: str, files: Iterable[StoredFile], version: int) -> None:
+        """From `version` on, the index's files of `kind` are `files`."""
+        current = {file.name: file for file in self.files(kind)}
+        files = {file.name: file for file in files}
+        for name in current.keys() - files.keys():
+            self._close("files", FILE_COLUMNS, "name", name, version)
+        added = [files[name] for name in files if name not in current]
+        self._insert(
+            "files", FILE_COLUMNS, [(f.name, f.kind, f.bytes, f.sha256, version, None) for f in added]
         )
+
+    def forget_files(self, oldest: int) -> None:
+        """Drop the rows of files that no version from `oldest` on has."""
+        self.connection.execute("DELETE FROM files WHERE removed <= ?", (oldest,))
 
 
 def find_document(documents: Iterable[StoredDocument], name: str) -> StoredDocument:
@@ -389,6 +467,20 @@ def nfc(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def checksum(context: str, text: str) -> int:
-    """CRC-32 of a chunk's row: SQLite's own check lets most flipped bytes pass."""
-    return zlib.crc32(f"{context}\0{text}".encode())
+def checksum(row: Sequence) -> int:
+    """CRC-32 of a row: SQLite's own check lets most flipped bytes pass.
+
+    `ascii` is the same in every version of Python; `repr` leaves alone what its Unicode tables know.
+    """
+    return zlib.crc32(ascii(tuple(row)).encode())
+
+
+def sealed(row: Sequence) -> tuple:
+    """`row` with its checksum at the end."""
+    return (*row, checksum(row))
+
+
+def _page_row(page: Page) -> tuple:
+    # As SQLite gives it back, so that the checksum is of the same values.
+    number, label, start, end, readable, engine, confidence, hidden, source = astuple(page)
+    return number, label, start, end, int(readable), engine, float(confidence), hidden, bytes(source)

@@ -1,7 +1,8 @@
 """The one writer of an index: collects changes, and commits them all or not at all.
 
 A commit writes and syncs new files, then names them in SQLite's transaction; before it nothing of
-them is seen, and after a crash they are swept away by the next writer.
+them is seen, and after a crash they are swept away by the next writer. Small files are merged into
+large ones aside, as a version of its own, so that adding a page to a large index costs a page.
 """
 
 import fcntl
@@ -9,7 +10,7 @@ import hashlib
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes import dense, lexical
+from indexes import dense, lexical, versions
 from indexes.errors import IndexBusy, IndexUnwritable
 from indexes.retriever import check_manifest, key_ranges
 from indexes.store import Manifest, Store, StoredDocument, StoredFile
@@ -37,10 +38,14 @@ class NewContent:
     vectors: NDArray[np.float32]
 
 
+# Told what the writer does next, by name: for progress, and for tests that end it there.
+OnStep = Callable[[str], None]
+
+
 class Writer:
     """Open for writing; a context manager. One at a time, in one process and thread."""
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, on_step: OnStep = lambda _: None) -> None:
         """Take the lock, create the index if there is none, sweep what a dead writer left.
 
         Raises:
@@ -50,6 +55,7 @@ class Writer:
         """
         self.folder = folder
         self._manifest = manifest
+        self._on_step = on_step
         with _translated(folder):
             (folder / "dense").mkdir(parents=True, exist_ok=True)
             (folder / "lexical").mkdir(exist_ok=True)
@@ -60,6 +66,7 @@ class Writer:
                     check_manifest(folder, built, manifest.embedder, manifest.analyser)
                 self._version = self._store.version
                 self.documents = {d.id: d for d in self._store.documents(self._version)}
+                self._store.check_seal()
                 self._next_key = int(self._store.meta("next_key") or 1)
                 self._sweep()
             except BaseException:
@@ -95,7 +102,9 @@ class Writer:
         if not len(content.chunks) == len(content.terms) == len(content.vectors):
             sizes = f"{len(content.terms)} rows of terms, {len(content.vectors)} vectors"
             raise ValueError(f"{content.document.id} has {len(content.chunks)} chunks, {sizes}")
-        document = replace(content.document, content=self._next_key, chunks=len(content.chunks))
+        document = replace(
+            content.document, content=self._next_key, chunks=len(content.chunks), pages=len(content.pages)
+        )
         if document.id in self.documents:
             self.remove(document.id)
         self._next_key += max(1, len(content.chunks))
@@ -141,10 +150,8 @@ class Writer:
             version = self._version + 1
             dense_files = self._write_vectors(version)
             lexical_files = self._write_postings(version)
-            for folder in (self.folder / "dense", self.folder / "lexical", self.folder):
-                _sync(folder)
             try:
-                self._commit_rows(version, dense_files, lexical_files)
+                self._commit_version(version, dense_files, lexical_files)
             finally:
                 if self._store.version == version:  # also where an interrupt came in with the commit
                     self._version = version
@@ -152,7 +159,41 @@ class Writer:
             self._sweep()
         return version
 
-    def _commit_rows(self, version, dense_files, lexical_files) -> None:
+    def merge(self) -> int:
+        """Put small files together into larger ones, if there are enough; returns the version.
+
+        Nothing else changes. Rows of deleted documents are left behind where they are met.
+
+        Raises:
+            IndexUnwritable: no space or no permission; the last commit stands.
+        """
+        if self._new or self._closed or self._opened:
+            raise ValueError("commit before merging")
+        with _translated(self.folder):
+            version = self._version + 1
+            dense_files = self._merge_vectors(version)
+            lexical_files = self._merge_postings(version)
+            if dense_files is None and lexical_files is None:
+                return self._version
+            try:
+                self._commit_version(version, dense_files, lexical_files)
+            finally:
+                self._version = self._store.version
+            self._sweep()
+        return version
+
+    def _commit_version(
+        self,
+        version: int,
+        dense_files: Sequence[StoredFile] | None,
+        lexical_files: Sequence[StoredFile] | None,
+    ) -> None:
+        """Make `version`: what is pending, and the files as given (None: as they are)."""
+        self._on_step("sync folders")
+        marker = versions.mark(self.folder, version)
+        for folder in (self.folder / "dense", self.folder / "lexical", marker.parent, self.folder):
+            _sync(folder)
+        self._on_step("begin transaction")
         with self._store.transaction():
             for document_id in self._closed:
                 self._store.close_document(document_id, version)
@@ -161,57 +202,91 @@ class Writer:
             for content in self._new:
                 self._store.insert_document(content.document, version)
                 self._store.insert_content(content.document.content, content.pages, content.chunks)
+            self._on_step("name files")
             for kind, files in (("dense", dense_files), ("lexical", lexical_files)):
                 if files is not None:
-                    self._store.set_files(kind, files)
+                    self._store.set_files(kind, files, version)
+            self._store.forget_files(self._oldest)
             self._store.set_manifest(self._manifest)
             self._store.set_meta("next_key", str(self._next_key))
             self._store.set_meta("version", str(version))
+            self._store.set_meta("seal", self._store.seal())
+            self._on_step("commit transaction")
+        self._on_step("committed")
 
     def _write_vectors(self, version: int) -> list[StoredFile] | None:
-        """The vectors' files as they will be, or None where nothing changes.
-
-        Small segments are copied into the new one, so that their number grows with the logarithm
-        of the chunks only; rows of deleted documents are left behind.
-        """
+        """The vectors' files with a segment of what is new, or None where nothing is."""
         contents = [content for content in self._new if content.chunks]
         if not contents:
             return None
+        keys = np.concatenate(
+            [np.arange(c.document.content, c.document.content + len(c.chunks)) for c in contents]
+        )
+        vectors = np.concatenate([content.vectors for content in contents])
+        return self._store.files("dense") + self._write_segment(version, keys, vectors)
+
+    def _write_segment(self, version: int, keys, vectors) -> list[StoredFile]:
+        self._on_step("write vectors")
+        names = dense.write_segment(self.folder / "dense", f"{version:08d}", keys, vectors)
+        self._on_step("sync vectors")
+        return [_record(self.folder, f"dense/{name}", "dense") for name in names]
+
+    def _merge_vectors(self, version: int) -> list[StoredFile] | None:
+        """The vectors' files with small segments put together, or None where none are to be.
+
+        Each segment is to be larger than all later ones together, so that their number grows with
+        the logarithm of the chunks only, and a vector is copied as often.
+        """
         stored = self._store.files("dense")
-        count = sum(len(content.chunks) for content in contents)
-        merged, total = [], count
-        for name in sorted({Path(file.name).stem.partition(".")[0] for file in stored}, reverse=True):
+        merged, total = [], 0
+        for name in sorted({dense.segment_of(file.name) for file in stored}, reverse=True):
             segment = dense.open_segment(self.folder / "dense", name)
-            if len(segment.keys) > total:
+            if len(segment.keys) > total and merged:
                 break
             merged.append(segment)
             total += len(segment.keys)
+        if len(merged) < 2:
+            return None
         live = key_ranges(list(self.documents.values()))
         parts = [dense.read_rows(segment, live) for segment in reversed(merged)]
-        parts += [
-            (np.arange(c.document.content, c.document.content + len(c.chunks)), c.vectors) for c in contents
-        ]
-        keys = np.concatenate([keys for keys, _ in parts])
-        vectors = np.concatenate([vectors for _, vectors in parts])
-        names = dense.write_segment(self.folder / "dense", f"{version:08d}", keys, vectors)
         gone = {segment.name for segment in merged}
-        kept = [f for f in stored if Path(f.name).name.partition(".")[0] not in gone]
-        return kept + [_record(self.folder, f"dense/{name}", "dense") for name in names]
+        kept = [file for file in stored if dense.segment_of(file.name) not in gone]
+        keys = np.concatenate([keys for keys, _ in parts])
+        if not len(keys):
+            return kept
+        return kept + self._write_segment(version, keys, np.concatenate([rows for _, rows in parts]))
 
     def _write_postings(self, version: int) -> list[StoredFile] | None:
         removed = [document_id for document_id, entirely in self._closed.items() if entirely]
         if not self._new and not removed:
             return None
-        stored = self._store.files("lexical")
-        previous = self.folder / Path(stored[0].name).parent if stored else None
-        folder = self.folder / "lexical" / f"{version:08d}"
         added = (
             (content.document.content + offset, content.document.id, terms)
             for content in self._new
             for offset, terms in enumerate(content.terms)
         )
-        names = lexical.write_version(folder, previous, removed, added)
-        known = {Path(file.name).name: file for file in stored}
+        return self._write_version(version, removed, added)
+
+    def _merge_postings(self, version: int) -> list[StoredFile] | None:
+        previous = self._postings()
+        if previous is None or not lexical.needs_merge(previous):
+            return None
+        files = self._write_version(version, (), (), merge=True)
+        unchanged = lexical.segments_of(previous) == lexical.segments_of(
+            self.folder / Path(files[0].name).parent
+        )
+        return None if unchanged else files
+
+    def _postings(self) -> Path | None:
+        stored = self._store.files("lexical")
+        return self.folder / Path(stored[0].name).parent if stored else None
+
+    def _write_version(self, version: int, removed, added, *, merge: bool = False) -> list[StoredFile]:
+        self._on_step("write postings")
+        folder = self.folder / "lexical" / f"{version:08d}"
+        names = lexical.write_version(folder, self._postings(), removed, added, merge=merge)
+        known = {Path(file.name).name: file for file in self._store.files("lexical")}
+        self._on_step("sync postings")
         files = [
             _record(self.folder, f"lexical/{version:08d}/{name}", "lexical", known.get(name))
             for name in names
@@ -220,8 +295,10 @@ class Writer:
         return files
 
     def _sweep(self) -> None:
-        """Remove what no version names. Readers keep the files they have open, whatever their names."""
-        named = {file.name for file in self._store.files()}
+        """Remove what no version names that is current or being read."""
+        self._on_step("sweep")
+        self._oldest = versions.oldest_held(self.folder, self._version)
+        named = self._store.file_names(self._oldest)
         for path in (self.folder / "dense").iterdir():
             if f"dense/{path.name}" not in named:
                 path.unlink(missing_ok=True)

@@ -726,7 +726,6 @@ def list_documents(
         store = pipeline.reader.store
         unreadable = store.unreadable_pages(found)
         doubtful = store.doubtful_pages(found)
-        counts = store.page_counts(found)
         if as_json:
             print_json(
                 {
@@ -736,7 +735,7 @@ def list_documents(
                             "path": d.path,
                             "paths": list(d.paths),
                             "title": d.title,
-                            "pages": counts[d.id],
+                            "pages": d.pages,
                             "chunks": d.chunks,
                             "groups": list(d.groups),
                             "unreadable_pages": unreadable.get(d.id, []),
@@ -758,9 +757,7 @@ def list_documents(
     ):
         table.add_column(name, overflow="fold")
     for d in found:
-        table.add_row(
-            d.id, Text(d.title), page_count(counts[d.id], d.unit), f"{d.chunks:,}", ", ".join(d.groups)
-        )
+        table.add_row(d.id, Text(d.title), page_count(d.pages, d.unit), f"{d.chunks:,}", ", ".join(d.groups))
     out().print(table)
 
 

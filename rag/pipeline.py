@@ -55,7 +55,7 @@ class Pipeline:
         """Let go of the index."""
         with self._lock:
             for opened in filter(None, (self._retriever, self._reader)):
-                opened.store.close()
+                opened.close()
             self._retriever = self._reader = None
 
     # what the configuration names, loaded once
@@ -260,7 +260,7 @@ class Pipeline:
         with store.snapshot():
             version = store.version
             documents = store.documents(version)
-            pages = sum(store.page_counts(documents).values())
+            pages = sum(document.pages for document in documents)
             size = sum(file.bytes for file in store.files())
         embedder = manifest.embedder
         store.close()

@@ -74,7 +74,7 @@ def test_documents_pages_chunks_and_text_come_out_as_they_went_in(shared_store, 
     number = next(NUMBERS)
     identity = f"{number:016x}"
     chunks = chunked(identity, text, sizes)
-    document = stored(identity, number * 1000, len(chunks), title=text, groups=("가", "나"))
+    document = stored(identity, number * 1000, len(chunks), title=text, groups=("가", "나"), pages=2)
     pages = [Page(1, "i", 0, len(text), True), Page(2, "", len(text), len(text), False)]
     put(shared_store, document, number, pages, chunks)
     assert document in shared_store.documents(number)
@@ -87,7 +87,6 @@ def test_documents_pages_chunks_and_text_come_out_as_they_went_in(shared_store, 
     start, end = data.draw(st.integers(0, 90)), data.draw(st.integers(0, 90))
     assert shared_store.text(document, start, end) == text[start:end]
     assert shared_store.text(document, start) == text[start:]
-    assert shared_store.page_counts([document]) == {identity: 2}
     assert shared_store.unreadable_pages([document]) == {identity: [2]}
 
 
@@ -132,11 +131,41 @@ def test_manifest_and_files_come_out_as_they_went_in(store):
     other = StoredFile("lexical/1/meta.json", "lexical", 7, "0" * 64)
     with store.transaction():
         store.set_manifest(MANIFEST)
-        store.set_files("dense", files)
-        store.set_files("lexical", [other])
-        store.set_files("dense", files[:2])
+        store.set_files("dense", files, 1)
+        store.set_files("lexical", [other], 1)
+        store.set_files("dense", files[:2], 2)
     assert store.manifest == MANIFEST
     assert store.files("dense") == files[:2] and store.files() == [*files[:2], other]
+    assert store.file_names(1) == {*(file.name for file in files), other.name}
+    assert store.file_names(2) == {*(file.name for file in files[:2]), other.name}
+    store.forget_files(2)
+    assert store.file_names(1) == store.file_names(2)
+
+
+def test_a_row_that_is_changed_or_lost_is_noticed(store):
+    with store.transaction():
+        store.set_files("dense", [StoredFile("dense/1.faiss", "dense", 1, "0" * 64)], 1)
+        store.insert_document(stored(pages=1), 1)
+        store.insert_content(1, [Page(1, "1", 0, 0, True)], [])
+        store.set_meta("version", "1")
+        store.set_meta("seal", store.seal())
+    store.check_seal()
+    reads = {
+        "UPDATE documents SET groups = '[\"경영\"]'": lambda: store.documents(1),
+        "UPDATE pages SET label = '2'": lambda: store.pages(stored(pages=1)),
+        "UPDATE files SET bytes = 2": store.files,
+        "UPDATE meta SET value = '2' WHERE name = 'version'": lambda: store.version,
+        "DELETE FROM documents": store.check_seal,
+        "DELETE FROM files": store.check_seal,
+        "DELETE FROM pages": lambda: store.pages(stored(pages=1)),
+    }
+    for statement, read in reads.items():
+        read()
+        store.connection.execute("BEGIN")
+        store.connection.execute(statement)
+        with pytest.raises(IndexDamaged, match=DATABASE):
+            read()
+        store.connection.execute("ROLLBACK")
 
 
 def test_a_changed_text_is_noticed(store):

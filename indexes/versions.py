@@ -1,0 +1,103 @@
+"""Which versions of an index somebody reads: a file a version, locked by its readers.
+
+A reader holds a shared lock on the file of its version as long as it is open, so the writer knows
+which files of old versions are still needed, and a dead reader's lock is gone with it. The lock
+needs no right to write.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+FOLDER = "versions"
+LOCKS = Path("/proc/locks")  # Linux: who holds which lock
+
+
+def mark(folder: Path, version: int) -> Path:
+    """Make the file that readers of `version` lock; it is not synced."""
+    path = _path(folder, version)
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    return path
+
+
+def hold(folder: Path, version: int) -> IO[bytes] | None:
+    """Keep the files of `version` until what is returned is closed.
+
+    None where the file system has no locks, and where a writer sweeps the version at this moment:
+    a later one is there then.
+    """
+    try:
+        held = open(_path(folder, version), "rb")  # noqa: SIM115 - held as long as the reader
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        held.close()
+        return None
+    if os.fstat(held.fileno()).st_nlink == 0:
+        held.close()
+        return None
+    return held
+
+
+def oldest_held(folder: Path, current: int) -> int:
+    """The oldest version that somebody reads, or `current`; files of dead versions are removed."""
+    oldest = current
+    for version, path in sorted(_marked(folder)):
+        if version < current and _is_held(path):
+            oldest = min(oldest, version)
+    return oldest
+
+
+def holders(folder: Path, below: int) -> dict[int, list[int]]:
+    """Who reads versions before `below`: version → process ids, as far as the system tells them."""
+    return {v: _processes(path) for v, path in sorted(_marked(folder)) if v < below and _is_held(path)}
+
+
+def wait_for_readers(folder: Path, below: int, seconds: float) -> dict[int, list[int]]:
+    """Wait until nobody reads a version before `below`, at most so long; who still does then."""
+    until = time.monotonic() + seconds
+    while (found := holders(folder, below)) and time.monotonic() < until:
+        time.sleep(0.1)
+    return found
+
+
+def _path(folder: Path, version: int) -> Path:
+    return folder / FOLDER / f"{version:08d}"
+
+
+def _marked(folder: Path) -> Iterator[tuple[int, Path]]:
+    if (folder / FOLDER).is_dir():
+        for path in (folder / FOLDER).iterdir():
+            if path.name.isdecimal():
+                yield int(path.name), path
+
+
+def _is_held(path: Path) -> bool:
+    """Whether somebody reads the version; if not, its file is removed, so that nobody begins to."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks: its readers keep what they have open
+        return False
+    return False
+
+
+def _processes(path: Path) -> list[int]:
+    try:
+        status = path.stat()
+        device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+        rows = [line.split() for line in LOCKS.read_text(encoding="ascii").splitlines()]
+    except OSError:
+        return []
+    return sorted({int(row[4]) for row in rows if device in row and "FLOCK" in row and int(row[4]) > 0})
