@@ -1,8 +1,6 @@
 """The command line: `rag ingest`, `rag ask` and the rest. Only this file prints."""
 
 import json
-import locale
-import os
 import sys
 import time
 import traceback
@@ -18,13 +16,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+import rag.cli_index  # noqa: F401 - its commands register themselves
 from indexes.retriever import MODES, Filter, Passage
 from ingest.errors import PipelineError
 from ingest.raw import Unit
-from ingest.worker import Ocr, passwords_for
+from ingest.worker import passwords_for
 from rag.answer import Answer, UnreadablePages, percent
 from rag.ask import unreadable_pages
-from rag.config import DEFAULT_FILE, TEMPLATES, Config, load_config
+from rag.config import DEFAULT_FILE, TEMPLATES
 from rag.doctor import examine
 from rag.errors import (
     ConfigError,
@@ -38,147 +37,37 @@ from rag.errors import (
 )
 from rag.inspect import report_json, selected, terminal_report
 from rag.inspect_html import PICTURES, draw_pages, html_report
-from rag.passwords import read_passwords, with_patterns
+from rag.passwords import with_patterns
 from rag.pipeline import Pipeline
-
-DONE, NOTHING, USAGE, PARTLY, STOPPED = 0, 1, 2, 3, 130
-NEAREST = 3  # passages shown where the documents hold no answer
-
-
-def language() -> str:
-    """ "ko" or "en", by the locale that the environment names."""
-    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
-        if value := os.environ.get(name):
-            return "ko" if value.lower().startswith("ko") else "en"
-    return "ko" if (locale.getlocale()[0] or "").lower().startswith("ko") else "en"
-
-
-LANGUAGE = language()
-
-
-def say(korean: str, english: str) -> str:
-    """The wording for this terminal's language."""
-    return korean if LANGUAGE == "ko" else english
-
-
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    help=say(
-        "한국어 PDF 문서에 질문하고, 문장마다 문서·쪽·원문이 붙은 답을 받습니다.\n\n"
-        '처음이라면:  [bold]rag ingest 문서폴더[/bold]  다음에  [bold]rag ask "연차는 며칠인가요?"[/bold]\n\n'
-        "모델이나 GPU가 없어도 됩니다(내장 프로필: 문서의 문장을 그대로 뽑아 답합니다). "
-        "GPU 서버가 있으면 [bold]rag init --profile gpu[/bold] 로 설정하세요. "
-        "안 되는 것이 있으면 [bold]rag doctor[/bold] 가 이유와 해결책을 알려 줍니다.",
-        "Ask questions over Korean PDFs; every sentence of the answer cites document, page and words.\n\n"
-        'To begin:  [bold]rag ingest FOLDER[/bold]  and then  [bold]rag ask "연차는 며칠인가요?"[/bold]\n\n'
-        "No model and no GPU needed (the embedded profile answers with sentences of the documents). "
-        "With a GPU server: [bold]rag init --profile gpu[/bold]. "
-        "If something does not work, [bold]rag doctor[/bold] says why and what to do.",
-    ),
+from rag.terminal import (
+    DEFAULT_INDEX,
+    DONE,
+    LANGUAGE,
+    NOTHING,
+    PARTLY,
+    STOPPED,
+    USAGE,
+    AsOption,
+    ConfigOption,
+    DebugOption,
+    DocumentOption,
+    IndexOption,
+    JsonOption,
+    OcrOption,
+    PasswordOption,
+    PasswordsOption,
+    SetOption,
+    allowed_by,
+    app,
+    err,
+    given_passwords,
+    open_pipeline,
+    out,
+    print_json,
+    say,
 )
 
-IndexOption = Annotated[
-    Path, typer.Option("--index", metavar="DIR", help=say("색인 폴더", "folder of the index"))
-]
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        metavar="FILE",
-        help=say("설정 파일(기본: 있으면 ./rag.toml)", "settings (default: ./rag.toml if there is one)"),
-    ),
-]
-SetOption = Annotated[
-    list[str],
-    typer.Option(
-        "--set",
-        metavar="SECTION.KEY=VALUE",
-        help=say("설정 하나를 바꿈, 예: search.k=20", "change one setting, e.g. search.k=20"),
-    ),
-]
-JsonOption = Annotated[
-    bool, typer.Option("--json", help=say("JSON으로 출력", "print JSON on standard output"))
-]
-DebugOption = Annotated[
-    bool, typer.Option("--debug", help=say("오류의 자세한 위치를 보임", "show where an error came from"))
-]
-AsOption = Annotated[
-    list[str],
-    typer.Option(
-        "--as",
-        metavar="GROUP",
-        help=say("이 그룹의 문서만(여러 번 쓸 수 있음)", "only documents of this group (repeatable)"),
-    ),
-]
-DocumentOption = Annotated[
-    list[str],
-    typer.Option(
-        "--document",
-        metavar="ID",
-        help=say(
-            "이 문서만: 아이디, 파일 이름, 경로 무늬(여러 번 쓸 수 있음)",
-            "only this document: id, file name or path pattern (repeatable)",
-        ),
-    ),
-]
-PasswordOption = Annotated[
-    list[str], typer.Option(help=say("암호가 걸린 PDF의 암호", "password of locked PDFs"))
-]
-PasswordsOption = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        help=say(
-            "암호 파일: 한 줄에 «파일무늬 = 암호», 무늬가 없으면 모든 파일의 암호(UTF-8, # 주석)",
-            "file of passwords: «pattern = password» a line, without a pattern for every file"
-            " (UTF-8, # comments)",
-        ),
-    ),
-]
-OcrOption = Annotated[
-    Ocr | None,
-    typer.Option(
-        help=say(
-            "글자가 없거나 깨진 쪽(스캔 등)을 Tesseract로 읽음(기본: off)",
-            "read pages without readable text, such as scans, by Tesseract (default: off)",
-        )
-    ),
-]
-DEFAULT_INDEX = Path("rag-index")
-
-
-def open_pipeline(index: Path, config: Path | None, overrides: Sequence[str]) -> Pipeline:
-    return Pipeline.open(index, read_config(config, overrides))
-
-
-def read_config(config: Path | None, overrides: Sequence[str]) -> Config:
-    if config is None and Path(DEFAULT_FILE).is_file():
-        config = Path(DEFAULT_FILE)
-    return load_config(config, overrides)
-
-
-def given_passwords(typed: Sequence[str], file: Path | None) -> list[str | tuple[str, str]]:
-    return [*(read_passwords(file) if file else ()), *typed]
-
-
-def allowed_by(groups: Sequence[str], documents: Sequence[str]) -> Filter:
-    return Filter(tuple(groups) or None, tuple(documents) or None)
-
-
-def print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
-    sys.stdout.flush()
-
-
-def out() -> Console:
-    return Console(markup=False, emoji=False, highlight=False)
-
-
-def err() -> Console:
-    return Console(stderr=True, markup=False, emoji=False, highlight=False)
+NEAREST = 3  # passages shown where the documents hold no answer
 
 
 # ingest
@@ -759,70 +648,6 @@ def list_documents(
     for d in found:
         table.add_row(d.id, Text(d.title), page_count(d.pages, d.unit), f"{d.chunks:,}", ", ".join(d.groups))
     out().print(table)
-
-
-@app.command(help=say("색인의 크기와 모델을 봅니다.", "Show how large the index is and what built it."))
-def status(
-    index: IndexOption = DEFAULT_INDEX,
-    config: ConfigOption = None,
-    overrides: SetOption = [],
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
-    read_config(config, overrides)
-    body = Pipeline.status(index)
-    if as_json:
-        print_json(body)
-        return
-    table = Table(box=None, show_header=False, pad_edge=False)
-    for key, value in body.items():
-        table.add_row(key, f"{value:,}" if isinstance(value, int) else str(value))
-    out().print(table)
-
-
-@app.command(
-    help=say(
-        "색인의 모든 바이트를 확인합니다. 문제가 있으면 종료 코드 1.",
-        "Read every byte of the index; exit code 1 if something is wrong.",
-    )
-)
-def check(
-    index: IndexOption = DEFAULT_INDEX,
-    config: ConfigOption = None,
-    overrides: SetOption = [],
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
-    version, findings = open_pipeline(index, config, overrides).check()
-    if as_json:
-        print_json({"ok": not findings, "version": version, "findings": [asdict(f) for f in findings]})
-    elif findings:
-        for finding in findings:
-            out().print(Text(f"✗ {finding.file}: {finding.what} — {finding.remedy}", style="red"))
-    else:
-        out().print(say(f"이상 없습니다(버전 {version}).", f"nothing wrong (version {version})"))
-    raise typer.Exit(NOTHING if findings else DONE)
-
-
-@app.command(help=say("문서를 색인에서 삭제합니다.", "Take documents out of the index."))
-def delete(
-    names: Annotated[
-        list[str],
-        typer.Argument(metavar="ID|PATH...", help=say("아이디, 경로, 파일 이름", "ids, paths or file names")),
-    ],
-    index: IndexOption = DEFAULT_INDEX,
-    config: ConfigOption = None,
-    overrides: SetOption = [],
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
-    with open_pipeline(index, config, overrides) as pipeline:
-        gone = pipeline.delete(names)
-    if as_json:
-        print_json({"deleted": [{"document_id": d.id, "path": d.path} for d in gone]})
-        return
-    for document in gone:
-        out().print(Text(say(f"삭제했습니다: {document.title}", f"deleted: {document.title}")))
 
 
 # show, inspect

@@ -441,7 +441,7 @@ def with_picture(lines: list[str], picture_page: bytes = b"") -> bytes:
 @pytest.fixture
 def korean(monkeypatch):
     """The terminal speaks Korean."""
-    monkeypatch.setattr("rag.cli.LANGUAGE", "ko")
+    monkeypatch.setattr("rag.terminal.LANGUAGE", "ko")
 
 
 def test_pages_that_nobody_could_read_are_named_in_every_result(run, tmp_path, korean):
@@ -485,7 +485,7 @@ def test_sections_are_not_called_pages(run, tmp_path, korean):
 )
 def test_places_read_well(monkeypatch, place, korean_text, english):
     for language, expected in (("ko", korean_text), ("en", english)):
-        monkeypatch.setattr("rag.cli.LANGUAGE", language)
+        monkeypatch.setattr("rag.terminal.LANGUAGE", language)
         assert place_of(*place) == expected
 
 
