@@ -9,17 +9,18 @@ from pathlib import Path
 
 from indexes.embedder import Embedder
 from indexes.errors import ChunkTooLong, NoSuchPath, NothingToIngest
-from indexes.store import Manifest, StoredDocument, find_document
+from indexes.rebuild import embed_chunks
+from indexes.retriever import names_document
+from indexes.store import Manifest, StoredDocument, find_document, nfc
 from indexes.writer import NewContent, Writer
 from ingest.errors import UnreadableFile
 from ingest.korean import open_analyser
 from ingest.read import ENDINGS
-from ingest.worker import Parsed, ParseOptions, WorkerPool, searched_text
+from ingest.worker import Parsed, ParseOptions, WorkerPool
 
 # A commit syncs files, so small ones are put together; a kill loses at most this much work.
 COMMIT_CHUNKS = 5_000
 COMMIT_SECONDS = 30.0
-EMBED_BATCH = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def ingest(
     manifest = Manifest(embedder.identity, open_analyser(options.analyser).name, tokenizer)
     report = IngestReport(str(folder))
     with Writer(folder, manifest) as writer, WorkerPool(options) as pool:
-        run = _Run(writer, embedder, options.fingerprint, tuple(groups), report)
+        run = _Run(writer, embedder, options.fingerprint, tuple(map(nfc, groups)), report)
         try:
             for failure in closed:
                 run.fail(failure)
@@ -154,6 +155,38 @@ def delete(folder: Path, names: Sequence[str], manifest: Manifest) -> list[Store
             writer.remove(document_id)
         writer.commit()
     return list(gone.values())
+
+
+def set_groups(
+    folder: Path, names: Sequence[str], change: Callable[[set[str]], Iterable[str]], manifest: Manifest
+) -> list[StoredDocument]:
+    """Give the named documents the groups that `change` makes of theirs, in one commit.
+
+    Args:
+        names: ids, paths, file names or path patterns; each of at least one document.
+
+    Returns:
+        The documents whose groups are others now.
+
+    Raises:
+        DocumentNotFound: a name is there for none; then nothing changes.
+    """
+    with Writer(folder, manifest) as writer:
+        named = {d.id: d for name in names for d in _named(list(writer.documents.values()), name)}
+        changed = []
+        for document in named.values():
+            groups = tuple(sorted({nfc(group) for group in change(set(document.groups))}))
+            if groups != document.groups:
+                changed.append(replace(document, groups=groups))
+                writer.change(changed[-1])
+        writer.commit()
+    return changed
+
+
+def _named(documents: Sequence[StoredDocument], name: str) -> list[StoredDocument]:
+    """The documents that a name or pattern means."""
+    found = [document for document in documents if names_document(name, document)]
+    return found or [find_document(documents, name)]
 
 
 def _walk(folder: Path, note: Callable[[OSError], None]) -> Iterator[Path]:
@@ -270,7 +303,8 @@ class _Run:
 
     def _store(self, parsed: Parsed) -> None:
         document = parsed.document
-        vectors = self._embed(parsed)  # before any change: it takes long, and may be interrupted
+        # Before any change: it takes long, and may be interrupted.
+        vectors = embed_chunks(self._embedder, document.title, parsed.chunks)
         old = self._owner(parsed.path)
         same = self._writer.documents.get(document.id) or self._released.get(document.id)
         replaced = old if old and old.paths == (parsed.path,) else None
@@ -301,17 +335,6 @@ class _Run:
                 self._report.sections.add(parsed.path)
         if document.ocr_pages:
             self._report.ocr_pages[parsed.path] = document.ocr_pages
-
-    def _embed(self, parsed: Parsed):
-        import numpy as np
-
-        texts = [searched_text(parsed.document.title, chunk) for chunk in parsed.chunks]
-        vectors = np.zeros((len(texts), self._embedder.identity.dim), np.float32)  # of what is not searched
-        searched = [row for row, text in enumerate(texts) if text]
-        for first in range(0, len(searched), EMBED_BATCH):
-            rows = searched[first : first + EMBED_BATCH]
-            vectors[rows] = self._embedder.embed_passages([texts[row] for row in rows])
-        return vectors
 
     def _owner(self, path: str) -> StoredDocument | None:
         return self._writer.documents.get(self._at_path.get(path, ""))

@@ -26,7 +26,7 @@ class IndexMismatch(PipelineError):
 
 
 class IndexFormat(PipelineError):
-    """The index is of another format version. Fields: path, found, known."""
+    """The index is of a format that this program does not know. Fields: path, found, known."""
 
     code = "index_format"
     en = (
@@ -37,6 +37,42 @@ class IndexFormat(PipelineError):
         "{path} 색인의 형식은 {found}이고 이 프로그램은 {known}만 읽습니다",
         "색인을 만든 버전을 쓰거나 다시 색인하세요",
     )
+
+
+class IndexOutdated(IndexFormat):
+    """The index is of an older format, which can be upgraded. Fields: path, found, known."""
+
+    code = "index_outdated"
+    en = (
+        "the index at {path} has the older format {found}, this program reads {known}",
+        "run: rag upgrade --index {path}",
+    )
+    ko = (
+        "{path} 색인은 이전 형식 {found}이고 이 프로그램은 {known}만 읽습니다",
+        "rag upgrade --index {path} 로 바꾸세요(문서를 다시 읽지 않습니다)",
+    )
+
+
+class IndexInUse(PipelineError):
+    """Processes read an older version, which has to go. Fields: path, holders."""
+
+    code = "index_in_use"
+    en = (
+        "processes {holders} still read an older version of {path}",
+        "let them finish or reopen the index, then run this again, or give --wait SECONDS",
+    )
+    ko = (
+        "{path} 의 이전 버전을 아직 읽는 프로세스가 있습니다({holders})",
+        "끝나거나 색인을 다시 연 뒤 실행하거나 --wait 초 로 기다리게 하세요",
+    )
+
+
+class TargetExists(PipelineError):
+    """A copy of an index would overwrite something. Fields: path."""
+
+    code = "target_exists"
+    en = ("{path} exists and is not empty", "name another folder, or --force to replace an index there")
+    ko = ("{path} 폴더가 이미 있고 비어 있지 않습니다", "다른 폴더를 쓰거나 --force 로 그 색인을 바꾸세요")
 
 
 class IndexBusy(PipelineError):
@@ -51,8 +87,11 @@ class IndexDamaged(PipelineError):
     """A file of the index is missing or changed. Fields: path, detail."""
 
     code = "index_damaged"
-    en = ("the index at {path} is damaged: {detail}", "run: rag check --index {path}")
-    ko = ("{path} 색인이 손상되었습니다: {detail}", "rag check --index {path} 로 확인하세요")
+    en = ("the index at {path} is damaged: {detail}", "run: rag check --index {path}, then rag repair")
+    ko = (
+        "{path} 색인이 손상되었습니다: {detail}",
+        "rag check --index {path} 로 확인하고 rag repair 로 고치세요",
+    )
 
 
 class IndexUnwritable(PipelineError):

@@ -98,6 +98,11 @@ def needs_merge(folder: Path) -> bool:
     return len(segments_of(folder)) >= SEGMENTS
 
 
+def holds_deleted(folder: Path) -> bool:
+    """Whether a version still holds postings of deleted documents."""
+    return any(_segments(json.loads((folder / META).read_bytes())).values())
+
+
 def segments_of(folder: Path) -> set[str]:
     """The segments of a version."""
     return set(_segments(json.loads((folder / META).read_bytes())))

@@ -23,6 +23,7 @@ Mode = Literal["hybrid", "lexical", "dense"]
 MODES: tuple[Mode, ...] = ("hybrid", "lexical", "dense")
 # Each retriever gives this many times k to the fusion: a chunk ranked low by one can win by both.
 CANDIDATES = 3
+CACHED_DOCUMENTS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +78,9 @@ class Filter:
     documents: tuple[str, ...] | None = None
 
     def allows(self, document: StoredDocument) -> bool:
-        if self.groups is not None and not set(self.groups) & set(document.groups):
+        if self.groups is not None and not {nfc(group) for group in self.groups} & set(document.groups):
             return False
-        return self.documents is None or any(_names(name, document) for name in self.documents)
+        return self.documents is None or any(names_document(name, document) for name in self.documents)
 
 
 EVERYTHING = Filter()
@@ -130,8 +131,9 @@ class Retriever:
         check_sizes(self.store.folder, files)
         self._by_id = {document.id: document for document in self.documents}
         self._by_key = sorted(self.documents, key=lambda document: document.content)
-        # An answer asks for the pages of the same few documents again and again.
-        self._pages = lru_cache(maxsize=256)(lambda identity: self.store.pages(self.find(identity)))
+        # An answer asks for the pages of the same few documents again and again. No lru_cache: with
+        # itself in a circle of references, a retriever that nobody uses would go on holding its version.
+        self._pages: dict[str, list[Page]] = {}
         self._contents = [document.content for document in self._by_key]
         self._all_keys = key_ranges(self.documents)
         self._segments = [
@@ -211,11 +213,16 @@ class Retriever:
 
     def pages(self, document_id: str) -> list[Page]:
         """The pages of the document with that id."""
-        return self._pages(document_id)
+        found = self._pages.get(document_id)
+        if found is None:
+            if len(self._pages) >= CACHED_DOCUMENTS:
+                self._pages.clear()
+            found = self._pages[document_id] = self.store.pages(self.find(document_id))
+        return found
 
     def place_of(self, document_id: str, start: int, end: int) -> Place:
         """The pages of the non-empty span [start, end) of a document."""
-        pages = self._pages(document_id)
+        pages = self.pages(document_id)
         first, last = pages_of_span(pages, start, end)
         confidence = min(page.confidence for page in pages[first - 1 : last])
         return Place(first, last, confidence if confidence < 1 else None)
@@ -260,7 +267,8 @@ def _nfc(path: str) -> str:
     return nfc(path)
 
 
-def _names(name: str, document: StoredDocument) -> bool:
+def names_document(name: str, document: StoredDocument) -> bool:
+    """Whether `name` is the document's id, path or file name, or a pattern of them."""
     if name == document.id:
         return True
     wanted = nfc(name)

@@ -9,6 +9,7 @@ open another; `content` is the key of its first chunk and ties pages and chunks 
 """
 
 import json
+import os
 import sqlite3
 import threading
 import unicodedata
@@ -19,11 +20,19 @@ from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
 from indexes.embedder import EmbedderIdentity
-from indexes.errors import AmbiguousDocument, DocumentNotFound, IndexDamaged, IndexFormat, IndexNotFound
+from indexes.errors import (
+    AmbiguousDocument,
+    DocumentNotFound,
+    IndexDamaged,
+    IndexFormat,
+    IndexNotFound,
+    IndexOutdated,
+)
 from ingest.document import Chunk, Page, chunk_id
 from ingest.raw import Unit
 
 FORMAT = 3
+OUTDATED = ("2",)  # what upgrade.py makes of this format
 DATABASE = "index.sqlite"
 
 # Every row ends with its checksum; see `checksum`.
@@ -115,26 +124,16 @@ class Store:
         if not self._path.is_file():
             if not writable:
                 raise IndexNotFound(path=folder)
-            self._create()
+            create_database(self._path)
         found = self._format()
         if found != str(FORMAT):
-            raise IndexFormat(path=folder, found=found, known=FORMAT)
+            error = IndexOutdated if found in OUTDATED else IndexFormat
+            raise error(path=folder, found=found, known=FORMAT)
 
     def _format(self) -> str | None:
         # Without the checksum: formats before 3 had none.
         row = self._fetch("SELECT value FROM meta WHERE name = 'format'")
         return row[0][0] if row else None
-
-    def _create(self) -> None:
-        # Made aside and renamed, so that nobody ever sees half a schema.
-        aside = self._path.with_suffix(".new")
-        aside.unlink(missing_ok=True)
-        with sqlite3.connect(aside) as connection:
-            connection.executescript("PRAGMA journal_mode = WAL;" + SCHEMA)
-            meta = [("format", str(FORMAT)), ("version", "0"), ("next_key", "1")]
-            connection.executemany("INSERT INTO meta VALUES (?, ?, ?)", map(sealed, meta))
-        connection.close()
-        aside.rename(self._path)
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -212,17 +211,13 @@ class Store:
     def set_meta(self, name: str, value: str) -> None:
         self.connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", sealed((name, value)))
 
-    def seal(self) -> str:
-        """Numbers and sums of checksums of the rows that are current: a row that is lost changes them."""
-        counted = {
-            table: self._fetch(f"SELECT COUNT(*), TOTAL(checksum) FROM {table} WHERE removed IS NULL")[0]
-            for table in ("documents", "files")
-        }
-        return json.dumps(counted)
-
     def check_seal(self) -> None:
         """Raise IndexDamaged unless all rows are there that the last commit left."""
-        if self.version and self.meta("seal") != self.seal():
+        try:
+            whole = not self.version or self.meta("seal") == seal_of(self.connection)
+        except sqlite3.DatabaseError as exc:
+            raise IndexDamaged(path=self.folder, detail=f"{DATABASE}: {exc}") from exc
+        if not whole:
             raise IndexDamaged(path=self.folder, detail=f"{DATABASE}: rows of documents or files are missing")
 
     @property
@@ -401,6 +396,18 @@ class Store:
         text = "".join(chunk.text for chunk in chunks)
         return text[max(0, start - chunks[0].start) : None if end is None else end - chunks[0].start]
 
+    def purge(self) -> None:
+        """Delete the rows of documents that the last version does not have."""
+        kept = {content for (content,) in self._fetch("SELECT content FROM documents WHERE removed IS NULL")}
+        gone = self._fetch("SELECT DISTINCT content, chunks FROM documents WHERE removed IS NOT NULL")
+        for content, chunks in gone:
+            if content not in kept:
+                self.connection.execute("DELETE FROM pages WHERE content = ?", (content,))
+                self.connection.execute(
+                    "DELETE FROM chunks WHERE key >= ? AND key < ?", (content, content + chunks)
+                )
+        self.connection.execute("DELETE FROM documents WHERE removed IS NOT NULL")
+
     # files
 
     def files(self, kind: str | None = None) -> list[StoredFile]:
@@ -434,6 +441,51 @@ class Store:
     def forget_files(self, oldest: int) -> None:
         """Drop the rows of files that no version from `oldest` on has."""
         self.connection.execute("DELETE FROM files WHERE removed <= ?", (oldest,))
+
+
+def seal_of(connection: sqlite3.Connection) -> str:
+    """Numbers and sums of checksums of the rows that are current: a row that is lost changes them."""
+    return json.dumps(
+        {
+            table: connection.execute(
+                f"SELECT COUNT(*), TOTAL(checksum) FROM {table} WHERE removed IS NULL"
+            ).fetchone()
+            for table in ("documents", "files")
+        }
+    )
+
+
+def create_database(path: Path, fill: Callable[[sqlite3.Connection], None] = lambda _: None) -> None:
+    """Make an empty database at `path`, or one that `fill` fills, in place of what is there.
+
+    Made aside, synced and renamed, so that nobody ever sees half of it.
+    """
+    aside = path.with_suffix(".new")
+    for ending in ("", "-wal", "-shm"):
+        Path(f"{aside}{ending}").unlink(missing_ok=True)
+    connection = sqlite3.connect(aside, isolation_level=None)
+    try:
+        connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" + SCHEMA)
+        connection.execute("BEGIN")
+        meta = [("format", str(FORMAT)), ("version", "0"), ("next_key", "1")]
+        connection.executemany("INSERT INTO meta VALUES (?, ?, ?)", map(sealed, meta))
+        fill(connection)
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    finally:
+        connection.close()
+    sync(aside)
+    aside.rename(path)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def find_document(documents: Iterable[StoredDocument], name: str) -> StoredDocument:

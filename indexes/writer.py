@@ -10,7 +10,7 @@ import hashlib
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from indexes import dense, lexical, versions
 from indexes.errors import IndexBusy, IndexUnwritable
 from indexes.retriever import check_manifest, key_ranges
-from indexes.store import Manifest, Store, StoredDocument, StoredFile
+from indexes.store import Manifest, Store, StoredDocument, StoredFile, seal_of, sync
 from ingest.document import Chunk, Page
 
 LOCK = "writer.lock"
@@ -56,10 +56,10 @@ class Writer:
         self.folder = folder
         self._manifest = manifest
         self._on_step = on_step
-        with _translated(folder):
+        with translated(folder):
             (folder / "dense").mkdir(parents=True, exist_ok=True)
             (folder / "lexical").mkdir(exist_ok=True)
-            self._lock = _take_lock(folder)
+            self._lock = take_lock(folder)
             try:
                 self._store = Store(folder, writable=True)
                 if (built := self._store.manifest) is not None:
@@ -145,7 +145,7 @@ class Writer:
         """
         if not (self._new or self._closed or self._opened) and self._version:
             return self._version
-        with _translated(self.folder):
+        with translated(self.folder):
             self._sweep()  # what a commit that failed left behind
             version = self._version + 1
             dense_files = self._write_vectors(version)
@@ -169,7 +169,7 @@ class Writer:
         """
         if self._new or self._closed or self._opened:
             raise ValueError("commit before merging")
-        with _translated(self.folder):
+        with translated(self.folder):
             version = self._version + 1
             dense_files = self._merge_vectors(version)
             lexical_files = self._merge_postings(version)
@@ -182,6 +182,63 @@ class Writer:
             self._sweep()
         return version
 
+    def rewrite(self, terms: Callable[[Store], Iterable[tuple[int, str, str]]]) -> int:
+        """Write vectors and postings anew without what was deleted; returns the version.
+
+        Nothing is written where nothing was deleted.
+
+        Args:
+            terms: all chunks of the current documents, for `lexical.write_version`.
+        """
+        with translated(self.folder):
+            version = self._version + 1
+            dense_files = self._live_vectors(version)
+            lexical_files = None
+            if (previous := self._postings()) and lexical.holds_deleted(previous):
+                lexical_files = self._write_version(version, (), terms(self._store), anew=True, merge=True)
+            if dense_files is None and lexical_files is None:
+                return self._version
+            try:
+                self._commit_version(version, dense_files, lexical_files)
+            finally:
+                self._version = self._store.version
+            self._sweep()
+        return version
+
+    def purge(self) -> None:
+        """Delete the rows that only older versions have; nobody may read those any more."""
+        self._on_step("purge")
+        with translated(self.folder):
+            self._store.connection.execute("PRAGMA secure_delete = ON")
+            with self._store.transaction():
+                self._store.purge()
+                self._store.forget_files(self._version)
+            self._sweep()
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The writer's own connection to the database, for maintenance."""
+        return self._store.connection
+
+    def _live_vectors(self, version: int) -> list[StoredFile] | None:
+        """The vectors' files with each segment that holds dead rows in one new one; None without any."""
+        stored = self._store.files("dense")
+        live = key_ranges(list(self.documents.values()))
+        names = sorted({dense.segment_of(file.name) for file in stored})
+        segments = [dense.open_segment(self.folder / "dense", name) for name in names]
+        dead = [segment for segment in segments if not dense.rows_in(segment.keys, live).all()]
+        if not dead:
+            return None
+        parts = [dense.read_rows(segment, live) for segment in dead]
+        gone = {segment.name for segment in dead}
+        kept = [file for file in stored if dense.segment_of(file.name) not in gone]
+        keys = np.concatenate([keys for keys, _ in parts])
+        if not len(keys):
+            return kept
+        order = np.argsort(keys)
+        vectors = np.concatenate([rows for _, rows in parts])
+        return kept + self._write_segment(version, keys[order], vectors[order])
+
     def _commit_version(
         self,
         version: int,
@@ -192,7 +249,7 @@ class Writer:
         self._on_step("sync folders")
         marker = versions.mark(self.folder, version)
         for folder in (self.folder / "dense", self.folder / "lexical", marker.parent, self.folder):
-            _sync(folder)
+            sync(folder)
         self._on_step("begin transaction")
         with self._store.transaction():
             for document_id in self._closed:
@@ -210,7 +267,7 @@ class Writer:
             self._store.set_manifest(self._manifest)
             self._store.set_meta("next_key", str(self._next_key))
             self._store.set_meta("version", str(version))
-            self._store.set_meta("seal", self._store.seal())
+            self._store.set_meta("seal", seal_of(self._store.connection))
             self._on_step("commit transaction")
         self._on_step("committed")
 
@@ -281,17 +338,20 @@ class Writer:
         stored = self._store.files("lexical")
         return self.folder / Path(stored[0].name).parent if stored else None
 
-    def _write_version(self, version: int, removed, added, *, merge: bool = False) -> list[StoredFile]:
+    def _write_version(
+        self, version: int, removed, added, *, anew: bool = False, merge: bool = False
+    ) -> list[StoredFile]:
         self._on_step("write postings")
         folder = self.folder / "lexical" / f"{version:08d}"
-        names = lexical.write_version(folder, self._postings(), removed, added, merge=merge)
+        previous = None if anew else self._postings()
+        names = lexical.write_version(folder, previous, removed, added, merge=merge)
         known = {Path(file.name).name: file for file in self._store.files("lexical")}
         self._on_step("sync postings")
         files = [
             _record(self.folder, f"lexical/{version:08d}/{name}", "lexical", known.get(name))
             for name in names
         ]
-        _sync(folder)
+        sync(folder)
         return files
 
     def _sweep(self) -> None:
@@ -321,15 +381,12 @@ def _record(folder: Path, name: str, kind: str, known: StoredFile | None = None)
     return StoredFile(name, kind, size, digest)
 
 
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def take_lock(folder: Path):
+    """The lock of an index's one writer, held until it is closed; a dead process's is gone with it.
 
-
-def _take_lock(folder: Path):
+    Raises:
+        IndexBusy: another process holds it.
+    """
     lock = open(folder / LOCK, "a+", encoding="utf-8")  # noqa: SIM115 - held as long as the writer
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -346,7 +403,7 @@ def _take_lock(folder: Path):
 
 
 @contextmanager
-def _translated(folder: Path) -> Iterator[None]:
+def translated(folder: Path) -> Iterator[None]:
     """What the operating system or SQLite refuses, as an error that a user can act on."""
     try:
         yield

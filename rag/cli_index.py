@@ -1,12 +1,18 @@
 """The commands that look after an index: `rag status`, `rag check`, `rag delete` and the rest."""
 
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from indexes.store import FORMAT
 from rag.pipeline import Pipeline
 from rag.terminal import (
     DEFAULT_INDEX,
@@ -18,6 +24,7 @@ from rag.terminal import (
     JsonOption,
     SetOption,
     app,
+    err,
     open_pipeline,
     out,
     print_json,
@@ -97,3 +104,186 @@ def delete(
         return
     for document in gone:
         out().print(Text(say(f"삭제했습니다: {document.title}", f"deleted: {document.title}")))
+
+
+@app.command(
+    rich_help_panel=PANEL,
+    help=say(
+        "문서의 그룹을 바꿉니다. 임베딩과 색인은 그대로입니다.\n\n"
+        "그룹은 [bold]--as[/bold] 로 물을 때 볼 수 있는 문서를 정합니다. 그룹이 없는 문서는 --as 로는 아무도 볼 수"
+        " 없고, --as 없이 묻는 사람(색인의 주인)은 모두 봅니다.\n\n"
+        "예: [bold]rag group '인사/*.pdf' --add 인사 --remove 임시[/bold]",
+        "Change the groups of documents; nothing is embedded or indexed anew.\n\n"
+        "Groups decide which documents are seen with [bold]--as[/bold]. A document without a group is then seen by"
+        " nobody; without --as the caller is the owner and sees everything.\n\n"
+        "Example: [bold]rag group 'hr/*.pdf' --add hr --remove draft[/bold]",
+    ),
+)
+def group(
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="ID|PATH...",
+            help=say("아이디, 경로, 파일 이름, 경로 무늬", "ids, paths, file names or path patterns"),
+        ),
+    ],
+    add: Annotated[
+        list[str], typer.Option(metavar="GROUP", help=say("더할 그룹(여러 번)", "groups to add (repeatable)"))
+    ] = [],
+    remove: Annotated[
+        list[str],
+        typer.Option(metavar="GROUP", help=say("뺄 그룹(여러 번)", "groups to remove (repeatable)")),
+    ] = [],
+    only: Annotated[
+        list[str],
+        typer.Option(
+            "--set",
+            metavar="GROUP",
+            help=say("이 그룹들로 바꿈(여러 번)", "these groups and no others (repeatable)"),
+        ),
+    ] = [],
+    index: IndexOption = DEFAULT_INDEX,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    if bool(only) == bool(add or remove):
+        raise typer.BadParameter(
+            say("--add 와 --remove, 아니면 --set 을 쓰세요", "give --add and --remove, or --set")
+        )
+    with open_pipeline(index, config, ()) as pipeline:
+        changed = pipeline.set_groups(names, lambda groups: only or (groups | set(add)) - set(remove))
+    if as_json:
+        print_json(
+            {"changed": [{"document_id": d.id, "path": d.path, "groups": list(d.groups)} for d in changed]}
+        )
+        return
+    for document in changed:
+        groups = ", ".join(document.groups) or say("그룹 없음", "no group")
+        out().print(Text(f"{document.title}: {groups}"))
+    if not changed:
+        out().print(say("바뀐 것이 없습니다.", "nothing changed"))
+
+
+@app.command(
+    rich_help_panel=PANEL,
+    help=say(
+        "삭제한 문서의 흔적을 색인 파일에서 모두 없앱니다.\n\n"
+        "[bold]rag delete[/bold] 를 하면 그 문서는 바로 검색되지 않지만 글은 파일에 남아 있습니다. 이 명령을 마치면"
+        " 어떤 파일에도 남지 않습니다. 삭제한 문서가 있으면 낱말 색인을 다시 만들므로 큰 색인은 오래 걸립니다.",
+        "Remove every trace of deleted documents from the files.\n\n"
+        "After [bold]rag delete[/bold] a document answers nothing, but its text still lies in the files; after"
+        " this it does not. Where documents were deleted the postings are made again, which takes long on a"
+        " large index.",
+    ),
+)
+def compact(
+    wait: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            help=say(
+                "이전 버전을 읽는 프로세스를 기다릴 시간", "how long to wait for readers of older versions"
+            ),
+        ),
+    ] = 5.0,
+    index: IndexOption = DEFAULT_INDEX,
+    config: ConfigOption = None,
+    overrides: SetOption = [],
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    started = time.monotonic()
+    with (
+        open_pipeline(index, config, overrides) as pipeline,
+        counted(say("낱말 색인", "postings")) as progress,
+    ):
+        done = pipeline.compact(wait, progress)
+    if as_json:
+        print_json({"index": str(index), **asdict(done), "seconds": time.monotonic() - started})
+        return
+    before, after = (f"{size / 2**20:,.1f} MB" for size in (done.bytes_before, done.bytes_after))
+    out().print(say(f"정리했습니다: {before} → {after}", f"compacted: {before} → {after}"))
+
+
+@app.command(
+    rich_help_panel=PANEL,
+    help=say(
+        "색인의 사본을 만듭니다. 다른 프로세스가 읽거나 쓰는 중에도 됩니다. 사본도 그대로 쓸 수 있는 색인입니다.",
+        "Copy the index, also while others read and write it. The copy is an index like any other.",
+    ),
+)
+def backup(
+    target: Annotated[Path, typer.Argument(metavar="DIR", help=say("새로 만들 폴더", "the folder to make"))],
+    index: IndexOption = DEFAULT_INDEX,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    with open_pipeline(index, config, ()) as pipeline, counted(say("복사", "copying")) as progress:
+        version = pipeline.backup(target, progress)
+    if as_json:
+        print_json({"index": str(index), "backup": str(target), "version": version})
+        return
+    out().print(
+        Text(say(f"{target} 에 버전 {version}을 저장했습니다", f"version {version} saved in {target}"))
+    )
+
+
+@app.command(
+    rich_help_panel=PANEL,
+    help=say(
+        "백업에서 색인을 되살립니다. 백업의 모든 바이트를 먼저 확인합니다.",
+        "Bring an index back from a backup; every byte of the backup is checked first.",
+    ),
+)
+def restore(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help=say("rag backup 으로 만든 폴더", "a folder made by rag backup")),
+    ],
+    force: Annotated[
+        bool, typer.Option("--force", help=say("있는 색인을 바꿈", "replace the index that is there"))
+    ] = False,
+    index: IndexOption = DEFAULT_INDEX,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    with open_pipeline(index, config, ()) as pipeline, counted(say("복사", "copying")) as progress:
+        version = pipeline.restore(source, force=force, progress=progress)
+    if as_json:
+        print_json({"index": str(index), "backup": str(source), "version": version})
+        return
+    out().print(Text(say(f"버전 {version}을 되살렸습니다: {index}", f"version {version} restored: {index}")))
+
+
+@app.command(
+    rich_help_panel=PANEL,
+    help=say(
+        "이전 형식의 색인을 지금 형식으로 바꿉니다. 문서를 다시 읽거나 임베딩하지 않습니다.",
+        "Bring an index of an older format to this one; no document is read or embedded again.",
+    ),
+)
+def upgrade(
+    index: IndexOption = DEFAULT_INDEX,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    found = open_pipeline(index, config, ()).upgrade()
+    if as_json:
+        print_json({"index": str(index), "from": int(found), "to": FORMAT})
+    elif found == str(FORMAT):
+        out().print(say(f"이미 형식 {FORMAT}입니다", f"already of format {FORMAT}"))
+    else:
+        out().print(say(f"형식 {found} → {FORMAT}", f"format {found} → {FORMAT}"))
+
+
+@contextmanager
+def counted(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error for long work, which is told (done, in all)."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err(), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

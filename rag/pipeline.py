@@ -2,17 +2,20 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from indexes import build
+from indexes import backup as backups
+from indexes import build, rebuild
 from indexes.check import Finding, check
+from indexes.compact import Compaction, compact
 from indexes.embedder import Embedder, open_embedder
 from indexes.errors import IndexNotFound
 from indexes.retriever import EVERYTHING, Filter, Mode, Passage, Retriever
 from indexes.store import Store, StoredDocument
+from indexes.upgrade import upgrade
 from ingest.korean import Analyser, open_analyser
 from ingest.ocr import find_tesseract
 from ingest.places import PDFIUM
@@ -245,6 +248,44 @@ class Pipeline:
         gone = build.delete(self.index, names, self.reader.manifest)
         self._forget_version()
         return gone
+
+    def set_groups(
+        self, names: Sequence[str], change: Callable[[set[str]], Iterable[str]]
+    ) -> list[StoredDocument]:
+        """Give documents other groups, in one commit; nothing is embedded or indexed anew.
+
+        Args:
+            names: ids, paths, file names or path patterns (`*.pdf`).
+            change: a document's groups → those it is to have.
+
+        Raises:
+            DocumentNotFound: one of the names is there for no document; then nothing changes.
+        """
+        changed = build.set_groups(self.index, names, change, self.reader.manifest)
+        self._forget_version()
+        return changed
+
+    def compact(self, wait_seconds: float = 5.0, progress: rebuild.Progress = lambda *_: None) -> Compaction:
+        """Remove every trace of deleted documents from the files; see `indexes.compact.compact`."""
+        manifest = self.reader.manifest
+        self.close()  # this pipeline reads no older version
+        return compact(self.index, manifest, self.analyser, wait_seconds=wait_seconds, progress=progress)
+
+    def backup(self, target: str | Path, progress: backups.Progress = lambda *_: None) -> int:
+        """Copy the last version into the folder `target`, also while others write; returns the version."""
+        return backups.backup(self.index, Path(target), progress)
+
+    def restore(
+        self, source: str | Path, *, force: bool = False, progress: backups.Progress = lambda *_: None
+    ) -> int:
+        """Make this index what `source` is a backup of; see `indexes.backup.restore`."""
+        self.close()
+        return backups.restore(Path(source), self.index, force=force, progress=progress)
+
+    def upgrade(self) -> str:
+        """Bring an index of an older format to this program's; returns the format it had."""
+        self.close()
+        return upgrade(self.index)
 
     def check(self) -> tuple[int, list[Finding]]:
         """The version, and what is wrong with it: every byte is read."""

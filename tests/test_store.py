@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from indexes.embedder import EmbedderIdentity
 from indexes.errors import DocumentNotFound, IndexDamaged, IndexFormat, IndexNotFound
-from indexes.store import DATABASE, Manifest, Store, StoredDocument, StoredFile, find_document
+from indexes.store import DATABASE, Manifest, Store, StoredDocument, StoredFile, find_document, seal_of
 from ingest.document import Chunk, Page, chunk_id
 
 MANIFEST = Manifest(EmbedderIdentity("bigrams", "1", 64, "", "질문: "), "bigram-1", "characters")
@@ -148,7 +148,7 @@ def test_a_row_that_is_changed_or_lost_is_noticed(store):
         store.insert_document(stored(pages=1), 1)
         store.insert_content(1, [Page(1, "1", 0, 0, True)], [])
         store.set_meta("version", "1")
-        store.set_meta("seal", store.seal())
+        store.set_meta("seal", seal_of(store.connection))
     store.check_seal()
     reads = {
         "UPDATE documents SET groups = '[\"경영\"]'": lambda: store.documents(1),

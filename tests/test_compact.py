@@ -1,0 +1,165 @@
+"""After compacting nothing of a deleted document is left in any file."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from indexes import versions
+from indexes.check import check
+from indexes.compact import compact
+from indexes.errors import IndexInUse
+from indexes.retriever import MODES
+from indexes.store import DATABASE, Store
+from indexes.writer import Writer
+from tests.test_writer import ANALYSER, MANIFEST, ROOT, content, found, numbered, reader
+
+RUN = 12
+SECRET = [
+    "합병 상대는 가람정밀이고 인수 금액은 4조 5,678억원으로 한다. ",
+    "계약금은 서명한 날부터 열흘 안에 치르며 위약금은 두 배이다. ",
+    "담당자 이메일은 secretnegotiator@garam-precision.example 이다. ",
+]
+
+
+def index_with_secret(folder: Path) -> str:
+    """An index from which a document was deleted; its id."""
+    with Writer(folder, MANIFEST) as writer:
+        for number in range(6):
+            writer.add(numbered(number))
+            writer.commit()
+        secret = content("인수합병_비밀계획서_초안", *SECRET)
+        writer.add(secret)
+        writer.commit()
+        writer.merge()
+        writer.remove(secret.document.id)
+        writer.commit()
+    return secret.document.id
+
+
+def runs_left(folder: Path) -> dict[str, str]:
+    """Files in which 12 characters of the secret text or path stand, in any form they are stored in."""
+    texts = ["".join(SECRET), "/문서/인수합병_비밀계획서_초안.pdf"]
+    pieces = [text[at : at + RUN] for text in texts for at in range(len(text) - RUN + 1)]
+    kept = "".join(f"{n}번 문서의 {part}번 조각이다. " for n in range(6) for part in range(3))
+    pieces = [piece for piece in pieces if piece not in kept and not piece.endswith(".pdf")]
+    forms = {
+        form: piece
+        for piece in pieces
+        for form in (piece.encode(), piece.encode("utf-16-le"), json.dumps(piece)[1:-1].encode())
+    }
+    left = {}
+    for path in folder.rglob("*"):
+        if path.is_file():
+            data = path.read_bytes()
+            left |= {str(path.relative_to(folder)): forms[form] for form in forms if form in data}
+    return left
+
+
+def test_the_measure_sees_the_text_before_compacting(tmp_path):
+    index_with_secret(tmp_path)
+    assert DATABASE in runs_left(tmp_path) or f"{DATABASE}-wal" in runs_left(tmp_path)
+
+
+def test_after_compacting_no_file_holds_twelve_characters_of_a_deleted_document(tmp_path):
+    index_with_secret(tmp_path)
+    before = {mode: found(reader(tmp_path), "3번 문서의 1번 조각이다.", mode) for mode in MODES}
+    done = compact(tmp_path, MANIFEST, ANALYSER)
+    assert runs_left(tmp_path) == {}
+    assert done.bytes_after < done.bytes_before
+    assert check(tmp_path) == (done.version, [])
+    for mode in MODES:
+        assert found(reader(tmp_path), "3번 문서의 1번 조각이다.", mode) == before[mode]
+        assert not set(found(reader(tmp_path), SECRET[0], mode)) & set(SECRET)
+
+
+def test_without_vacuum_or_a_cut_log_the_text_would_be_left(tmp_path):
+    """What the last steps of compacting are for: purging alone leaves the text in free pages."""
+    index_with_secret(tmp_path)
+    with Writer(tmp_path, MANIFEST) as writer:
+        writer.rewrite(lambda store: iter(()))
+        with sqlite3.connect(tmp_path / DATABASE) as connection:
+            connection.execute("DELETE FROM chunks")
+        connection.close()
+        assert runs_left(tmp_path)
+
+
+def test_compacting_again_writes_nothing_new(tmp_path):
+    index_with_secret(tmp_path)
+    first = compact(tmp_path, MANIFEST, ANALYSER)
+    assert compact(tmp_path, MANIFEST, ANALYSER).version == first.version
+
+
+def test_an_index_of_which_all_was_deleted_is_empty_and_whole(tmp_path):
+    with Writer(tmp_path, MANIFEST) as writer:
+        writer.add(content("비밀", *SECRET))
+        writer.commit()
+        writer.remove(content("비밀", *SECRET).document.id)
+        writer.commit()
+    compact(tmp_path, MANIFEST, ANALYSER)
+    assert runs_left(tmp_path) == {} and check(tmp_path)[1] == []
+    assert reader(tmp_path).retrieve(["합병"], 5) == [[]]
+    with Writer(tmp_path, MANIFEST) as writer:
+        writer.add(numbered(1))
+        writer.commit()
+    assert found(reader(tmp_path), "1번 문서")
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from tests.test_writer import reader, found
+opened = reader(Path(sys.argv[1]))
+print(found(opened, "계약금 위약금", "lexical"), flush=True)
+sys.stdin.readline()
+print(found(opened, "계약금 위약금", "lexical"), flush=True)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """A process that reads the version with the secret, which is then deleted."""
+    with Writer(tmp_path, MANIFEST) as writer:
+        secret = content("비밀", *SECRET)
+        writer.add(secret)
+        writer.add(numbered(1))
+        writer.commit()
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOLDER, str(tmp_path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=ROOT,
+            text=True,
+            env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
+        )
+        process.first = process.stdout.readline()
+        writer.remove(secret.document.id)
+        writer.commit()
+        writer.add(numbered(2))
+        writer.commit()
+        writer.merge()
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_a_reader_of_an_older_version_is_named_and_keeps_what_it_reads(tmp_path, holder):
+    with pytest.raises(IndexInUse, match=str(holder.pid)):
+        compact(tmp_path, MANIFEST, ANALYSER)
+    assert versions.holders(tmp_path, Store(tmp_path).version) == {1: [holder.pid]}
+    holder.stdin.write("\n")
+    holder.stdin.flush()
+    assert SECRET[1].strip() in holder.first and holder.stdout.readline() == holder.first
+
+
+def test_compacting_waits_for_readers_and_a_killed_reader_holds_nothing(tmp_path, holder):
+    subprocess.Popen(["sh", "-c", f"sleep 1; kill -9 {holder.pid}"])
+    started = time.monotonic()
+    compact(tmp_path, MANIFEST, ANALYSER, wait_seconds=30)
+    assert time.monotonic() - started < 20
+    assert runs_left(tmp_path) == {}
