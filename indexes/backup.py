@@ -123,7 +123,7 @@ def _copy(folder: Path, target: Path, progress: Progress) -> int:
             store.close()
     if held is not None:
         held.close()
-    versions.mark(target, version)
+    versions.confirm(versions.mark(target, version))
     for path in [target, *(path for path in target.rglob("*") if path.is_dir())]:
         sync(path)
     return version

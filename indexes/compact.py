@@ -5,13 +5,17 @@ rows for readers of older versions, its vectors and postings because files are n
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from indexes import versions
+import numpy as np
+
+from indexes import dense, lexical, versions
 from indexes.errors import IndexInUse
 from indexes.rebuild import Progress, stored_terms
-from indexes.store import Manifest
+from indexes.retriever import key_ranges
+from indexes.store import Manifest, Store, StoredDocument, postings_folders, segment_names
 from indexes.writer import OnStep, Writer
 from ingest.korean import Analyser
 
@@ -52,12 +56,28 @@ def compact(
     with Writer(folder, manifest, on_step) as writer:
         _await_readers(folder, writer.version + 1, wait_seconds)
         documents = list(writer.documents.values())
-        writer.rewrite(lambda store: stored_terms(store, documents, analyser, progress))
+        terms = None
+        if any(lexical.holds_deleted(path) for path in postings_folders(writer.store)):
+            terms = lambda store: stored_terms(store, documents, analyser, progress)  # noqa: E731
+        writer.replace(*_live_rows(folder, writer.store, documents), terms)
         _await_readers(folder, writer.version, wait_seconds)  # who began to read meanwhile
         writer.purge()
         _shrink(writer, folder, on_step)
         version = writer.version
     return Compaction(version, before, folder_bytes(folder))
+
+
+def _live_rows(folder: Path, store: Store, documents: Sequence[StoredDocument]):
+    """The segments that hold rows of deleted documents, and what is left of them: keys and vectors."""
+    live = key_ranges(documents)
+    opened = [dense.open_segment(folder / "dense", name) for name in segment_names(store)]
+    dead = [segment for segment in opened if not dense.rows_in(segment.keys, live).all()]
+    if not dead:
+        return [], np.zeros(0, np.int64), np.zeros((0, 0), np.float32)
+    parts = [dense.read_rows(segment, live) for segment in dead]
+    keys = np.concatenate([keys for keys, _ in parts])
+    order = np.argsort(keys)
+    return [s.name for s in dead], keys[order], np.concatenate([rows for _, rows in parts])[order]
 
 
 def folder_bytes(folder: Path) -> int:
@@ -75,7 +95,7 @@ def _await_readers(folder: Path, below: int, seconds: float) -> None:
 def _shrink(writer: Writer, folder: Path, on_step: OnStep) -> None:
     """Write the database anew, so that no free page and no log holds what was deleted."""
     on_step("vacuum")
-    connection = writer.connection
+    connection = writer.store.connection
     connection.execute("VACUUM")
     on_step("truncate log")
     until = time.monotonic() + CHECKPOINT_SECONDS

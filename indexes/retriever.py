@@ -128,6 +128,7 @@ class Retriever:
             self.store.check_seal()
             self.documents = self.store.documents(self.version)
             files = self.store.files()
+        self.store.check_version()
         check_sizes(self.store.folder, files)
         self._by_id = {document.id: document for document in self.documents}
         self._by_key = sorted(self.documents, key=lambda document: document.content)

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
+from indexes import versions
 from indexes.embedder import EmbedderIdentity
 from indexes.errors import (
     AmbiguousDocument,
@@ -237,6 +238,17 @@ class Store:
     def set_manifest(self, manifest: Manifest) -> None:
         self.set_meta("manifest", json.dumps(asdict(manifest), ensure_ascii=False, sort_keys=True))
 
+    def check_version(self) -> None:
+        """Raise IndexDamaged where a later version than the database's was committed.
+
+        SQLite believes its log up to the first frame whose checksum is wrong and drops what follows,
+        silently: a flipped bit there takes whole commits back.
+        """
+        confirmed = versions.last_confirmed(self.folder)
+        if confirmed > self.version:
+            detail = f"{DATABASE}-wal: version {confirmed} was committed, {self.version} is there"
+            raise IndexDamaged(path=self.folder, detail=detail)
+
     # documents
 
     def documents(self, version: int) -> list[StoredDocument]:
@@ -441,6 +453,16 @@ class Store:
     def forget_files(self, oldest: int) -> None:
         """Drop the rows of files that no version from `oldest` on has."""
         self.connection.execute("DELETE FROM files WHERE removed <= ?", (oldest,))
+
+
+def segment_names(store: Store) -> list[str]:
+    """Names of the segments of vectors of the last version."""
+    return sorted({Path(file.name).name.partition(".")[0] for file in store.files("dense")})
+
+
+def postings_folders(store: Store) -> list[Path]:
+    """The folder of the last version's postings, if it has any."""
+    return sorted({store.folder / Path(file.name).parent for file in store.files("lexical")})
 
 
 def seal_of(connection: sqlite3.Connection) -> str:

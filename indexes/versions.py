@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 FOLDER = "versions"
+CONFIRMED = b"committed\n"
 LOCKS = Path("/proc/locks")  # Linux: who holds which lock
 
 
@@ -22,6 +23,26 @@ def mark(folder: Path, version: int) -> Path:
     path.parent.mkdir(exist_ok=True)
     path.touch()
     return path
+
+
+def confirm(marker: Path) -> None:
+    """Note in a version's file that it was committed, and sync it."""
+    with marker.open("wb") as file:
+        file.write(CONFIRMED)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def last_confirmed(folder: Path) -> int:
+    """The last version that is known to have been committed; 0 where none is."""
+    return max((version for version, path in _marked(folder) if _is_confirmed(path)), default=0)
+
+
+def forget_unborn(folder: Path, current: int) -> None:
+    """Remove the files of versions after `current`, whose commit failed."""
+    for version, path in list(_marked(folder)):
+        if version > current:
+            path.unlink(missing_ok=True)
 
 
 def hold(folder: Path, version: int) -> IO[bytes] | None:
@@ -69,6 +90,13 @@ def wait_for_readers(folder: Path, below: int, seconds: float) -> dict[int, list
 
 def _path(folder: Path, version: int) -> Path:
     return folder / FOLDER / f"{version:08d}"
+
+
+def _is_confirmed(path: Path) -> bool:
+    try:
+        return path.read_bytes() == CONFIRMED
+    except FileNotFoundError:
+        return False
 
 
 def _marked(folder: Path) -> Iterator[tuple[int, Path]]:

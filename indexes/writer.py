@@ -10,8 +10,8 @@ import hashlib
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -67,6 +67,7 @@ class Writer:
                 self._version = self._store.version
                 self.documents = {d.id: d for d in self._store.documents(self._version)}
                 self._store.check_seal()
+                self._store.check_version()
                 self._next_key = int(self._store.meta("next_key") or 1)
                 self._sweep()
             except BaseException:
@@ -80,6 +81,9 @@ class Writer:
         return self
 
     def __exit__(self, *exc_info) -> None:
+        # The log has no second copy and SQLite believes it only up to the first flipped bit.
+        with suppress(sqlite3.Error):
+            self._store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._store.close()
         self._lock.close()
 
@@ -182,22 +186,28 @@ class Writer:
             self._sweep()
         return version
 
-    def rewrite(self, terms: Callable[[Store], Iterable[tuple[int, str, str]]]) -> int:
-        """Write vectors and postings anew without what was deleted; returns the version.
-
-        Nothing is written where nothing was deleted.
+    def replace(
+        self,
+        segments: Collection[str],
+        keys: NDArray[np.int64],
+        vectors: NDArray[np.float32],
+        terms: Callable[[Store], Iterable[tuple[int, str, str]]] | None,
+    ) -> int:
+        """Put other files in the place of some; documents stay as they are. Returns the version.
 
         Args:
-            terms: all chunks of the current documents, for `lexical.write_version`.
+            segments: names of the segments of vectors that go.
+            keys, vectors: (N,) ascending and (N, D), what comes in their place.
+            terms: of all chunks of the current documents, for `lexical.write_version`; None: the
+                postings stay.
         """
+        if not (segments or len(keys) or terms):
+            return self._version
         with translated(self.folder):
             version = self._version + 1
-            dense_files = self._live_vectors(version)
-            lexical_files = None
-            if (previous := self._postings()) and lexical.holds_deleted(previous):
-                lexical_files = self._write_version(version, (), terms(self._store), anew=True, merge=True)
-            if dense_files is None and lexical_files is None:
-                return self._version
+            kept = [f for f in self._store.files("dense") if dense.segment_of(f.name) not in segments]
+            dense_files = kept + (self._write_segment(version, keys, vectors) if len(keys) else [])
+            lexical_files = self._write_version(version, (), terms(self._store), anew=True) if terms else None
             try:
                 self._commit_version(version, dense_files, lexical_files)
             finally:
@@ -216,28 +226,9 @@ class Writer:
             self._sweep()
 
     @property
-    def connection(self) -> sqlite3.Connection:
-        """The writer's own connection to the database, for maintenance."""
-        return self._store.connection
-
-    def _live_vectors(self, version: int) -> list[StoredFile] | None:
-        """The vectors' files with each segment that holds dead rows in one new one; None without any."""
-        stored = self._store.files("dense")
-        live = key_ranges(list(self.documents.values()))
-        names = sorted({dense.segment_of(file.name) for file in stored})
-        segments = [dense.open_segment(self.folder / "dense", name) for name in names]
-        dead = [segment for segment in segments if not dense.rows_in(segment.keys, live).all()]
-        if not dead:
-            return None
-        parts = [dense.read_rows(segment, live) for segment in dead]
-        gone = {segment.name for segment in dead}
-        kept = [file for file in stored if dense.segment_of(file.name) not in gone]
-        keys = np.concatenate([keys for keys, _ in parts])
-        if not len(keys):
-            return kept
-        order = np.argsort(keys)
-        vectors = np.concatenate([rows for _, rows in parts])
-        return kept + self._write_segment(version, keys[order], vectors[order])
+    def store(self) -> Store:
+        """The database as the writer sees it, for maintenance."""
+        return self._store
 
     def _commit_version(
         self,
@@ -269,7 +260,8 @@ class Writer:
             self._store.set_meta("version", str(version))
             self._store.set_meta("seal", seal_of(self._store.connection))
             self._on_step("commit transaction")
-        self._on_step("committed")
+        self._on_step("confirm version")
+        versions.confirm(marker)
 
     def _write_vectors(self, version: int) -> list[StoredFile] | None:
         """The vectors' files with a segment of what is new, or None where nothing is."""
@@ -344,7 +336,7 @@ class Writer:
         self._on_step("write postings")
         folder = self.folder / "lexical" / f"{version:08d}"
         previous = None if anew else self._postings()
-        names = lexical.write_version(folder, previous, removed, added, merge=merge)
+        names = lexical.write_version(folder, previous, removed, added, merge=merge or anew)
         known = {Path(file.name).name: file for file in self._store.files("lexical")}
         self._on_step("sync postings")
         files = [
@@ -358,6 +350,7 @@ class Writer:
         """Remove what no version names that is current or being read."""
         self._on_step("sweep")
         self._oldest = versions.oldest_held(self.folder, self._version)
+        versions.forget_unborn(self.folder, self._version)
         named = self._store.file_names(self._oldest)
         for path in (self.folder / "dense").iterdir():
             if f"dense/{path.name}" not in named:
