@@ -2,13 +2,24 @@
 
 import hashlib
 import sqlite3
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from indexes import dense
+import numpy as np
+
+from indexes import dense, lexical
 from indexes.errors import IndexDamaged
-from indexes.retriever import key_ranges
-from indexes.store import DATABASE, Store, StoredDocument
+from indexes.store import (
+    DATABASE,
+    TABLES,
+    Store,
+    StoredDocument,
+    StoredFile,
+    checksum,
+    postings_folders,
+    segment_names,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +31,9 @@ class Finding:
     remedy: str
 
 
-REBUILD = "ingest the files again into a new index"
+REPAIR = "rag repair makes it again from the stored text"
+REREAD = "rag repair takes the document out; ingest its file again"
+SALVAGE = "rag repair saves the documents that are whole; else restore a backup or ingest again"
 
 
 def check(folder: Path) -> tuple[int, list[Finding]]:
@@ -38,9 +51,9 @@ def check(folder: Path) -> tuple[int, list[Finding]]:
                 break
         store.close()
     except IndexDamaged as exc:
-        findings = [Finding(DATABASE, exc.fields["detail"], REBUILD)]
+        findings = [Finding(DATABASE, exc.fields["detail"], SALVAGE)]
     except (sqlite3.DatabaseError, ValueError, TypeError) as exc:  # a row that cannot even be read
-        findings = [Finding(DATABASE, str(exc), REBUILD)]
+        findings = [Finding(DATABASE, str(exc), SALVAGE)]
     return version, findings
 
 
@@ -48,45 +61,69 @@ def _check_version(store: Store) -> tuple[int, list[Finding]]:
     with store.snapshot():
         version = store.version
         store.check_seal()
+        store.check_version()
         documents = store.documents(version)
-        findings = _check_database(store) + _check_files(store)
-        if not findings:
-            findings = [f for document in documents for f in _check_document(store, document)]
-            findings += _check_segments(store, documents)
+        findings = _check_database(store) + _check_rows(store)
+        damaged = damaged_documents(store, documents)
+        findings += [
+            Finding(DATABASE, f"{document.title} ({document.path}): {what}", REREAD)
+            for document, what in damaged
+        ]
+        files = damaged_files(store)
+        findings += [Finding(file.name, what, REPAIR) for file, what in files]
+        if not files:  # what is damaged is not given to the libraries that would read it
+            findings += _check_vectors(store, documents) + _check_postings(store, documents)
     return version, findings
 
 
 def _check_database(store: Store) -> list[Finding]:
     rows = store.connection.execute("PRAGMA integrity_check(10)").fetchall()
-    return [Finding(DATABASE, text, REBUILD) for (text,) in rows if text != "ok"]
+    return [Finding(DATABASE, text, SALVAGE) for (text,) in rows if text != "ok"]
 
 
-def _check_files(store: Store) -> list[Finding]:
+def _check_rows(store: Store) -> list[Finding]:
+    """Has each row of each table its checksum, also those that only older versions have?"""
     findings = []
+    for table, columns in TABLES.items():
+        bad = sum(
+            checksum(row[:-1]) != row[-1]
+            for row in store.connection.execute(f"SELECT {columns} FROM {table} NOT INDEXED")
+        )
+        if bad:
+            findings.append(Finding(DATABASE, f"{bad} rows of {table} are not what was written", SALVAGE))
+    return findings
+
+
+def damaged_files(store: Store) -> list[tuple[StoredFile, str]]:
+    """The files of the last version that are not what was written, and what is wrong with each."""
+    found = []
     for file in store.files():
         path = store.folder / file.name
         if not path.is_file():
-            findings.append(Finding(file.name, "is missing", REBUILD))
+            found.append((file, "is missing"))
             continue
         with path.open("rb") as opened:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
         if digest != file.sha256:
-            findings.append(Finding(file.name, "does not have the bytes that were written", REBUILD))
-    return findings
+            found.append((file, "does not have the bytes that were written"))
+    return found
 
 
-def _check_document(store: Store, document: StoredDocument) -> list[Finding]:
-    """Do its pages and chunks tile one text, and does each row have its checksum?"""
-    try:
-        chunks = store.chunks_of(document)
-        pages = store.pages(document)
-    except IndexDamaged as exc:
-        return [Finding(DATABASE, exc.fields["detail"], REBUILD)]
-    length = chunks[-1].end if chunks else 0
-    spans = ([(c.start, c.end) for c in chunks], [(p.start, p.end) for p in pages])
-    if all(_tile(of, length) for of in spans):
-        return []
-    return [Finding(DATABASE, f"pages or chunks of {document.id} do not tile its text", REBUILD)]
+def damaged_documents(
+    store: Store, documents: Sequence[StoredDocument]
+) -> Iterator[tuple[StoredDocument, str]]:
+    """The documents whose pages or chunks are not all there, each as written, and what is wrong."""
+    for document in documents:
+        try:
+            chunks = store.chunks_of(document)
+            pages = store.pages(document)
+        except (IndexDamaged, ValueError, TypeError) as exc:
+            yield document, exc.fields["detail"] if isinstance(exc, IndexDamaged) else str(exc)
+            continue
+        length = chunks[-1].end if chunks else 0
+        spans = ([(c.start, c.end) for c in chunks], [(p.start, p.end) for p in pages])
+        if not all(_tile(of, length) for of in spans):
+            yield document, "pages or chunks do not tile the text"
 
 
 def _tile(spans: list[tuple[int, int]], length: int) -> bool:
@@ -94,15 +131,24 @@ def _tile(spans: list[tuple[int, int]], length: int) -> bool:
     return [start for start, _ in spans] == ends[:-1] and ends[-1] == length
 
 
-def _check_segments(store: Store, documents: list[StoredDocument]) -> list[Finding]:
+def _check_vectors(store: Store, documents: Sequence[StoredDocument]) -> list[Finding]:
     """Has each chunk exactly one vector?"""
-    names = [Path(file.name).stem for file in store.files("dense") if file.name.endswith(".faiss")]
-    live = key_ranges(documents)
-    held = sum(
-        int(dense.rows_in(dense.open_segment(store.folder / "dense", name).keys, live).sum())
-        for name in names
-    )
+    live = dense.key_ranges((d.content, d.chunks) for d in documents)
+    held = [np.zeros(0, np.int64)]
+    for name in segment_names(store):
+        keys = dense.open_segment(store.folder / "dense", name).keys
+        held.append(keys[dense.rows_in(keys, live)])
+    found = np.sort(np.concatenate(held))
+    wanted = np.concatenate([np.zeros(0, np.int64), *(np.arange(a, b) for a, b in live)])
+    if np.array_equal(found, wanted):
+        return []
+    return [Finding("dense", f"{len(wanted):,} chunks have {len(found):,} vectors", REPAIR)]
+
+
+def _check_postings(store: Store, documents: Sequence[StoredDocument]) -> list[Finding]:
+    """Are as many chunks in the postings as there are?"""
     wanted = sum(document.chunks for document in documents)
+    held = sum(lexical.LexicalIndex(folder).chunks for folder in postings_folders(store))
     if held == wanted:
         return []
-    return [Finding("dense", f"{wanted:,} chunks have {held:,} vectors", REBUILD)]
+    return [Finding("lexical", f"the postings are of {held:,} chunks, there are {wanted:,}", REPAIR)]

@@ -14,7 +14,6 @@ import numpy as np
 from indexes import dense, lexical, versions
 from indexes.errors import IndexInUse
 from indexes.rebuild import Progress, stored_terms
-from indexes.retriever import key_ranges
 from indexes.store import Manifest, Store, StoredDocument, postings_folders, segment_names
 from indexes.writer import OnStep, Writer
 from ingest.korean import Analyser
@@ -69,7 +68,7 @@ def compact(
 
 def _live_rows(folder: Path, store: Store, documents: Sequence[StoredDocument]):
     """The segments that hold rows of deleted documents, and what is left of them: keys and vectors."""
-    live = key_ranges(documents)
+    live = dense.key_ranges((d.content, d.chunks) for d in documents)
     opened = [dense.open_segment(folder / "dense", name) for name in segment_names(store)]
     dead = [segment for segment in opened if not dense.rows_in(segment.keys, live).all()]
     if not dead:

@@ -4,7 +4,7 @@ A segment is two files, `NAME.faiss` (fp16, inner product, exact) and `NAME.keys
 ascending). Rows are never changed: what is deleted is left out of a search by the caller's ranges.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,6 +94,11 @@ def scores_of(
             vector = segment.index.reconstruct(int(rows[position]))
             scores[int(wanted[position])] = float(vector @ query)
     return scores
+
+
+def key_ranges(spans: Iterable[tuple[int, int]]) -> KeyRanges:
+    """Ascending half-open ranges of the chunk keys of documents: (first key, number of chunks) each."""
+    return np.array(sorted((first, first + count) for first, count in spans), np.int64).reshape(-1, 2)
 
 
 def rows_in(keys: NDArray[np.int64], live: KeyRanges) -> NDArray[np.bool_]:

@@ -29,6 +29,11 @@ class LexicalIndex:
         self._schema = self._index.schema
         self._searcher = self._index.searcher()
 
+    @property
+    def chunks(self) -> int:
+        """How many chunks it holds, without deleted ones."""
+        return self._searcher.num_docs
+
     def search(
         self, terms: Sequence[str], k: int, documents: Collection[str] | None
     ) -> list[tuple[int, float]]:

@@ -8,8 +8,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import numpy as np
-
 from indexes import dense, lexical, versions
 from indexes.embedder import Embedder
 from indexes.errors import IndexDamaged, IndexMismatch, IndexNotFound
@@ -231,7 +229,7 @@ class Retriever:
 
 def key_ranges(documents: Sequence[StoredDocument]) -> dense.KeyRanges:
     """The chunk keys of `documents`, as ascending half-open ranges."""
-    return np.array(sorted((d.content, d.content + d.chunks) for d in documents), np.int64).reshape(-1, 2)
+    return dense.key_ranges((d.content, d.chunks) for d in documents)
 
 
 def check_manifest(folder: Path, manifest: Manifest, embedder, analyser: str | None) -> None:

@@ -66,6 +66,13 @@ DOCUMENT_COLUMNS = (
 PAGE_COLUMNS = "content, number, label, start, end, readable, engine, confidence, hidden, source, checksum"
 CHUNK_COLUMNS = "key, start, end, first_page, last_page, tokens, kind, context, text, checksum"
 FILE_COLUMNS = "name, kind, bytes, sha256, added, removed, checksum"
+TABLES = {
+    "meta": "name, value, checksum",
+    "documents": DOCUMENT_COLUMNS,
+    "pages": PAGE_COLUMNS,
+    "chunks": CHUNK_COLUMNS,
+    "files": FILE_COLUMNS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,10 @@ class Manifest:
     embedder: EmbedderIdentity
     analyser: str
     tokenizer: str
+
+    def to_json(self) -> str:
+        """As `Store.manifest` reads it."""
+        return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +143,10 @@ class Store:
             raise error(path=folder, found=found, known=FORMAT)
 
     def _format(self) -> str | None:
-        # Without the checksum: formats before 3 had none.
-        row = self._fetch("SELECT value FROM meta WHERE name = 'format'")
-        return row[0][0] if row else None
+        rows = self._fetch("SELECT * FROM meta WHERE name = 'format'")
+        if rows and len(rows[0]) == len(TABLES["meta"].split(",")):  # formats before 3 had no checksums
+            rows = self._checked("meta", rows)
+        return rows[0][1] if rows else None
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -236,7 +248,7 @@ class Store:
         return Manifest(EmbedderIdentity(**fields["embedder"]), fields["analyser"], fields["tokenizer"])
 
     def set_manifest(self, manifest: Manifest) -> None:
-        self.set_meta("manifest", json.dumps(asdict(manifest), ensure_ascii=False, sort_keys=True))
+        self.set_meta("manifest", manifest.to_json())
 
     def check_version(self) -> None:
         """Raise IndexDamaged where a later version than the database's was committed.

@@ -18,6 +18,7 @@ from rag.terminal import (
     DEFAULT_INDEX,
     DONE,
     NOTHING,
+    PARTLY,
     ConfigOption,
     DebugOption,
     IndexOption,
@@ -80,6 +81,49 @@ def check(
     else:
         out().print(say(f"이상 없습니다(버전 {version}).", f"nothing wrong (version {version})"))
     raise typer.Exit(NOTHING if findings else DONE)
+
+
+@app.command(
+    rich_help_panel=PANEL,
+    help=say(
+        "손상된 색인을 남은 것으로 고칩니다. 벡터와 낱말 색인은 저장된 글에서 다시 만들고, 글이 손상된 문서는"
+        " 빼고 알려 줍니다. 뺀 문서는 rag ingest 로 다시 넣으세요(종료 코드 3).",
+        "Make a damaged index whole. Vectors and postings are made again from the stored text; a document whose"
+        " text is damaged is taken out and named: ingest it again (exit code 3).",
+    ),
+)
+def repair(
+    index: IndexOption = DEFAULT_INDEX,
+    config: ConfigOption = None,
+    overrides: SetOption = [],
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    started = time.monotonic()
+    with (
+        open_pipeline(index, config, overrides) as pipeline,
+        counted(say("고치는 중", "repairing")) as progress,
+    ):
+        done = pipeline.repair(lambda _: progress)
+    if as_json:
+        print_json(
+            {
+                "index": str(index),
+                "version": done.version,
+                "repaired": [{"file": file, "what": what} for file, what in done.repaired],
+                "removed": [asdict(document) for document in done.removed],
+                "seconds": time.monotonic() - started,
+            }
+        )
+        raise typer.Exit(PARTLY if done.removed else DONE)
+    for file, what in done.repaired:
+        out().print(Text(f"✓ {file}: {what}"))
+    for document in done.removed:
+        text = say("뺐습니다, 다시 넣으세요", "taken out, ingest it again")
+        out().print(Text(f"✗ {document.title}: {text} — {document.path}", style="red"))
+    if not done.repaired:
+        out().print(say("고칠 것이 없습니다.", "nothing to repair"))
+    raise typer.Exit(PARTLY if done.removed else DONE)
 
 
 @app.command(

@@ -132,7 +132,9 @@ def test_an_older_index_answers_after_its_upgrade(old):
         for mode in MODES:
             first = pipeline.search("숙소 이용료는 얼마인가요?", mode=mode)[0]
             assert "12,000원" in first.chunk.text
-            assert all("임시" not in passage.chunk.text for passage in pipeline.search("임시 문서", mode=mode))
+            assert all(
+                "임시" not in passage.chunk.text for passage in pipeline.search("임시 문서", mode=mode)
+            )
         assert "12,000원" in pipeline.ask("숙소 이용료는 얼마인가요?").text
 
 

@@ -1,0 +1,247 @@
+"""One bit of one file of an index is flipped → who notices?
+
+Each flip is tried in processes of its own, for a damaged file may end the library that reads it.
+"""
+
+import json
+import os
+import shutil
+import signal
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from indexes.check import check
+from indexes.rebuild import embed_chunks
+from indexes.repair import repair
+from indexes.retriever import MODES, Retriever
+from indexes.store import DATABASE
+from indexes.writer import NewContent, Writer
+from ingest.errors import PipelineError
+from ingest.worker import searched_text
+from tests.test_writer import ANALYSER, EMBEDDER, MANIFEST, content, reader
+
+QUERIES = ("3번 문서의 1번 조각", "연차휴가는 15일이다", "예산", "없는낱말")
+SECTOR = 512
+SECTOR_SHARE = 0.2  # of the cases zero a whole sector
+SECONDS = 60
+REPAIRED_SHARE = 0.1  # of those that are found
+
+# What became of a flip. "missed" is the one that must not be.
+OUTCOMES = ("open", "check", "nothing", "missed")
+
+
+@dataclass(slots=True)
+class FlipReport:
+    """Outcomes by kind of file; what was missed, and repairs that did not hold, in words."""
+
+    seed: int
+    outcomes: dict[str, Counter[str]] = field(default_factory=dict)
+    crashed: int = 0  # reading it ended the process; check found it
+    repaired: int = 0
+    refused: int = 0  # repair said that nothing can be saved
+    broken: list[str] = field(default_factory=list)
+
+
+def make_index(folder: Path) -> None:
+    """An index with every kind of file: several segments, deletions, changed rows; no log."""
+    with Writer(folder, MANIFEST) as writer:
+        holiday = content("휴가", "연차휴가는 15일이다. ", "2년마다 하루를 더한다. ", groups=("인사",))
+        writer.add(as_ingested(holiday))
+        for number in range(12):
+            writer.add(long_document(number))
+            if number % 3 == 2:
+                writer.commit()
+                writer.merge()
+        writer.remove(long_document(4).document.id)
+        writer.commit()
+        document = next(iter(writer.documents.values()))
+        writer.add(long_document(20))
+        writer.commit()
+        writer.change(replace(document, groups=("경영", "인사")))
+        writer.commit()
+
+
+def long_document(number: int) -> NewContent:
+    """Chunks of some hundred characters, as ingest makes them."""
+    texts = [
+        "".join(f"{number}번 문서의 {part}번 조각이고 {line}번째 줄이다. " for line in range(15))
+        for part in range(5)
+    ]
+    return as_ingested(content(f"{number:04d}", *texts))
+
+
+def as_ingested(added: NewContent) -> NewContent:
+    """With the terms and vectors that repair makes again from the text."""
+    title = added.document.title
+    searched = [searched_text(title, chunk) for chunk in added.chunks]
+    terms = tuple(" ".join(row) for row in ANALYSER.terms(searched))
+    return replace(added, terms=terms, vectors=embed_chunks(EMBEDDER, title, added.chunks))
+
+
+def make_logged_index(folder: Path) -> None:
+    """The same, copied while its writer is open: the last commits stand in the log only."""
+    made = folder.with_name(folder.name + ".made")
+    make_index(made)
+    with Writer(made, MANIFEST) as writer:
+        for number in (30, 31):
+            writer.add(long_document(number))
+            writer.commit()
+        shutil.copytree(made, folder)
+    shutil.rmtree(made)
+    (folder / f"{DATABASE}-shm").unlink(missing_ok=True)  # not a part of what is stored
+
+
+def kinds(folder: Path) -> dict[str, list[Path]]:
+    """The files of an index by kind."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.stat().st_size):
+        name = path.name
+        if name.endswith(("-shm", ".lock")):  # nothing is stored in them
+            continue
+        kind = "versions/*" if path.parent.name == "versions" else name
+        if path.parent.parent.name == "lexical" and not name.endswith(".json"):
+            kind = path.suffix
+        elif path.parent.name == "dense":
+            kind = name.partition(".")[2]
+        found.setdefault(kind, []).append(path)
+    return found
+
+
+def observe(folder: Path) -> dict[str, Any]:
+    """All that can be read of an index."""
+    opened: Retriever = reader(folder)
+    k = sum(document.chunks for document in opened.documents) + 1
+    seen: dict[str, Any] = {"version": opened.version}
+    for mode in MODES:
+        found = opened.retrieve(QUERIES, k, mode)
+        seen[mode] = [[(p.chunk.id, p.chunk.context, round(p.score, 5)) for p in row] for row in found]
+    documents = opened.documents
+    seen["documents"] = {
+        d.id: [d.title, d.paths, d.groups, opened.store.text(d), [repr(p) for p in opened.pages(d.id)]]
+        for d in documents
+    }
+    seen["unreadable"] = [opened.store.unreadable_pages(documents), opened.store.doubtful_pages(documents)]
+    return json.loads(json.dumps(seen))
+
+
+def run(seed: int, count: int, folder: Path, report: FlipReport | None = None) -> FlipReport:
+    """`count` flips in each kind of file of an index made in the empty `folder`."""
+    report = report or FlipReport(seed)
+    for name, make in (("closed", make_index), ("logged", make_logged_index)):
+        index = folder / name
+        make(index)
+        whole = observe(index)
+        for kind, paths in kinds(index).items():
+            if name == "logged" and kind != f"{DATABASE}-wal":
+                continue
+            random = Random(f"{seed}:{kind}")
+            for number in range(count):
+                _try(index, kind, random.choice(paths), random, whole, report, f"{kind} {number}")
+    return report
+
+
+def _try(
+    index: Path, kind: str, path: Path, random: Random, whole: dict, report: FlipReport, name: str
+) -> None:
+    copy = index.with_name("copy")
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(index, copy)
+    victim = copy / path.relative_to(index)
+    what = _flip(victim, random)
+    result, seen = in_child(lambda: observe(copy))
+    outcome = "open"
+    if result != "refused":
+        found = result == "done" and seen == whole
+        checked, findings = in_child(lambda: [f.file for f in check(copy)[1]])
+        noticed = checked == "refused" or (checked == "done" and findings)
+        outcome = "check" if noticed else "nothing" if found else "missed"
+        report.crashed += result == "crashed" and outcome == "check"
+    report.outcomes.setdefault(kind, Counter())[outcome] += 1
+    if outcome == "missed":
+        report.broken.append(f"{name}: {what} of {path.name} was missed ({result})")
+    elif outcome != "nothing" and random.random() < REPAIRED_SHARE:
+        _repair(copy, whole, report, f"{name}: {what} of {path.name}")
+
+
+def _flip(path: Path, random: Random) -> str:
+    data = bytearray(path.read_bytes())
+    place = random.randrange(len(data))
+    if random.random() < SECTOR_SHARE:
+        start = place // SECTOR * SECTOR
+        before = bytes(data[start : start + SECTOR])
+        data[start : start + SECTOR] = bytes(len(before))
+        if bytes(data[start : start + SECTOR]) != before:
+            path.write_bytes(data)
+            return f"a zeroed sector at {start}"
+    bit = random.randrange(8)
+    data[place] ^= 1 << bit
+    path.write_bytes(data)
+    return f"bit {bit} of byte {place}"
+
+
+def _repair(copy: Path, whole: dict, report: FlipReport, what: str) -> None:
+    """What repair promises: afterwards nothing is wrong, and what is left answers as before."""
+    result, lost = in_child(lambda: _repaired(copy))
+    if result == "refused":
+        report.refused += 1
+        return
+    if result != "done":
+        report.broken.append(f"{what}: repair {result}: {lost}")
+        return
+    result, seen = in_child(lambda: observe(copy))
+    if result != "done":
+        report.broken.append(f"{what}: after repair, reading {result}: {seen}")
+        return
+    left = {identity: row for identity, row in whole["documents"].items() if identity not in lost}
+    if seen["documents"] != {identity: left[identity] for identity in left if identity in seen["documents"]}:
+        report.broken.append(f"{what}: after repair a document reads otherwise")
+    elif kinds_of_loss(what) and set(seen["documents"]) != set(left):
+        report.broken.append(f"{what}: repair lost a document and did not say so")
+    for mode in MODES:
+        before = [sorted(c for c, *_ in row if c.split(":")[0] in seen["documents"]) for row in whole[mode]]
+        if [sorted(chunk for chunk, *_ in row) for row in seen[mode]] != before:
+            report.broken.append(f"{what}: after repair {mode} search finds otherwise")
+    report.repaired += 1
+
+
+def kinds_of_loss(what: str) -> bool:
+    """Whether repair can name what it loses: not where the log lost whole commits."""
+    return "-wal" not in what
+
+
+def _repaired(copy: Path) -> list[str]:
+    done = repair(copy, MANIFEST, EMBEDDER, ANALYSER)
+    return [document.document_id for document in done.removed]
+
+
+def in_child(work: Callable[[], Any]) -> tuple[str, Any]:
+    """What `work` gives in a process of its own: ("done", it), ("refused", code), ("failed", error)
+    or ("crashed", signal)."""
+    receive, send = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(receive)
+        signal.alarm(SECONDS)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 2)  # a library that panics says so there
+        try:
+            answer = ("done", work())
+        except PipelineError as exc:
+            answer = ("refused", exc.code)
+        except BaseException as exc:  # noqa: BLE001 - whatever it is, it is the finding
+            answer = ("failed", f"{type(exc).__name__}: {exc}")
+        with os.fdopen(send, "wb") as pipe:
+            pipe.write(json.dumps(answer).encode())
+        os._exit(0)
+    os.close(send)
+    with os.fdopen(receive, "rb") as pipe:
+        data = pipe.read()
+    _, status = os.waitpid(child, 0)
+    if not data:
+        return "crashed", os.waitstatus_to_exitcode(status)
+    kind, value = json.loads(data)
+    return kind, value
