@@ -19,7 +19,7 @@ export PDF QUESTION
 
 include tests/server/install.mk
 
-.PHONY: help setup demo test test-slow fuzz test-server bench-real bench-samples bench-ingestion-quality bench-chunk-sizes bench-ingest lint samples resolve clean
+.PHONY: help setup demo test test-slow fuzz faults flips soak leaks test-server bench-real bench-samples bench-ingestion-quality bench-chunk-sizes bench-ingest lint samples resolve clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -45,6 +45,12 @@ test-slow: $(STAMP)  ## the long ones
 
 fuzz: $(STAMP)  ## 2,000 damaged PDFs (or COUNT=… SEED=…), each read or refused; findings in build/fuzz
 	$(BIN)/python -m tests.fuzz --count $(COUNT) --seed $(SEED) --out build/fuzz.json
+
+faults: $(STAMP)  ## 2,000 deaths of writers (or COUNT=… SEED=…), half with loss of power
+	$(BIN)/python -m tests.faults --count $(COUNT) --seed $(SEED) --out build/faults.json
+
+flips: $(STAMP)  ## flipped bits in every kind of file of an index, 150 in each
+	$(BIN)/python -m tests.flips --count 150 --seed $(SEED) --out build/flips.json
 
 test-server: $(STAMP) .venv-vllm/installed  ## a real vLLM server on this machine's processor
 	$(BIN)/python -m pytest -m server tests/server

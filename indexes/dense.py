@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+ENDINGS = (".faiss", ".keys.npy")  # of the files of a segment
 # Half-open ranges of chunk keys, ascending and disjoint: what a search may return.
 KeyRanges = NDArray[np.int64]  # (R, 2)
 
@@ -40,12 +41,18 @@ def write_segment(
     except RuntimeError as exc:  # faiss' only kind; it is the disk that refuses
         raise OSError(str(exc)) from exc
     np.save(folder / f"{name}.keys.npy", keys, allow_pickle=False)
-    return [f"{name}.faiss", f"{name}.keys.npy"]
+    return [f"{name}{ending}" for ending in ENDINGS]
 
 
 def segment_of(file: str) -> str:
     """The name of the segment that a file is part of."""
     return Path(file).name.partition(".")[0]
+
+
+def incomplete(files: Iterable[str]) -> set[str]:
+    """The segments of which one file is not among `files`."""
+    names = {Path(file).name for file in files}
+    return {segment_of(n) for n in names if not {f"{segment_of(n)}{e}" for e in ENDINGS} <= names}
 
 
 def open_segment(folder: Path, name: str) -> DenseSegment:

@@ -9,7 +9,9 @@ must be those of the whole.
 import json
 import os
 import shutil
-from collections.abc import Collection, Iterable, Sequence
+import tempfile
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 # tantivy's smallest writer takes 15 MB a thread.
@@ -25,9 +27,10 @@ class LexicalIndex:
     """One version, open for searching."""
 
     def __init__(self, folder: Path) -> None:
-        self._index = _open(folder)
-        self._schema = self._index.schema
-        self._searcher = self._index.searcher()
+        with _unlocked(folder) as place:
+            self._index = _open(place)
+            self._schema = self._index.schema
+            self._searcher = self._index.searcher()  # has all files open from here on
 
     @property
     def chunks(self) -> int:
@@ -167,6 +170,18 @@ def _files_of(meta: bytes, folder: Path) -> list[str]:
 def _segments(meta: dict) -> dict[str, dict | None]:
     """Segment → its deletions, as meta.json has them."""
     return {segment["segment_id"].replace("-", ""): segment["deletes"] for segment in meta["segments"]}
+
+
+@contextmanager
+def _unlocked(folder: Path) -> Iterator[Path]:
+    """A folder of the same files in which tantivy may make its lock: it does so even to read."""
+    if os.access(folder, os.W_OK):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="rag-postings-") as place:
+        for name in version_files(folder):
+            os.symlink((folder / name).absolute(), Path(place, name))
+        yield Path(place)
 
 
 def version_files(folder: Path) -> list[str]:

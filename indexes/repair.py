@@ -242,6 +242,7 @@ def _remake_files(
     store, documents = writer.store, sorted(writer.documents.values(), key=lambda d: d.content)
     damaged = damaged_files(store)
     bad = {dense.segment_of(file.name) for file, _ in damaged if file.kind == "dense"}
+    bad |= dense.incomplete(file.name for file in store.files("dense"))
     done.repaired += [(file.name, "made again from the stored text") for file, _ in damaged]
     missing = _without_vector(store, documents, bad)
     wanted = [d for d in documents if ((missing >= d.content) & (missing < d.content + d.chunks)).any()]

@@ -152,8 +152,9 @@ class Store:
     def connection(self) -> sqlite3.Connection:
         """This thread's connection."""
         if not hasattr(self._local, "connection"):
-            mode = "rw" if self._writable else "ro"
-            uri = f"{self._path.resolve().as_uri()}?mode={mode}"
+            uri = f"{self._path.resolve().as_uri()}?mode={'rw' if self._writable else 'ro'}"
+            if not self._writable and _is_closed(self._path):
+                uri += "&immutable=1"
             connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30)
             connection.execute("PRAGMA synchronous = FULL")
             if not self._writable:
@@ -465,6 +466,12 @@ class Store:
     def forget_files(self, oldest: int) -> None:
         """Drop the rows of files that no version from `oldest` on has."""
         self.connection.execute("DELETE FROM files WHERE removed <= ?", (oldest,))
+
+
+def _is_closed(database: Path) -> bool:
+    """Whether nobody can be writing to the database, nor this process make the files that a log needs."""
+    shared = database.with_name(f"{database.name}-shm")
+    return not shared.exists() and not os.access(database.parent, os.W_OK)
 
 
 def segment_names(store: Store) -> list[str]:
