@@ -42,7 +42,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-@pytest.mark.parametrize("free", [0, 8, 40, 100, 200, 300])
+@pytest.mark.parametrize("free", [0, 8, 40, 100, 150, 200])
 def test_on_a_full_disk_the_last_commit_stands_and_the_writer_goes_on(small_disk, free):
     index, ballast = small_disk / "색인", small_disk / "짐"
     with Writer(index, MANIFEST) as writer:

@@ -146,7 +146,9 @@ class Child:
     def _on_step(self, step: str) -> None:
         if step == "confirm version":  # SQLite has committed and synced
             for name in (DATABASE, f"{DATABASE}-wal"):
-                shutil.copyfile(self._folder / name, self._aside / name)
+                copy = self._aside / f"{name}.new"  # death may come while it is copied
+                shutil.copyfile(self._folder / name, copy)
+                copy.rename(self._aside / name)
             self._say("durable", "")
         if step == self._step:
             self._left -= 1
