@@ -49,6 +49,9 @@ fuzz: $(STAMP)  ## 2,000 damaged PDFs (or COUNT=… SEED=…), each read or refu
 faults: $(STAMP)  ## 2,000 deaths of writers (or COUNT=… SEED=…), half with loss of power
 	$(BIN)/python -m tests.faults --count $(COUNT) --seed $(SEED) --out build/faults.json
 
+leaks: $(STAMP)  ## 10,000 searches by random callers; nobody finds what they may not see
+	$(BIN)/python -m tests.leaks --seed $(SEED)
+
 flips: $(STAMP)  ## flipped bits in every kind of file of an index, 150 in each
 	$(BIN)/python -m tests.flips --count 150 --seed $(SEED) --out build/flips.json
 

@@ -19,8 +19,9 @@ from ingest.korean import Analyser
 
 Mode = Literal["hybrid", "lexical", "dense"]
 MODES: tuple[Mode, ...] = ("hybrid", "lexical", "dense")
-# Each retriever gives this many times k to the fusion: a chunk ranked low by one can win by both.
-CANDIDATES = 3
+# Each retriever gives this many times k to the fusion, and no fewer than so many: a chunk ranked low by
+# one can win by both.
+CANDIDATES, LEAST_CANDIDATES = 3, 300
 CACHED_DOCUMENTS = 256
 
 
@@ -177,11 +178,12 @@ class Retriever:
         terms = self._analyser.terms(queries) if mode != "dense" else [None] * len(queries)
         vectors = self._embedder.embed_queries(queries) if mode != "lexical" else [None] * len(queries)
         k = min(k, sum(document.chunks for document in documents))
+        depth = max(CANDIDATES * k, LEAST_CANDIDATES) if mode == "hybrid" else k
         everything = documents is self.documents
         ids = None if everything else [document.id for document in documents]
         keys = self._all_keys if everything else key_ranges(documents)
         return [
-            self._passages(self._rank(query_terms, vector, CANDIDATES * k, ids, keys, dense_weight)[:k])
+            self._passages(self._rank(query_terms, vector, depth, ids, keys, dense_weight)[:k])
             for query_terms, vector in zip(terms, vectors, strict=True)
         ]
 

@@ -30,9 +30,8 @@ def main() -> int:
         print("BROKEN", line)
     if given.out:
         given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text(
-            json.dumps(asdict(report), ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
-        )
+        body = {name: getattr(report, name) for name in report.__slots__}
+        given.out.write_text(json.dumps(body, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     return 1 if report.broken else 0
 
 
