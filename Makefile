@@ -19,7 +19,7 @@ export PDF QUESTION
 
 include tests/server/install.mk
 
-.PHONY: help setup demo test test-slow fuzz faults flips soak leaks test-server bench-real bench-samples bench-ingestion-quality bench-chunk-sizes bench-ingest lint samples resolve clean
+.PHONY: help setup demo test test-slow fuzz faults flips soak leaks test-server bench-real bench-samples bench-ingestion-quality bench-chunk-sizes index-million bench-index bench-ingest lint samples resolve clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -69,6 +69,12 @@ bench-chunk-sizes: $(STAMP)  ## page retrieval by chunk size; many minutes
 
 bench-real: $(STAMP)  ## every shared PDF, 200 questions; a table and JSON
 	$(BIN)/python -m eval real --shared "$(RAG_SHARED)" --out build/bench-real.json
+
+index-million: $(STAMP)  ## indexes of 1,000 to 1,000,000 chunks from the statutes, for bench-index
+	$(BIN)/python -m eval.bench scale --shared "$(RAG_SHARED)"
+
+bench-index: $(STAMP) .venv-bench/installed  ## speed and memory of the index by its size, beside LangChain
+	$(BIN)/python -m eval.bench index --shared "$(RAG_SHARED)"
 
 bench-ingest: $(STAMP) .venv-bench/installed  ## speed and memory of ingestion, beside LangChain and LlamaIndex
 	$(BIN)/python -m eval.bench ingest --shared "$(RAG_SHARED)"

@@ -20,6 +20,7 @@ import typer
 from eval.ingestion import PDF_FOLDERS
 from eval.memory import Usage
 from eval.report import machine, save, table
+from eval.scale import SIZES, build
 from indexes.build import discover
 from ingest.normalise import normalise
 from ingest.pdf import read_pdf
@@ -83,6 +84,18 @@ def ingest(
         print(f"{name}: {why}")
     print(" · ".join(f"{key} {value}" for key, value in result["machine"].items()))
     save(out, result)
+
+
+@app.command()
+def scale(
+    shared: Annotated[Path, typer.Option(envvar="RAG_SHARED", help="the folder that holds data/text")],
+    folder: Annotated[Path, typer.Option(help="where the indexes go, one folder a size")] = Path(
+        "build/scale"
+    ),
+    size: Annotated[list[int], typer.Option(help="only these sizes, in chunks")] = [],
+) -> None:
+    """Make the indexes that `index` measures; about 20 minutes for the million."""
+    build(shared, folder, size or SIZES)
 
 
 @app.command(hidden=True)
