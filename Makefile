@@ -10,6 +10,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 RAG_SHARED ?= ../shared
 COUNT ?= 2000
 SEED ?= 7
+MINUTES ?= 10
 export RAG_SHARED
 
 BIN := $(VENV)/bin
@@ -51,6 +52,9 @@ faults: $(STAMP)  ## 2,000 deaths of writers (or COUNT=… SEED=…), half with 
 
 leaks: $(STAMP)  ## 10,000 searches by random callers; nobody finds what they may not see
 	$(BIN)/python -m tests.leaks --seed $(SEED)
+
+soak: $(STAMP)  ## ten minutes (or MINUTES=…) of 16 threads and asyncio while files come and go
+	$(BIN)/python -m tests.soak --minutes $(MINUTES) --seed $(SEED)
 
 flips: $(STAMP)  ## flipped bits in every kind of file of an index, 150 in each
 	$(BIN)/python -m tests.flips --count 150 --seed $(SEED) --out build/flips.json

@@ -4,8 +4,8 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from indexes import backup as backups
 from indexes import build, rebuild
@@ -40,6 +40,7 @@ class Pipeline:
         self.index = index
         self.config = config
         self._lock = threading.RLock()
+        self._loaded: dict[str, Any] = {}
         self._retriever: Retriever | None = None
         self._reader: Retriever | None = None
 
@@ -63,25 +64,34 @@ class Pipeline:
 
     # what the configuration names, loaded once
 
-    @cached_property
+    @property
     def tokenizer(self) -> ModelTokenizer:
         """The tokenizer that counts chunks and prompts."""
-        return ModelTokenizer(self.config.models.tokenizer)
+        return self._once("tokenizer", lambda: ModelTokenizer(self.config.models.tokenizer))
 
-    @cached_property
+    @property
     def embedder(self) -> Embedder:
         """The model that embeds chunks and queries."""
-        return open_embedder(self.config.models.embedder)
+        return self._once("embedder", lambda: open_embedder(self.config.models.embedder))
 
-    @cached_property
+    @property
     def analyser(self) -> Analyser:
         """What cuts text into index terms."""
-        return open_analyser(self.config.search.analyser)
+        return self._once("analyser", lambda: open_analyser(self.config.search.analyser))
 
-    @cached_property
+    @property
     def generator(self) -> generators.Generator:
         """What writes the answers."""
-        return generators.open_generator(self.config.generator, self.tokenizer)
+        return self._once(
+            "generator", lambda: generators.open_generator(self.config.generator, self.tokenizer)
+        )
+
+    def _once(self, name: str, load: Callable[[], Any]) -> Any:
+        # Not functools.cached_property, which from Python 3.12 on loads twice in two threads.
+        with self._lock:
+            if name not in self._loaded:
+                self._loaded[name] = load()
+            return self._loaded[name]
 
     @property
     def retriever(self) -> Retriever:
