@@ -1,4 +1,4 @@
-"""`python -m eval.bench ingest`: how fast is ingestion, and in how much memory, beside the alternatives?
+"""`python -m eval.bench ingest | index`: how fast, and in how much memory, beside the alternatives?
 
 Each run is a process of its own, whose memory and processor time are sampled together with those
 of its children. Pages per second of processor time stay comparable on a busy machine, and hold the
@@ -17,6 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
+from eval.bench_index import bench
 from eval.ingestion import PDF_FOLDERS
 from eval.memory import Usage
 from eval.report import machine, save, table
@@ -96,6 +97,17 @@ def scale(
 ) -> None:
     """Make the indexes that `index` measures; about 20 minutes for the million."""
     build(shared, folder, size or SIZES)
+
+
+@app.command()
+def index(
+    shared: Annotated[Path, typer.Option(envvar="RAG_SHARED", help="the folder that holds data")],
+    folder: Annotated[Path, typer.Option(help="where `scale` put the indexes")] = Path("build/scale"),
+    out: Annotated[Path, typer.Option(help="JSON file to write")] = Path("build/bench-index.json"),
+    size: Annotated[list[int], typer.Option(help="only these sizes, in chunks")] = [],
+) -> None:
+    """The index by its size: opening, committing, searching, bytes and memory, beside LangChain."""
+    bench(shared.resolve(), folder.resolve(), out, size or SIZES)
 
 
 @app.command(hidden=True)

@@ -31,7 +31,7 @@ class Stages:
 def ask(stages: Stages, questions: Sequence[str], allowed: Filter) -> list[Answer]:
     """One answer per question, in order; the generator gets all prompts at once."""
     started = time.monotonic()
-    prompts = _prompts(stages, questions, allowed)
+    prompts = pack_prompts(stages, questions, allowed)
     completions = stages.generator.generate(prompts, _sampling(stages))
     return [
         _answer(stages, prompt, completion, started)
@@ -44,7 +44,7 @@ def ask_stream(
 ) -> collections.abc.Generator[str | Answer, None, None]:
     """The generated text in pieces as it comes, then the resolved answer."""
     started = time.monotonic()
-    (prompt,) = _prompts(stages, [question], allowed)
+    (prompt,) = pack_prompts(stages, [question], allowed)
     pieces: list[str] = []
     reason = None
     with closing(stages.generator.stream(prompt, _sampling(stages))) as stream:
@@ -58,7 +58,12 @@ def ask_stream(
     yield _answer(stages, prompt, Completion("".join(pieces), reason or "stop"), started)
 
 
-def _prompts(stages: Stages, questions: Sequence[str], allowed: Filter) -> list[Prompt]:
+def pack_prompts(stages: Stages, questions: Sequence[str], allowed: Filter) -> list[Prompt]:
+    """What the generator is asked, per question: the passages found, packed into the window.
+
+    Raises:
+        EmptyQuestion, PromptTooLong.
+    """
     if not all(question.strip() for question in questions):
         raise EmptyQuestion()
     search, generation = stages.config.search, stages.config.generator
