@@ -13,8 +13,9 @@ from indexes.check import Finding, check
 from indexes.compact import Compaction, compact
 from indexes.embedder import Embedder, open_embedder
 from indexes.errors import IndexNotFound
+from indexes.repair import Repair, repair
 from indexes.retriever import EVERYTHING, Filter, Mode, Passage, Retriever
-from indexes.store import Store, StoredDocument
+from indexes.store import Manifest, Store, StoredDocument
 from indexes.upgrade import upgrade
 from ingest.korean import Analyser, open_analyser
 from ingest.ocr import find_tesseract
@@ -274,6 +275,12 @@ class Pipeline:
         changed = build.set_groups(self.index, names, change, self.reader.manifest)
         self._forget_version()
         return changed
+
+    def repair(self, progress: Callable[[str], rebuild.Progress] = lambda _: lambda *_: None) -> Repair:
+        """Make a damaged index whole from what is good in it; see `indexes.repair.repair`."""
+        self.close()
+        built = Manifest(self.embedder.identity, self.analyser.name, self.tokenizer.fingerprint)
+        return repair(self.index, built, self.embedder, self.analyser, progress=progress)
 
     def compact(self, wait_seconds: float = 5.0, progress: rebuild.Progress = lambda *_: None) -> Compaction:
         """Remove every trace of deleted documents from the files; see `indexes.compact.compact`."""
