@@ -270,7 +270,7 @@ def backup(
         print_json({"index": str(index), "backup": str(target), "version": version})
         return
     out().print(
-        Text(say(f"{target} 에 버전 {version}을 저장했습니다", f"version {version} saved in {target}"))
+        Text(say(f"{target} 에 저장했습니다(버전 {version})", f"version {version} saved in {target}"))
     )
 
 
@@ -299,7 +299,7 @@ def restore(
     if as_json:
         print_json({"index": str(index), "backup": str(source), "version": version})
         return
-    out().print(Text(say(f"버전 {version}을 되살렸습니다: {index}", f"version {version} restored: {index}")))
+    out().print(Text(say(f"되살렸습니다: {index}(버전 {version})", f"version {version} restored: {index}")))
 
 
 @app.command(
