@@ -175,7 +175,7 @@ def _segments(meta: dict) -> dict[str, dict | None]:
 @contextmanager
 def _unlocked(folder: Path) -> Iterator[Path]:
     """A folder of the same files in which tantivy may make its lock: it does so even to read."""
-    if os.access(folder, os.W_OK):
+    if not folder.is_dir() or os.access(folder, os.W_OK):
         yield folder
         return
     with tempfile.TemporaryDirectory(prefix="rag-postings-") as place:
