@@ -22,7 +22,7 @@ MODES: tuple[Mode, ...] = ("hybrid", "lexical", "dense")
 # Each retriever gives this many times k to the fusion, and no fewer than so many: a chunk ranked low by
 # one can win by both.
 CANDIDATES, LEAST_CANDIDATES = 3, 300
-CACHED_DOCUMENTS = 256
+CACHED_DOCUMENTS, CACHED_FILTERS = 256, 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,14 @@ class Filter:
 EVERYTHING = Filter()
 
 
+class _Scope(NamedTuple):
+    """What one filter lets through: ids of documents (None: all), keys and number of their chunks."""
+
+    ids: list[str] | None
+    keys: dense.KeyRanges
+    chunks: int
+
+
 class Retriever:
     """One version of the index in `folder`; what others commit later does not change it."""
 
@@ -135,7 +143,7 @@ class Retriever:
         # itself in a circle of references, a retriever that nobody uses would go on holding its version.
         self._pages: dict[str, list[Page]] = {}
         self._contents = [document.content for document in self._by_key]
-        self._all_keys = key_ranges(self.documents)
+        self._scopes: dict[Filter, _Scope] = {}
         self._segments = [
             dense.open_segment(self.store.folder / "dense", Path(file.name).stem)
             for file in files
@@ -172,26 +180,35 @@ class Retriever:
         dense_weight: float = 0.4,
     ) -> list[list[Passage]]:
         """For each query the best `k` chunks, best first; fewer where there are not as many."""
-        documents = self.visible(allowed)
-        if not documents:
+        scope = self._scope(allowed)
+        if not scope.chunks:
             return [[] for _ in queries]
         terms = self._analyser.terms(queries) if mode != "dense" else [None] * len(queries)
         vectors = self._embedder.embed_queries(queries) if mode != "lexical" else [None] * len(queries)
-        k = min(k, sum(document.chunks for document in documents))
+        k = min(k, scope.chunks)
         depth = max(CANDIDATES * k, LEAST_CANDIDATES) if mode == "hybrid" else k
-        everything = documents is self.documents
-        ids = None if everything else [document.id for document in documents]
-        keys = self._all_keys if everything else key_ranges(documents)
         return [
-            self._passages(self._rank(query_terms, vector, depth, ids, keys, dense_weight)[:k])
+            self._passages(self._rank(query_terms, vector, depth, scope, dense_weight)[:k])
             for query_terms, vector in zip(terms, vectors, strict=True)
         ]
 
-    def _rank(self, terms, vector, depth, ids, keys, dense_weight) -> list[tuple[int, float]]:
-        found = [hit for index in self._postings for hit in index.search(terms or [], depth, ids)]
+    def _scope(self, allowed: Filter) -> "_Scope":
+        """What `allowed` lets through; kept, for looking through 15,000 documents takes 10 ms."""
+        found = self._scopes.get(allowed)
+        if found is None:
+            if len(self._scopes) >= CACHED_FILTERS:
+                self._scopes.clear()
+            documents = self.visible(allowed)
+            ids = None if allowed == EVERYTHING else [document.id for document in documents]
+            chunks = sum(document.chunks for document in documents)
+            found = self._scopes[allowed] = _Scope(ids, key_ranges(documents), chunks)
+        return found
+
+    def _rank(self, terms, vector, depth, scope, dense_weight) -> list[tuple[int, float]]:
+        found = [hit for index in self._postings for hit in index.search(terms or [], depth, scope.ids)]
         if vector is None:
             return found
-        near = dense.search(self._segments, vector, depth, keys)
+        near = dense.search(self._segments, vector, depth, scope.keys)
         if terms is None:
             return near
         by_words, by_meaning = dict(found), dict(near)

@@ -83,6 +83,7 @@ def test_an_index_without_the_right_to_write_is_read_and_a_writer_refused(closed
     names = sorted(path.name for path in index.rglob("*"))
 
     def as_nobody(work):
+        tempfile.tempdir = "/tmp"  # not one that only root may use
         os.setresuid(65534, 65534, 65534)
         return work()
 

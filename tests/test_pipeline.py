@@ -131,7 +131,7 @@ def test_a_filter_restricts_the_answer(samples):
 def test_a_missing_index_is_named_before_any_model_is_loaded(tmp_path):
     with Pipeline.open(tmp_path / "none") as pipeline, pytest.raises(IndexNotFound):
         pipeline.ask(QUESTION)
-    assert "embedder" not in vars(pipeline)
+    assert "embedder" not in pipeline._loaded
 
 
 def test_the_contents_of_a_document_come_back_whole(samples):
@@ -159,7 +159,7 @@ class SlowGenerator(ScriptedGenerator):
 def test_leaving_an_asynchronous_stream_ends_the_generation(sample_index):
     async def leave() -> SlowGenerator:
         with Pipeline.open(sample_index) as pipeline:
-            slow = vars(pipeline)["generator"] = SlowGenerator()
+            slow = pipeline._loaded["generator"] = SlowGenerator()
 
             async def read():
                 async for _ in pipeline.ask_stream_async(QUESTION):
