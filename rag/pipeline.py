@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from indexes import backup as backups
-from indexes import build, rebuild
+from indexes import build, dense, rebuild
 from indexes.check import Finding, check
 from indexes.compact import Compaction, compact
 from indexes.embedder import Embedder, open_embedder
@@ -309,7 +309,7 @@ class Pipeline:
         return check(self.index)
 
     @staticmethod
-    def status(index: str | Path) -> dict[str, int | str]:
+    def status(index: str | Path) -> dict[str, int | float | str]:
         """Counts of the index, and what it was built with; no model is loaded."""
         store = Store(Path(index))
         manifest = store.manifest
@@ -319,7 +319,8 @@ class Pipeline:
             version = store.version
             documents = store.documents(version)
             pages = sum(document.pages for document in documents)
-            size = sum(file.bytes for file in store.files())
+            files = store.files()
+            recall = dense.lowest_recall(store.folder / "dense", (f.name for f in files if f.kind == "dense"))
         embedder = manifest.embedder
         store.close()
         return {
@@ -333,7 +334,8 @@ class Pipeline:
             "embedder_dim": embedder.dim,
             "analyser": manifest.analyser,
             "tokenizer": manifest.tokenizer,
-            "file_bytes": size,
+            "dense_recall_at_50": recall,
+            "file_bytes": sum(file.bytes for file in files),
         }
 
     # the same for asyncio: each runs in a thread, so the event loop goes on

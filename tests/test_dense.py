@@ -95,3 +95,49 @@ def test_a_full_disk_is_an_error_of_the_operating_system(tmp_path):
         [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True
     )
     assert ran.stdout == "refused\n"
+
+
+def clustered(rows: int, seed: int = 3) -> np.ndarray:
+    """Unit rows around sixty centres, as texts of sixty subjects are."""
+    random = np.random.default_rng(seed)
+    found = unit_rows(seed, 60)[random.integers(0, 60, rows)] + 0.15 * random.standard_normal((rows, 16))
+    return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_a_large_segment_is_approximate_and_its_recall_is_measured(tmp_path):
+    rows, keys = clustered(6050), np.arange(0, 18_000, 3)
+    vectors, queries = rows[:6000], rows[6000:]
+    names = dense.write_segment(tmp_path, "a", keys, vectors, exact_rows=5000)
+    assert names == ["a.faiss", "a.keys.npy", "a.approximate.json"]
+    segment = dense.open_segment(tmp_path, "a")
+    assert 0 < segment.probes <= 0.25 * segment.index.nlist and segment.recall >= dense.RECALL
+    hits = 0
+    for query in queries:
+        wanted = set(keys[np.argsort(-(vectors @ query))[:50]].tolist())
+        hits += len(wanted & {key for key, _ in dense.search([segment], query, 50, ALL)})
+    assert hits / 2500 > 0.95  # other queries than those it was measured with
+
+
+def test_an_approximate_segment_obeys_narrow_ranges_and_gives_its_rows_back(tmp_path):
+    vectors, keys = clustered(6000), np.arange(0, 18_000, 3)
+    dense.write_segment(tmp_path, "a", keys, vectors, exact_rows=5000)
+    segment = dense.open_segment(tmp_path, "a")
+    query = clustered(1, seed=5)[0]
+    for live in (np.array([[30, 60], [9000, 9030]], np.int64), np.array([[0, 6000]], np.int64)):
+        wanted = slow_search(keys, vectors, query, 20, live)
+        found = dense.search([segment], query, 20, live)
+        assert len(found) == len(wanted)
+        if len(wanted) < 30 and len(live) == 2:
+            assert [key for key, _ in found] == [key for key, _ in wanted]
+        assert all(any(a <= key < b for a, b in live) for key, _ in found)
+    scores = dense.scores_of([segment], query, [3, 17_997])
+    assert scores == pytest.approx(
+        {3: float(vectors[1] @ query), 17_997: float(vectors[-1] @ query)}, abs=2e-3
+    )
+    kept, rows = dense.read_rows(segment, np.array([[0, 10]], np.int64))
+    assert kept.tolist() == [0, 3, 6, 9] and np.allclose(rows, vectors[:4], atol=2e-3)
+
+
+def test_rows_without_neighbours_stay_exact(tmp_path):
+    names = dense.write_segment(tmp_path, "a", np.arange(3000), unit_rows(1, 3000, 64), exact_rows=1000)
+    assert names == ["a.faiss", "a.keys.npy"]
