@@ -19,8 +19,9 @@ from typing import Any
 from eval.memory import pss_mb
 from eval.report import machine, save, table
 from eval.scale import SIZES, sentences
+from indexes.engine import EVERYTHING, MODES, Filter
 from indexes.rebuild import embed_chunks
-from indexes.retriever import EVERYTHING, MODES, Filter, Retriever
+from indexes.retriever import Retriever
 from indexes.store import Manifest, StoredDocument
 from indexes.writer import NewContent, Writer
 from ingest.worker import Parsed, WorkerPool

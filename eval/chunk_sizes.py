@@ -10,7 +10,7 @@ from eval.dataset import Evidence, Question, load_questions, sample
 from eval.ingestion import read_rows
 from eval.metrics import hit_at, mean, ndcg_at
 from eval.runner import places_of
-from indexes.retriever import Mode
+from indexes.engine import Mode
 from rag import Pipeline
 
 MODES: tuple[Mode, ...] = ("lexical", "hybrid")

@@ -8,7 +8,7 @@ from typing import Any
 
 from eval.dataset import Question
 from eval.metrics import Place, contains_answer, hit_at, is_gold, mean, ndcg_at
-from indexes.retriever import Passage
+from indexes.engine import Passage
 from rag import Answer, Pipeline
 
 

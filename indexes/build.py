@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from indexes.embedder import Embedder
+from indexes.engine import names_document
 from indexes.errors import ChunkTooLong, NoSuchPath, NothingToIngest
 from indexes.rebuild import embed_chunks
-from indexes.retriever import names_document
 from indexes.store import Manifest, StoredDocument, find_document, nfc
 from indexes.writer import NewContent, Writer
 from ingest.errors import UnreadableFile

@@ -1,24 +1,21 @@
 """Query → [Passage]: one version of an index, open for searching."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatch
-from functools import lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from indexes import dense, lexical, versions
 from indexes.embedder import Embedder
+from indexes.engine import EVERYTHING, MODES, Filter, Mode, Passage, Place, SearchEngine
 from indexes.errors import IndexDamaged, IndexMismatch, IndexNotFound
 from indexes.fusion import fuse_scores
-from indexes.store import Manifest, Store, StoredDocument, find_document, nfc
+from indexes.store import Manifest, Store, StoredDocument, find_document
 from ingest.chunking import pages_of_span
-from ingest.document import Chunk, Page
+from ingest.document import Page
 from ingest.korean import Analyser
 
-Mode = Literal["hybrid", "lexical", "dense"]
-MODES: tuple[Mode, ...] = ("hybrid", "lexical", "dense")
 # Each retriever gives this many times k to the fusion, and no fewer than so many: a chunk ranked low by
 # one can win by both.
 CANDIDATES, LEAST_CANDIDATES = 3, 300
@@ -48,43 +45,6 @@ class SearchConfig:
             raise ValueError(f"search.analyser must be kiwi or bigram, got {self.analyser!r}")
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """A chunk that a query retrieved; a higher score is better, ranks count from 1."""
-
-    chunk: Chunk
-    score: float
-    rank: int
-
-
-class Place(NamedTuple):
-    """Where a span of a document stands; `ocr`: the lowest confidence of its pages read by OCR, else None."""
-
-    first_page: int
-    last_page: int
-    ocr: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Who asks, and about what. Fails closed: what it does not plainly allow is not searched.
-
-    `groups`: None for the owner, who sees everything; else only documents of one of these groups.
-    `documents`: None for all; else ids, paths, file names or path patterns (`*.pdf`).
-    """
-
-    groups: tuple[str, ...] | None = None
-    documents: tuple[str, ...] | None = None
-
-    def allows(self, document: StoredDocument) -> bool:
-        if self.groups is not None and not {nfc(group) for group in self.groups} & set(document.groups):
-            return False
-        return self.documents is None or any(names_document(name, document) for name in self.documents)
-
-
-EVERYTHING = Filter()
-
-
 class _Scope(NamedTuple):
     """What one filter lets through: ids of documents (None: all), keys and number of their chunks."""
 
@@ -93,7 +53,7 @@ class _Scope(NamedTuple):
     chunks: int
 
 
-class Retriever:
+class Retriever(SearchEngine):
     """One version of the index in `folder`; what others commit later does not change it."""
 
     def __init__(self, folder: Path, embedder: Embedder | None, analyser: Analyser | None) -> None:
@@ -225,6 +185,18 @@ class Retriever:
     def _owner(self, key: int) -> StoredDocument:
         return self._by_key[bisect_right(self._contents, key) - 1]
 
+    def text(self, document: StoredDocument, start: int = 0, end: int | None = None) -> str:
+        """`document.text[start:end]`, read from its chunks."""
+        return self.store.text(document, start, end)
+
+    def unreadable_pages(self, documents: Iterable[StoredDocument]) -> dict[str, list[int]]:
+        """Per document id, the pages nobody could read; documents without such pages are left out."""
+        return self.store.unreadable_pages(documents)
+
+    def doubtful_pages(self, documents: Iterable[StoredDocument]) -> dict[str, dict[int, float]]:
+        """Per document id, the pages read by OCR and how sure it was; documents without are left out."""
+        return self.store.doubtful_pages(documents)
+
     def find(self, document_id: str) -> StoredDocument:
         """The document with that id."""
         return self._by_id[document_id]
@@ -278,20 +250,3 @@ def check_sizes(folder: Path, files) -> None:
     for file in files:
         if (folder / file.name).stat().st_size != file.bytes:
             raise IndexDamaged(path=folder, detail=f"{file.name} has another size")
-
-
-@lru_cache(maxsize=1 << 16)
-def _nfc(path: str) -> str:
-    return nfc(path)
-
-
-def names_document(name: str, document: StoredDocument) -> bool:
-    """Whether `name` is the document's id, path or file name, or a pattern of them."""
-    if name == document.id:
-        return True
-    wanted = nfc(name)
-    paths = [_nfc(path) for path in document.paths]
-    return any(
-        fnmatch(path, wanted) or fnmatch(Path(path).name, wanted) or wanted in (path, Path(path).name)
-        for path in paths
-    )

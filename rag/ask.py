@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
-from indexes.retriever import Filter, Retriever
+from indexes.engine import Filter, SearchEngine
 from rag.answer import Answer, Citation, UnreadablePages, percent
 from rag.citations import abstains, resolve
 from rag.config import Config
@@ -22,7 +22,7 @@ from rag.tokens import ModelTokenizer
 class Stages:
     """What the flow runs on: one version of the index, and the models."""
 
-    retriever: Retriever
+    retriever: SearchEngine
     tokenizer: ModelTokenizer
     generator: Generator
     config: Config
@@ -135,7 +135,7 @@ def _ocr_warnings(citations: Sequence[Citation]) -> list[str]:
     return [f"{named}{particle} 스캔한 쪽을 OCR로 읽은 글입니다({sure}). 숫자는 원문에서 확인하세요."]
 
 
-def unreadable_pages(retriever: Retriever, document_ids: Iterable[str]) -> tuple[UnreadablePages, ...]:
+def unreadable_pages(retriever: SearchEngine, document_ids: Iterable[str]) -> tuple[UnreadablePages, ...]:
     """Of the documents with these ids, those with pages that nobody could read, each once."""
     found = []
     for document_id in dict.fromkeys(document_ids):

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from indexes.retriever import Place
+from indexes.engine import Place
 from ingest.document import CELL_SEPARATOR
 from ingest.korean import sentence_spans
 from ingest.outline import UNIT

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 import rag.cli_index  # noqa: F401 - its commands register themselves
-from indexes.retriever import MODES, Filter, Passage
+from indexes.engine import MODES, Filter, Passage
 from ingest.errors import PipelineError
 from ingest.raw import Unit
 from ingest.worker import passwords_for
@@ -531,7 +531,7 @@ def text(
 ) -> None:
     with open_pipeline(index, config, overrides) as pipeline:
         found = pipeline.document(document, allowed_by(groups, documents))
-        pages = pipeline.reader.store.pages(found)
+        pages = pipeline.reader.pages(found.id)
         if page is not None:
             count = len(pages)
             pages = [p for p in pages if p.number == page]
@@ -612,9 +612,8 @@ def list_documents(
 ) -> None:
     with open_pipeline(index, config, overrides) as pipeline:
         found = pipeline.documents(allowed_by(groups, documents))
-        store = pipeline.reader.store
-        unreadable = store.unreadable_pages(found)
-        doubtful = store.doubtful_pages(found)
+        unreadable = pipeline.reader.unreadable_pages(found)
+        doubtful = pipeline.reader.doubtful_pages(found)
         if as_json:
             print_json(
                 {

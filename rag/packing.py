@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from indexes.retriever import Passage, Place
+from indexes.engine import Passage, Place
 from indexes.store import StoredDocument
 from ingest.korean import sentence_spans
 from rag.answer import BudgetLedger, PackedPassage

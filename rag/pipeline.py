@@ -12,9 +12,10 @@ from indexes import build, dense, rebuild
 from indexes.check import Finding, check
 from indexes.compact import Compaction, compact
 from indexes.embedder import Embedder, open_embedder
+from indexes.engine import EVERYTHING, Filter, Mode, Passage
 from indexes.errors import IndexNotFound
 from indexes.repair import Repair, repair
-from indexes.retriever import EVERYTHING, Filter, Mode, Passage, Retriever
+from indexes.retriever import Retriever
 from indexes.store import Manifest, Store, StoredDocument
 from indexes.upgrade import upgrade
 from ingest.korean import Analyser, open_analyser
@@ -238,7 +239,7 @@ class Pipeline:
 
     def text(self, document: StoredDocument, start: int = 0, end: int | None = None) -> str:
         """`document.text[start:end]`, from the index."""
-        return self.reader.store.text(document, start, end)
+        return self.reader.text(document, start, end)
 
     def show(
         self,
@@ -251,7 +252,7 @@ class Pipeline:
         passwords: Sequence[str | tuple[str, str]] = (),
     ) -> Iterator[ShownPage]:
         """Pictures of the pages on which `text[start:end]` stands, with it marked; see `rag.show.show`."""
-        pages = self.reader.store.pages(document)
+        pages = self.reader.pages(document.id)
         return show(document, pages, start, end, page, scale, with_patterns(passwords))
 
     def delete(self, names: Sequence[str]) -> list[StoredDocument]:

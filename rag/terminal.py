@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from indexes.retriever import Filter
+from indexes.engine import Filter
 from ingest.worker import Ocr
 from rag.config import DEFAULT_FILE, Config, load_config
 from rag.passwords import read_passwords

@@ -1,12 +1,19 @@
 """Small citizens that stand in for models."""
 
+import math
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from indexes.embedder import EmbedderIdentity
+from indexes.engine import EVERYTHING, Passage, Place
+from indexes.fusion import fuse_scores
+from indexes.store import Manifest, StoredDocument, find_document
+from indexes.writer import NewContent
+from ingest.document import Page
 from ingest.korean import bigrams, fold, words
 from rag.generator import Completion, Sampling
 from rag.packing import Prompt
@@ -48,3 +55,90 @@ class ScriptedGenerator:
         (completion,) = self.generate([prompt], options)
         for start in range(0, len(completion.text), 3):
             yield completion.text[start : start + 3]
+
+
+class InMemoryEngine:
+    """A search engine that is slow and plain: every query looks at every chunk. BM25 as Lucene has it."""
+
+    version = 1
+
+    def __init__(self, contents: Sequence[NewContent], manifest: Manifest, embedder, analyser) -> None:
+        self.manifest = manifest
+        self._embedder, self._analyser = embedder, analyser
+        self._held = {
+            content.document.id: replace(
+                content,
+                document=replace(
+                    content.document, content=100 * n, chunks=len(content.chunks), pages=len(content.pages)
+                ),
+            )
+            for n, content in enumerate(contents, start=1)
+        }
+        self.documents = [content.document for content in self._held.values()]
+        self._terms = [row.split() for content in self._held.values() for row in content.terms]
+
+    def retrieve(
+        self, queries, k, mode="hybrid", allowed=EVERYTHING, dense_weight=0.4
+    ) -> list[list[Passage]]:
+        return [self._retrieve(query, k, mode, allowed, dense_weight) for query in queries]
+
+    def _retrieve(self, query, k, mode, allowed, dense_weight) -> list[Passage]:
+        (terms,), (vector,) = self._analyser.terms([query]), self._embedder.embed_queries([query])
+        chunks, words, near = {}, {}, {}
+        for document in self.visible(allowed):
+            content = self._held[document.id]
+            for offset, chunk in enumerate(content.chunks):
+                key = document.content + offset
+                chunks[key], near[key] = chunk, float(content.vectors[offset] @ vector)
+                if (score := self._bm25(terms, content.terms[offset].split())) > 0:
+                    words[key] = score
+        scored = {"lexical": words, "dense": near}.get(mode)
+        if scored is None:
+            ranked = [pair for pair in fuse_scores(words, near, dense_weight) if pair[1] > 0]
+        else:
+            ranked = sorted(scored.items(), key=lambda pair: (-pair[1], pair[0]))
+        return [Passage(chunks[key], score, rank) for rank, (key, score) in enumerate(ranked[:k], start=1)]
+
+    def _bm25(self, terms, of, k1=1.2, b=0.75) -> float:
+        count = len(self._terms)
+        mean = sum(map(len, self._terms)) / count
+        total = 0.0
+        for term in terms:
+            having = sum(term in row for row in self._terms)
+            rarity = math.log(1 + (count - having + 0.5) / (having + 0.5))
+            times = of.count(term)
+            total += rarity * times * (k1 + 1) / (times + k1 * (1 - b + b * len(of) / mean))
+        return total
+
+    def visible(self, allowed) -> list[StoredDocument]:
+        return [document for document in self.documents if allowed.allows(document)]
+
+    def document(self, name, allowed=EVERYTHING) -> StoredDocument:
+        return find_document(self.visible(allowed), name)
+
+    def find(self, document_id) -> StoredDocument:
+        return self._held[document_id].document
+
+    def text(self, document, start=0, end=None) -> str:
+        return "".join(chunk.text for chunk in self._held[document.id].chunks)[start:end]
+
+    def pages(self, document_id) -> list[Page]:
+        return list(self._held[document_id].pages)
+
+    def place_of(self, document_id, start, end) -> Place:
+        pages = [page for page in self.pages(document_id) if page.start < end and page.end > start]
+        lowest = min(page.confidence for page in pages)
+        return Place(pages[0].number, pages[-1].number, lowest if lowest < 1 else None)
+
+    def unreadable_pages(self, documents) -> dict[str, list[int]]:
+        found = {d.id: [p.number for p in self.pages(d.id) if not p.readable] for d in documents}
+        return {identity: numbers for identity, numbers in found.items() if numbers}
+
+    def doubtful_pages(self, documents) -> dict[str, dict[int, float]]:
+        found = {
+            d.id: {p.number: p.confidence for p in self.pages(d.id) if p.confidence < 1} for d in documents
+        }
+        return {identity: numbers for identity, numbers in found.items() if numbers}
+
+    def close(self) -> None:
+        pass

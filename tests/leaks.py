@@ -14,9 +14,10 @@ from fnmatch import fnmatch
 from pathlib import Path
 from random import Random
 
+from indexes.engine import MODES, Filter
 from indexes.errors import DocumentNotFound
 from indexes.fusion import fuse_scores
-from indexes.retriever import LEAST_CANDIDATES, MODES, Filter, Retriever
+from indexes.retriever import LEAST_CANDIDATES, Retriever
 from indexes.store import StoredDocument, nfc
 from indexes.writer import Writer
 from tests.test_writer import MANIFEST, content, reader

@@ -20,8 +20,9 @@ from random import Random
 
 import numpy as np
 
+from indexes.engine import MODES, Filter
 from indexes.errors import DocumentNotFound
-from indexes.retriever import MODES, Filter, Retriever
+from indexes.retriever import Retriever
 from rag import Answer, Config, Pipeline
 
 THREADS = 16

@@ -8,8 +8,8 @@ import pytest
 
 from indexes.backup import backup, restore
 from indexes.check import check
+from indexes.engine import MODES
 from indexes.errors import IndexBusy, IndexDamaged, IndexFormat, IndexNotFound, IndexOutdated, TargetExists
-from indexes.retriever import MODES
 from indexes.store import DATABASE, FORMAT, Store
 from indexes.upgrade import upgrade
 from indexes.writer import Writer

@@ -8,8 +8,9 @@ import pytest
 
 from indexes.build import Counts, delete, discover, ingest
 from indexes.check import check
+from indexes.engine import MODES, Filter
 from indexes.errors import ChunkTooLong, DocumentNotFound, NoSuchPath, NothingToIngest
-from indexes.retriever import MODES, Filter, Retriever
+from indexes.retriever import Retriever
 from indexes.store import Store
 from ingest.chunking import ChunkingConfig
 from ingest.korean import BigramAnalyser

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexes.retriever import Place
+from indexes.engine import Place
 from rag.answer import PackedPassage
 from rag.citations import abstains, clean_markers, columns_of, resolve
 from rag.extractive import extract

@@ -12,8 +12,8 @@ import pytest
 from indexes import versions
 from indexes.check import check
 from indexes.compact import compact
+from indexes.engine import MODES
 from indexes.errors import IndexInUse
-from indexes.retriever import MODES
 from indexes.store import DATABASE, Store
 from indexes.writer import Writer
 from tests.test_writer import ANALYSER, MANIFEST, ROOT, content, found, numbered, reader

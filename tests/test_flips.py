@@ -5,9 +5,9 @@ import sqlite3
 import pytest
 
 from indexes.check import check
+from indexes.engine import MODES
 from indexes.errors import IndexDamaged
 from indexes.repair import repair
-from indexes.retriever import MODES
 from indexes.store import DATABASE
 from tests.flips.run import make_index, observe, run
 from tests.test_writer import ANALYSER, EMBEDDER, MANIFEST, found, reader

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexes.retriever import Passage, Place
+from indexes.engine import Passage, Place
 from indexes.store import StoredDocument
 from ingest.document import Chunk, chunk_id
 from ingest.korean import sentence_spans

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from eval.dataset import SAMPLES, load_questions
+from indexes.engine import EVERYTHING, Filter
 from indexes.errors import IndexNotFound
-from indexes.retriever import EVERYTHING, Filter, Retriever
+from indexes.retriever import Retriever
 from rag import Answer, Pipeline
 from rag.ask import ask, ask_stream
 from rag.prompts import ABSTENTION

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from indexes.engine import MODES, Filter
 from indexes.errors import DocumentNotFound, IndexDamaged, IndexNotFound
-from indexes.retriever import MODES, Filter, Retriever, SearchConfig
+from indexes.retriever import Retriever, SearchConfig
 from indexes.store import Manifest, StoredDocument
 from indexes.writer import NewContent, Writer
 from ingest.document import Chunk, Page, chunk_id

@@ -14,8 +14,9 @@ import pytest
 from indexes import dense
 from indexes.check import check
 from indexes.embedder import EmbedderIdentity
+from indexes.engine import MODES
 from indexes.errors import IndexBusy, IndexMismatch, IndexUnwritable
-from indexes.retriever import MODES, Retriever
+from indexes.retriever import Retriever
 from indexes.store import Manifest, Store, StoredDocument
 from indexes.writer import NewContent, Writer
 from ingest.document import Chunk, Page, chunk_id

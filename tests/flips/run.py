@@ -15,9 +15,10 @@ from random import Random
 from typing import Any
 
 from indexes.check import check
+from indexes.engine import MODES
 from indexes.rebuild import embed_chunks
 from indexes.repair import repair
-from indexes.retriever import MODES, Retriever
+from indexes.retriever import Retriever
 from indexes.store import DATABASE
 from indexes.writer import NewContent, Writer
 from ingest.errors import PipelineError

@@ -1,0 +1,131 @@
+"""What answers are made from: one protocol, which the index here implements and another engine may.
+
+Everything in rag/ that reads an index goes through `SearchEngine`. What another engine, say of a
+cluster, has to hold to is written as tests: tests/conformance.py.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol
+
+from indexes.store import Manifest, StoredDocument, nfc
+from ingest.document import Chunk, Page
+
+Mode = Literal["hybrid", "lexical", "dense"]
+MODES: tuple[Mode, ...] = ("hybrid", "lexical", "dense")
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A chunk that a query retrieved; a higher score is better, ranks count from 1."""
+
+    chunk: Chunk
+    score: float
+    rank: int
+
+
+class Place(NamedTuple):
+    """Where a span of a document stands; `ocr`: the lowest confidence of its pages read by OCR, else None."""
+
+    first_page: int
+    last_page: int
+    ocr: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Who asks, and about what. Fails closed: what it does not plainly allow is not searched.
+
+    `groups`: None for the owner, who sees everything; else only documents of one of these groups.
+    `documents`: None for all; else ids, paths, file names or path patterns (`*.pdf`).
+    """
+
+    groups: tuple[str, ...] | None = None
+    documents: tuple[str, ...] | None = None
+
+    def allows(self, document: StoredDocument) -> bool:
+        if self.groups is not None and not {nfc(group) for group in self.groups} & set(document.groups):
+            return False
+        return self.documents is None or any(names_document(name, document) for name in self.documents)
+
+
+EVERYTHING = Filter()
+
+
+class SearchEngine(Protocol):
+    """One version of a set of documents, open for searching; safe to use from several threads.
+
+    What others change meanwhile is not seen. `documents` are those of the version, in the order in
+    which they came.
+    """
+
+    version: int
+    manifest: Manifest
+    documents: list[StoredDocument]
+
+    def retrieve(
+        self,
+        queries: Sequence[str],
+        k: int,
+        mode: Mode = "hybrid",
+        allowed: Filter = EVERYTHING,
+        dense_weight: float = 0.4,
+    ) -> list[list[Passage]]:
+        """For each query the best `k` of the chunks that `allowed` lets through, best first."""
+        ...
+
+    def visible(self, allowed: Filter) -> list[StoredDocument]:
+        """The documents that `allowed` lets through, in the order in which they came."""
+        ...
+
+    def document(self, name: str, allowed: Filter = EVERYTHING) -> StoredDocument:
+        """The document with that id, path, file name or title, if `allowed`; else DocumentNotFound."""
+        ...
+
+    def find(self, document_id: str) -> StoredDocument:
+        """The document with that id; KeyError where there is none."""
+        ...
+
+    def text(self, document: StoredDocument, start: int = 0, end: int | None = None) -> str:
+        """`document.text[start:end]`."""
+        ...
+
+    def pages(self, document_id: str) -> list[Page]:
+        """The pages of the document with that id."""
+        ...
+
+    def place_of(self, document_id: str, start: int, end: int) -> Place:
+        """The pages of the non-empty span [start, end) of a document."""
+        ...
+
+    def unreadable_pages(self, documents: Iterable[StoredDocument]) -> dict[str, list[int]]:
+        """Per document id, the pages nobody could read; documents without such pages are left out."""
+        ...
+
+    def doubtful_pages(self, documents: Iterable[StoredDocument]) -> dict[str, dict[int, float]]:
+        """Per document id, the pages read by OCR and how sure it was; documents without are left out."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the version."""
+        ...
+
+
+@lru_cache(maxsize=1 << 16)
+def _nfc(path: str) -> str:
+    return nfc(path)
+
+
+def names_document(name: str, document: StoredDocument) -> bool:
+    """Whether `name` is the document's id, path or file name, or a pattern of them."""
+    if name == document.id:
+        return True
+    wanted = nfc(name)
+    paths = [_nfc(path) for path in document.paths]
+    return any(
+        fnmatch(path, wanted) or fnmatch(Path(path).name, wanted) or wanted in (path, Path(path).name)
+        for path in paths
+    )
