@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 from ingest.document import Chunk, ChunkKind, Document, Heading, Page, chunk_id
+from ingest.korean import sentence_spans
 from ingest.outline import breadcrumbs
 
 # From the best place to cut to the worst: before an item, after a paragraph, after a sentence,
@@ -25,6 +26,8 @@ SEPARATORS = (
 )
 # A heading begins a new chunk, unless the chunk before it is shorter than this share of the limit.
 HEADING_FILL = 0.3
+# What is left of a long piece is no chunk below this share of the limit.
+SHORT = 0.25
 TABLE_SEPARATORS = (r"\n", r" \| ", r"\s", r"")
 
 
@@ -193,10 +196,36 @@ def _split_piece(piece: _Piece, max_tokens: int, count_tokens: Callable[[str], i
         return [piece]
     separators = TABLE_SEPARATORS if piece.kind == "table" else SEPARATORS
     texts = _split_text(piece.text, separators, max_tokens, count_tokens)
+    texts = _evened(texts, max_tokens, count_tokens)
     return [
         _Piece(text, count_tokens(text), piece.kind, piece.border if number == 0 else 2)
         for number, text in enumerate(texts)
     ]
+
+
+def _evened(texts: list[str], max_tokens: int, count_tokens: Callable[[str], int]) -> list[str]:
+    """`texts` without short ones: each goes to its neighbour, and what is too long then is cut in the middle.
+
+    Alone, a title or a last sentence would be found for its few words and say nothing.
+    """
+    evened: list[str] = []
+    for text in texts:
+        short = evened and min(count_tokens(evened[-1]), count_tokens(text)) < max_tokens * SHORT
+        if not short:
+            evened.append(text)
+            continue
+        both = evened.pop() + text
+        evened += [both] if count_tokens(both) <= max_tokens else _halves(both)
+    return evened
+
+
+def _halves(text: str) -> list[str]:
+    """`text` cut at the sentence end nearest to its middle; whole where it has none."""
+    ends = [end for _, end in sentence_spans(text)][:-1]
+    if not ends:
+        return [text]
+    middle = min(ends, key=lambda end: abs(end - len(text) / 2))
+    return [text[:middle], text[middle:]]
 
 
 def _split_text(

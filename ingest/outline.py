@@ -24,7 +24,8 @@ NUMBERED = (
     (re.compile(r"부칙(?:\s?[<(\[][^\n]{0,60})?$"), PART),
     (
         re.compile(
-            r"[<\[(【]?별\s?[표지]\s?(?:제?\s?\d+(?:\s?호)?(?:의\s?\d+)?)?\s?(?:서식)?[>\])】]?(?:\s[^\n]{0,60})?$"
+            r"[<\[(【]?별\s?[표지]\s?(?:제?\s?\d+(?:\s?호)?(?:의\s?\d+)?|(?!\s?제?\s?\d))"
+            r"\s?(?:서식)?[>\])】]?(?:\s[^\n]{0,60})?$"
         ),
         PART,
     ),
@@ -35,6 +36,8 @@ NUMBERED = (
     (re.compile(r"[가-하]\s?\.\s[^\n]{1,40}$"), LETTER),
     (re.compile(r"[□■◆◇▣]\s?[^\n]{1,40}$"), BOX),
 )
+# A bookmark of an article, also of one without a title, since it was deleted.
+ARTICLE_MARK = re.compile(r"제\s?\d+\s?조(?:\s?의\s?\d+)?(?=\s|[(（]|$)")
 # A line that ends as a sentence or an enumeration does, or in a number, is an item and no heading.
 NO_HEADING = re.compile(r"(?:[다요음임함됨것]\s?[.。]?|[.,;:。、]|[^\d]\d{1,3})$")
 # A short line by itself in type so much larger than most of the text is a heading without a number.
@@ -59,7 +62,7 @@ def find_headings(normalised: Normalised, outline: Sequence[OutlineEntry]) -> tu
     numbered = {heading.start: heading for heading in _from_size(normalised, numbered)} | numbered
     mark_of = _mark_levels(numbered, marked)
     # Bookmarks of laws put chapters and articles on one level: the numbering says which lies in which.
-    levels = {start: (heading.level, 0) for start, heading in marked.items()} | {
+    levels = {start: (heading.level, _number_level(heading.title)) for start, heading in marked.items()} | {
         start: (marked[start].level if start in marked else mark_of(heading.level), heading.level)
         for start, heading in numbered.items()
     }
@@ -230,6 +233,13 @@ def _numbered(words: str, start: int) -> Heading | None:
         if pattern.match(words) and (level < NUMBER or not NO_HEADING.search(words)):
             return Heading(level, " ".join(words.split())[:MAX_TITLE], start)
     return None
+
+
+def _number_level(title: str) -> int:
+    """The level of a bookmark's numbering among others of its own level; 0 where it has none."""
+    if ARTICLE_MARK.match(title):
+        return ARTICLE
+    return next((level for pattern, level in NUMBERED if level <= SUBSECTION and pattern.match(title)), 0)
 
 
 def _paragraphs(normalised: Normalised) -> Iterator[tuple[Line, int]]:
