@@ -42,6 +42,8 @@ FULL, SLACK = 1.5, 0.6
 NARROWEST, NARROWEST_COLUMN = 14, 11
 # Lines of one paragraph differ in size by less than this, and follow each other within so many heights.
 SAME_SIZE, PITCH = 0.2, 1.6
+# Behind a sentence's end, a distance this many times the usual one begins a paragraph.
+SPACED = 1.3
 RAGGED_SHARE = 0.2  # of full lines, leave more room than a character where lines are broken between words
 NEIGHBOURS = 10  # lines before and after, among which the right margin is looked for
 INDENT = 0.7  # widths of a character by which a new paragraph's first line is set in
@@ -56,10 +58,13 @@ def joints(lines: Sequence[CleanLine], apart: set[int], decide: Decide) -> list[
     found = ["\n"] * len(lines)
     rooms = _rooms(lines)
     by_words = _wraps_words(lines, rooms)
+    pitch = _usual_pitch(lines)
     open_at = [
         position
         for position, (before, after) in enumerate(pairwise(lines))
-        if not {position, position + 1} & apart and _continues(before, after, rooms[position], by_words)
+        if not {position, position + 1} & apart
+        and _continues(before, after, rooms[position], by_words)
+        and not (PARAGRAPH_END.search(before.text) and _pitch(before, after) > SPACED * pitch)
     ]
     marked = _marks_word_breaks([lines[position] for position in open_at])
     unclear = []
@@ -112,6 +117,28 @@ def _one_style(before: CleanLine, after: CleanLine) -> bool:
     if one.page != other.page or other.box[1] < one.box[1]:  # the next page, the next column
         return True
     return other.box[1] - one.box[3] <= PITCH * max(one.size, other.size)
+
+
+def _usual_pitch(lines: Sequence[CleanLine]) -> float:
+    """The usual distance of lines inside a paragraph, in their size; infinite where boxes do not tell.
+
+    Lines that end as a sentence does are left out: what follows them may be the next paragraph.
+    """
+    inside = (
+        _pitch(before, after)
+        for before, after in pairwise(lines)
+        if before.raw.wrapped and after.raw.wrapped and PARAGRAPH_END.search(before.text) is None
+    )
+    known = [pitch for pitch in inside if pitch > 0]
+    return float(np.median(known)) if len(known) >= NEIGHBOURS else float("inf")
+
+
+def _pitch(before: CleanLine, after: CleanLine) -> float:
+    """How far `after` stands below `before`, in its size; 0 where it does not."""
+    one, other = before.raw, after.raw
+    if NO_BOX in (one.box, other.box) or one.page != other.page or not other.size:
+        return 0.0
+    return max(0.0, (other.box[3] - one.box[3]) / other.size)
 
 
 def _is_set_in(before: CleanLine, after: CleanLine) -> bool:
