@@ -36,6 +36,15 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Understood:
+    """Words of a query that were taken for more than words, and what for: shown, so that a user sees why."""
+
+    kind: Literal["document", "section", "reference"]
+    words: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
 class Filter:
     """Who asks, and about what. Fails closed: what it does not plainly allow is not searched.
 
@@ -75,6 +84,10 @@ class SearchEngine(Protocol):
         dense_weight: float = 0.4,
     ) -> list[list[Passage]]:
         """For each query the best `k` of the chunks that `allowed` lets through, best first."""
+        ...
+
+    def understand(self, query: str, allowed: Filter = EVERYTHING) -> tuple[Understood, ...]:
+        """What in `query` is taken for more than words, in its order."""
         ...
 
     def visible(self, allowed: Filter) -> list[StoredDocument]:

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,32 +37,49 @@ class LexicalIndex:
         """How many chunks it holds, without deleted ones."""
         return self._searcher.num_docs
 
+    def holders(self, term: str) -> int:
+        """In how many chunks `term` stands, those of deleted documents among them."""
+        return self._searcher.doc_freq("terms", term)
+
     def search(
-        self, terms: Sequence[str], k: int, documents: Collection[str] | None
+        self,
+        terms: Mapping[str, float],
+        k: int,
+        documents: Collection[str] | None,
+        having: str | None = None,
     ) -> list[tuple[int, float]]:
         """The `k` chunks with the best BM25 (k1 = 1.2, b = 0.75) for `terms`: (key, score), best first.
 
         Args:
-            terms: of the query; a repeated term counts as often as it stands.
+            terms: of the query, each with its weight: how often it stands there, say.
             documents: ids of the documents to search, None for all. Acts before the top k.
+            having: a term that a chunk must have to be found; it counts nothing.
         """
         from tantivy import Occur, Query
 
-        if not terms or (documents is not None and not documents):
+        if not (terms or having) or (documents is not None and not documents):
             return []
-        query = Query.boolean_query(
-            [
-                (Occur.Should, Query.term_query(self._schema, "terms", term, index_option="freq"))
-                for term in terms
-            ]
-        )
+        scored = [(Occur.Should, self._term(term, weight)) for term, weight in terms.items()]
+        filters = []
         if documents is not None:
-            allowed = Query.term_set_query(self._schema, "document", sorted(documents))
-            filtered = (Occur.Must, Query.const_score_query(allowed, 0.0))
-            query = Query.boolean_query([(Occur.Must, query), filtered])
+            filters.append(Query.term_set_query(self._schema, "document", sorted(documents)))
+        if having is not None:
+            filters.append(self._term(having))
+        if filters:
+            scored = (
+                [] if not scored else [(Occur.Should if having else Occur.Must, Query.boolean_query(scored))]
+            )
+            scored += [(Occur.Must, Query.const_score_query(each, 0.0)) for each in filters]
+        query = Query.boolean_query(scored)
         hits = self._searcher.search(query, k, count=False).hits
         found = [(self._searcher.doc(address)["key"][0], score) for score, address in hits]
         return sorted(found, key=lambda pair: (-pair[1], pair[0]))
+
+    def _term(self, term: str, weight: float = 1.0):
+        from tantivy import Query
+
+        query = Query.term_query(self._schema, "terms", term, index_option="freq")
+        return query if weight == 1.0 else Query.boost_query(query, weight)
 
 
 def write_version(

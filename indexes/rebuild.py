@@ -9,7 +9,7 @@ from indexes.embedder import Embedder
 from indexes.store import Store, StoredDocument
 from ingest.document import Chunk
 from ingest.korean import Analyser
-from ingest.worker import searched_text
+from ingest.terms import index_terms, searched_text
 
 EMBED_BATCH = 256
 # Called with (chunks done, chunks in all).
@@ -41,9 +41,8 @@ def stored_terms(
     done, total = 0, sum(document.chunks for document in documents)
     for document in documents:
         chunks = store.chunks_of(document)
-        rows = analyser.terms([searched_text(document.title, chunk) for chunk in chunks])
-        for offset, terms in enumerate(rows):
-            yield document.content + offset, document.id, " ".join(terms)
+        for offset, terms in enumerate(index_terms(analyser, document.title, chunks)):
+            yield document.content + offset, document.id, terms
         done += len(chunks)
         progress(done, total)
 

@@ -1,6 +1,7 @@
 """Query → [Passage]: one version of an index, open for searching."""
 
 from bisect import bisect_right
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +9,17 @@ from typing import NamedTuple
 
 from indexes import dense, lexical, versions
 from indexes.embedder import Embedder
-from indexes.engine import EVERYTHING, MODES, Filter, Mode, Passage, Place, SearchEngine
+from indexes.engine import EVERYTHING, MODES, Filter, Mode, Passage, Place, SearchEngine, Understood
 from indexes.errors import IndexDamaged, IndexMismatch, IndexNotFound
 from indexes.fusion import fuse_scores
+from indexes.questions import (
+    NAMED_DOCUMENT,
+    NAMED_PLACE,
+    Names,
+    Question,
+    document_names,
+    read_question,
+)
 from indexes.store import Manifest, Store, StoredDocument, find_document
 from ingest.chunking import pages_of_span
 from ingest.document import Page
@@ -19,6 +28,7 @@ from ingest.korean import Analyser
 # Each retriever gives this many times k to the fusion, and no fewer than so many: a chunk ranked low by
 # one can win by both.
 CANDIDATES, LEAST_CANDIDATES = 3, 300
+NAMED_CANDIDATES = 100  # of what a query names
 CACHED_DOCUMENTS, CACHED_FILTERS = 256, 64
 
 
@@ -51,6 +61,7 @@ class _Scope(NamedTuple):
     ids: list[str] | None
     keys: dense.KeyRanges
     chunks: int
+    names: Names
 
 
 class Retriever(SearchEngine):
@@ -143,14 +154,25 @@ class Retriever(SearchEngine):
         scope = self._scope(allowed)
         if not scope.chunks:
             return [[] for _ in queries]
-        terms = self._analyser.terms(queries) if mode != "dense" else [None] * len(queries)
-        vectors = self._embedder.embed_queries(queries) if mode != "lexical" else [None] * len(queries)
         k = min(k, scope.chunks)
-        depth = max(CANDIDATES * k, LEAST_CANDIDATES) if mode == "hybrid" else k
+        if mode == "dense":
+            vectors = self._embedder.embed_queries(queries)
+            return [self._passages(dense.search(self._segments, v, k, scope.keys)) for v in vectors]
+        questions = [read_question(query, scope.names, self._holders) for query in queries]
+        terms = self._analyser.terms([question.words for question in questions])
+        vectors = self._embedder.embed_queries(queries) if mode == "hybrid" else [None] * len(queries)
+        depth = max(CANDIDATES * k, LEAST_CANDIDATES)
         return [
-            self._passages(self._rank(query_terms, vector, depth, scope, dense_weight)[:k])
-            for query_terms, vector in zip(terms, vectors, strict=True)
+            self._passages(self._rank(*each, depth, scope, dense_weight)[:k])
+            for each in zip(questions, terms, vectors, strict=True)
         ]
+
+    def understand(self, query: str, allowed: Filter = EVERYTHING) -> tuple[Understood, ...]:
+        """What in `query` is taken for more than words, in its order."""
+        return read_question(query, self._scope(allowed).names, self._holders).understood
+
+    def _holders(self, term: str) -> int:
+        return sum(index.holders(term) for index in self._postings)
 
     def _scope(self, allowed: Filter) -> "_Scope":
         """What `allowed` lets through; kept, for looking through 15,000 documents takes 10 ms."""
@@ -161,20 +183,39 @@ class Retriever(SearchEngine):
             documents = self.visible(allowed)
             ids = None if allowed == EVERYTHING else [document.id for document in documents]
             chunks = sum(document.chunks for document in documents)
-            found = self._scopes[allowed] = _Scope(ids, key_ranges(documents), chunks)
+            found = self._scopes[allowed] = _Scope(
+                ids, key_ranges(documents), chunks, document_names(documents)
+            )
         return found
 
-    def _rank(self, terms, vector, depth, scope, dense_weight) -> list[tuple[int, float]]:
-        found = [hit for index in self._postings for hit in index.search(terms or [], depth, scope.ids)]
-        if vector is None:
-            return found
-        near = dense.search(self._segments, vector, depth, scope.keys)
-        if terms is None:
-            return near
-        by_words, by_meaning = dict(found), dict(near)
-        missing = by_words.keys() - by_meaning.keys()
-        by_meaning |= dense.scores_of(self._segments, vector, list(missing))
-        return [hit for hit in fuse_scores(by_words, by_meaning, dense_weight) if hit[1] > 0]
+    def _rank(
+        self, question: Question, terms: Sequence[str], vector, depth: int, scope: _Scope, dense_weight: float
+    ) -> list[tuple[int, float]]:
+        """Keys of chunks with their scores, best first."""
+        weights = Counter(terms)
+        by_words, by_meaning = self._search(weights, depth, scope.ids), {}
+        named: dict[int, float] = defaultdict(float)
+        for key in question.keys:
+            places = self._search(weights, NAMED_CANDIDATES, scope.ids, key)
+            by_words = places | by_words
+            for chunk in places:
+                named[chunk] += NAMED_PLACE
+        if question.documents:
+            by_words = self._search(weights, NAMED_CANDIDATES, sorted(question.documents)) | by_words
+        if vector is not None:
+            by_meaning = dict(dense.search(self._segments, vector, depth, scope.keys))
+            missing = by_words.keys() - by_meaning.keys()
+            by_meaning |= dense.scores_of(self._segments, vector, list(missing))
+        if question.documents:
+            for chunk in by_words.keys() | by_meaning.keys():
+                if self._owner(chunk).id in question.documents:
+                    named[chunk] += NAMED_DOCUMENT
+        return [hit for hit in fuse_scores(by_words, by_meaning, dense_weight, named) if hit[1] > 0]
+
+    def _search(self, terms, k: int, documents, having: str | None = None) -> dict[int, float]:
+        return {
+            key: score for index in self._postings for key, score in index.search(terms, k, documents, having)
+        }
 
     def _passages(self, ranking: Sequence[tuple[int, float]]) -> list[Passage]:
         chunks = self.store.chunks(self._owner, [key for key, _ in ranking])

@@ -19,9 +19,14 @@ CONTENT_TAGS = frozenset(["NNG", "NNP", "NNB", "NR", "NP", "VV", "VA", "XR", "MA
 # Content tags whose one-syllable forms say nothing (것, 수, 등, 하다, 되다 …).
 WEAK_TAGS = frozenset(["NNB", "NP", "VV", "VA", "MAG"])
 
+# Raised whenever the same text could have other terms: an index tells by it what it was built with.
+TERMS = "bigram-2"
+
 HANGUL_RUN = re.compile(r"[가-힣]+")
 LETTERS = "a-z\u00c0-\u024f\u0370-\u03ff\u3040-\u30ff"
 WORD = re.compile(rf"[0-9{LETTERS}]+(?:[.,][0-9]+)*|[\u3400-\u9fff\uf900-\ufaff]+")
+# Numbers of documents and products: 안전-2024-013, KS-C-0262.
+NUMBERED_NAME = re.compile(r"[0-9a-z가-힣]+(?:-[0-9a-z가-힣]+)*-\d+(?:-[0-9a-z]+)*")
 WORD_PART = re.compile(
     rf"\d+(?:,\d{{3}})+(?:\.\d+)?|(?<![\d.])\d+\.\d+(?!\.?\d)|\d+|[{LETTERS}]+|[\u3400-\u9fff\uf900-\ufaff]+"
 )
@@ -96,7 +101,7 @@ class Analyser(Protocol):
 class BigramAnalyser:
     """Hangul bigrams, Latin words, numbers and Hanja: no dependency, no start-up cost."""
 
-    name = "bigram-1"
+    name = TERMS
 
     def terms(self, texts: Sequence[str]) -> list[list[str]]:
         return [bigrams(folded) + words(folded) for folded in map(fold, texts)]
@@ -110,7 +115,7 @@ class KiwiAnalyser:
             import kiwipiepy
         except ImportError as exc:
             raise MissingDependency(library="kiwipiepy", extra="") from exc
-        self.name = f"kiwi-{kiwipiepy.__version__}+bigram-1"
+        self.name = f"kiwi-{kiwipiepy.__version__}+{TERMS}"
 
     def terms(self, texts: Sequence[str]) -> list[list[str]]:
         tokenize = load_kiwi().tokenize
@@ -123,13 +128,13 @@ class KiwiAnalyser:
 def words(folded: str) -> list[str]:
     """Latin words, numbers (without thousands separators) and Hanja runs of folded text.
 
-    What joins several, such as 30m2 or 2024.10.19, also gives each: 30 ㎡ must find 30㎡.
+    What joins several, such as 30m2, 2024.10.19 or 안전-2024-013, also gives each: 30 ㎡ must find 30㎡.
     """
     found = []
     for word in WORD.findall(folded):
         parts = [part.replace(",", "") for part in WORD_PART.findall(word)]
         found += parts if len(parts) == 1 else [word.replace(",", ""), *parts]
-    return found
+    return found + NUMBERED_NAME.findall(folded)
 
 
 def _content_forms(tokens: Iterable) -> list[str]:

@@ -43,15 +43,15 @@ from ingest.ocr import Tesseract
 from ingest.outline import find_contents, find_headings, find_tables
 from ingest.raw import RawFile
 from ingest.read import read_file
+from ingest.terms import index_terms
 
 # "auto": pages without text that can be read are given to Tesseract, where it is installed.
 Ocr = Literal["off", "auto"]
 # Raise it whenever the same file could give another text or other chunks: it makes files «changed».
-PARSER_VERSION = 3
+PARSER_VERSION = 4
 FRAME = struct.Struct(">I")
 # Number of the child; of the one before it: its exit code (a signal: below 0), its peak memory in MB.
 CHILD = struct.Struct(">IiI")
-CONTEXT_SEPARATOR = "\n"
 # What a child ends with when its caller is gone. Not 0: a library that calls exit() ends with that.
 CALLER_GONE = 83
 # A reader that ends itself for want of memory (PDFium) does so with one of these.
@@ -147,8 +147,7 @@ class Parser:
         document, chunks = reading.document, reading.chunks
         if not document.text.strip():
             raise UnreadableFile("no_text", path)
-        searched = [searched_text(document.title, chunk) for chunk in chunks]
-        terms = tuple(" ".join(terms) for terms in self._analyser.terms(searched))
+        terms = tuple(index_terms(self._analyser, document.title, chunks))
         return Parsed(path, reading.bytes, document, chunks, terms)
 
     def read(self, path: str) -> Reading:
@@ -185,17 +184,6 @@ class Parser:
 
     def _count(self, text: str) -> int:
         return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
-
-
-def searched_text(title: str, chunk: Chunk) -> str:
-    """What the indexes see of a chunk: its words under its title and breadcrumb.
-
-    Nothing of a contents page: its entries would be found in place of what they name.
-    """
-    if chunk.kind == "contents":
-        return ""
-    crumbs = chunk.context if chunk.context.startswith(title) else f"{title}\n{chunk.context}"
-    return CONTEXT_SEPARATOR.join(part for part in (crumbs.strip(), chunk.text) if part)
 
 
 def make_document(document_id: str, raw: RawFile, normalised: Normalised) -> Document:

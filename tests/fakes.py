@@ -110,6 +110,9 @@ class InMemoryEngine:
             total += rarity * times * (k1 + 1) / (times + k1 * (1 - b + b * len(of) / mean))
         return total
 
+    def understand(self, query, allowed=EVERYTHING) -> tuple:
+        return ()
+
     def visible(self, allowed) -> list[StoredDocument]:
         return [document for document in self.documents if allowed.allows(document)]
 

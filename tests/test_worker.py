@@ -12,7 +12,8 @@ import pytest
 from ingest.document import Chunk, ChunkKind
 from ingest.errors import ReaderEnded, UnreadableFile
 from ingest.ocr import Tesseract
-from ingest.worker import IngestConfig, Parsed, ParseOptions, Parser, WorkerPool, searched_text
+from ingest.terms import searched_text
+from ingest.worker import IngestConfig, Parsed, ParseOptions, Parser, WorkerPool
 from tests.pdfs import make_pdf
 
 # One token a character, in tokenizers' format.

@@ -29,7 +29,7 @@ from indexes.rebuild import embed_chunks
 from indexes.retriever import Retriever
 from indexes.store import DATABASE, Store
 from indexes.writer import NewContent, Writer
-from ingest.worker import searched_text
+from ingest.terms import searched_text
 from tests.test_writer import ANALYSER, EMBEDDER, MANIFEST, content, reader
 
 STEPS = (

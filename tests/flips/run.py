@@ -22,7 +22,7 @@ from indexes.retriever import Retriever
 from indexes.store import DATABASE
 from indexes.writer import NewContent, Writer
 from ingest.errors import PipelineError
-from ingest.worker import searched_text
+from ingest.terms import searched_text
 from tests.test_writer import ANALYSER, EMBEDDER, MANIFEST, content, reader
 
 QUERIES = ("3번 문서의 1번 조각", "연차휴가는 15일이다", "예산", "없는낱말")
