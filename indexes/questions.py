@@ -36,12 +36,12 @@ class Question:
     understood: tuple[Understood, ...]
 
 
-def read_question(text: str, names: Names, holders: Callable[[str], int]) -> Question:
+def read_question(text: str, names: Names, is_key: Callable[[str], bool]) -> Question:
     """What `text` asks for.
 
     Args:
         names: of the documents that the caller may see.
-        holders: in how many chunks a key stands.
+        is_key: whether a chunk that the caller may see has that key.
     """
     taken: list[tuple[int, int]] = []
     found: list[tuple[int, Understood]] = []
@@ -57,11 +57,11 @@ def read_question(text: str, names: Names, holders: Callable[[str], int]) -> Que
         take(span.start, span.end, "document", name)
     keys = []
     for reference in find_references(text):
-        known = [key for key in reference.keys if holders(key)]
+        known = [key for key in reference.keys if is_key(key)]
         if known:
             keys += known
             take(reference.start, reference.end, "reference", known[0].removeprefix(REFERENCE))
-    for span, name in _known(spans, taken, lambda form: holders(HEADING + form) > 0):
+    for span, name in _known(spans, taken, lambda form: is_key(HEADING + form)):
         keys.append(HEADING + name)
         take(span.start, span.end, "section", name)
     understood = tuple(each for _, each in sorted(found, key=lambda pair: pair[0]))

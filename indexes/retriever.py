@@ -158,7 +158,7 @@ class Retriever(SearchEngine):
         if mode == "dense":
             vectors = self._embedder.embed_queries(queries)
             return [self._passages(dense.search(self._segments, v, k, scope.keys)) for v in vectors]
-        questions = [read_question(query, scope.names, self._holders) for query in queries]
+        questions = [self._read(query, scope) for query in queries]
         terms = self._analyser.terms([question.words for question in questions])
         vectors = self._embedder.embed_queries(queries) if mode == "hybrid" else [None] * len(queries)
         depth = max(CANDIDATES * k, LEAST_CANDIDATES)
@@ -169,10 +169,15 @@ class Retriever(SearchEngine):
 
     def understand(self, query: str, allowed: Filter = EVERYTHING) -> tuple[Understood, ...]:
         """What in `query` is taken for more than words, in its order."""
-        return read_question(query, self._scope(allowed).names, self._holders).understood
+        return self._read(query, self._scope(allowed)).understood
 
-    def _holders(self, term: str) -> int:
-        return sum(index.holders(term) for index in self._postings)
+    def _read(self, query: str, scope: _Scope) -> Question:
+        def is_key(term: str) -> bool:  # counted first, since most are none, but deleted chunks count there
+            return any(
+                index.holders(term) and index.search({}, 1, scope.ids, term) for index in self._postings
+            )
+
+        return read_question(query, scope.names, is_key)
 
     def _scope(self, allowed: Filter) -> "_Scope":
         """What `allowed` lets through; kept, for looking through 15,000 documents takes 10 ms."""

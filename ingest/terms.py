@@ -140,7 +140,7 @@ def possible_names(question: str) -> list[Span]:
     spans = []
     for first in range(len(words)):
         name = ""
-        for start, end, word in words[first : first + LONGEST_SPAN]:
+        for _, end, word in words[first : first + LONGEST_SPAN]:
             name += word
             if len(name) > LONGEST_NAME:
                 break

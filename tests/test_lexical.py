@@ -44,7 +44,7 @@ def first(tmp_path):
 
 @pytest.mark.parametrize("query", [["정보"], ["보호", "정보"], ["예산"], ["정보", "정보", "구성"]])
 def test_scores_are_bm25(first, query):
-    found = LexicalIndex(first).search(query, 10, None)
+    found = LexicalIndex(first).search(Counter(query), 10, None)
     assert dict(found) == pytest.approx(bm25(CHUNKS, query), rel=1e-5)
     assert [score for _, score in found] == sorted((score for _, score in found), reverse=True)
 
@@ -53,13 +53,29 @@ def test_one_score_worked_by_hand(first):
     # «예산» stands once in 1 of 5 chunks; its chunk has 2 terms, the average is 22 / 5 = 4.4.
     idf = math.log(1 + 4.5 / 1.5)
     score = idf * 2.2 / (1 + 1.2 * (0.25 + 0.75 * 2 / 4.4))
-    assert LexicalIndex(first).search(["예산"], 10, None) == [(4, pytest.approx(score, rel=1e-5))]
+    assert LexicalIndex(first).search(Counter(["예산"]), 10, None) == [(4, pytest.approx(score, rel=1e-5))]
+
+
+def test_a_weight_multiplies_what_a_term_counts(first):
+    index = LexicalIndex(first)
+    whole, half = (dict(index.search({"예산": weight}, 10, None)) for weight in (1.0, 0.5))
+    assert half == {key: pytest.approx(score / 2, rel=1e-5) for key, score in whole.items()}
+
+
+def test_a_term_that_a_chunk_must_have_filters_and_counts_nothing(first):
+    index = LexicalIndex(first)
+    scores = dict(index.search({"정보": 1.0}, 10, None))
+    holders = {key for key, (_, terms) in CHUNKS.items() if "보호" in terms.split()}
+    found = dict(index.search({"정보": 1.0}, 10, None, having="보호"))
+    assert found.keys() == holders and index.holders("보호") == len(holders)
+    assert all(score == pytest.approx(scores.get(key, 0.0), rel=1e-5) for key, score in found.items())
+    assert index.search({}, 10, None, having="없는말") == [] and index.holders("없는말") == 0
 
 
 def test_nothing_is_found_for_nothing(first):
     index = LexicalIndex(first)
-    assert index.search([], 10, None) == [] == index.search(["없는말"], 10, None)
-    assert index.search(["정보"], 10, []) == []
+    assert index.search(Counter([]), 10, None) == [] == index.search(Counter(["없는말"]), 10, None)
+    assert index.search(Counter(["정보"]), 10, []) == []
 
 
 def test_a_filter_acts_before_the_top_k_and_leaves_the_scores(tmp_path):
@@ -67,8 +83,8 @@ def test_a_filter_acts_before_the_top_k_and_leaves_the_scores(tmp_path):
     write_version(tmp_path / "1", None, [], rows(many))
     index = LexicalIndex(tmp_path / "1")
     allowed = {key for key, (document, _) in many.items() if document == "d3"}
-    found = index.search(["정보", "보호"], 10, ["d3"])
-    everything = dict(index.search(["정보", "보호"], 500, None))
+    found = index.search(Counter(["정보", "보호"]), 10, ["d3"])
+    everything = dict(index.search(Counter(["정보", "보호"]), 500, None))
     assert len(found) == 10 and {key for key, _ in found} <= allowed
     best = sorted(allowed, key=lambda key: -everything[key])[:10]
     assert [score for _, score in found] == pytest.approx([everything[key] for key in best], rel=1e-5)
@@ -76,15 +92,19 @@ def test_a_filter_acts_before_the_top_k_and_leaves_the_scores(tmp_path):
 
 def test_a_new_version_counts_over_the_whole_and_the_old_one_still_answers(first, tmp_path):
     old = LexicalIndex(first)
-    before = old.search(["정보"], 10, None)
+    before = old.search(Counter(["정보"]), 10, None)
     more = {6: ("d", "정보 보호 인증"), 7: ("d", "인증 기준")}
     write_version(tmp_path / "2", first, ["b"], rows(more))
     now = {key: row for key, row in (CHUNKS | more).items() if row[0] != "b"}
-    found = LexicalIndex(tmp_path / "2").search(["정보"], 10, None)
+    found = LexicalIndex(tmp_path / "2").search(Counter(["정보"]), 10, None)
     assert [key for key, _ in found] == sorted(bm25(now, ["정보"]), key=lambda key: -bm25(now, ["정보"])[key])
-    assert LexicalIndex(tmp_path / "2").search(["예산"], 10, None) == []
-    assert old.search(["정보"], 10, None) == before == LexicalIndex(first).search(["정보"], 10, None)
-    assert LexicalIndex(first).search(["예산"], 10, None)
+    assert LexicalIndex(tmp_path / "2").search(Counter(["예산"]), 10, None) == []
+    assert (
+        old.search(Counter(["정보"]), 10, None)
+        == before
+        == LexicalIndex(first).search(Counter(["정보"]), 10, None)
+    )
+    assert LexicalIndex(first).search(Counter(["예산"]), 10, None)
 
 
 def test_a_version_costs_what_is_new(first, tmp_path):

@@ -288,7 +288,7 @@ def test_another_embedder_is_refused_with_both_names(tmp_path):
         Writer(tmp_path, replace(MANIFEST, embedder=other))
     with pytest.raises(IndexMismatch, match=r"bigrams.*bigrams \(64d, 2\)"):
         Retriever(tmp_path, BigramEmbedder(revision="2"), ANALYSER)
-    with pytest.raises(IndexMismatch, match=r"bigram-1.*kiwi"):
+    with pytest.raises(IndexMismatch, match=r"bigram-2.*kiwi"):
         Writer(tmp_path, replace(MANIFEST, analyser="kiwi-9"))
     with Writer(tmp_path, replace(MANIFEST, embedder=replace(EMBEDDER.identity, name="a local copy"))):
         pass  # the same revision under another name
