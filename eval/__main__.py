@@ -2,21 +2,24 @@
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from eval import chunk_sizes, ingestion
+from eval import chunk_sizes, ingestion, retrieval
 from eval.dataset import SAMPLES, load_questions, sample
-from eval.report import machine, save, table
+from eval.metrics import MEASURES
+from eval.report import machine, save, save_run, table
 from eval.runner import run_ingest, run_questions
+from eval.sets import REAL_FOLDERS, SETS
 from indexes.embedder import EMBEDDED
+from indexes.engine import MODES
 from indexes.store import DATABASE
 from rag import Pipeline, load_config
 from rag.tokens import ModelTokenizer
 
-REAL_FOLDERS = ("statutes", "agency", "safety_guides", "misc", "welfare", "korquad1")
 INGEST_COLUMNS = ("files", "documents", "pages", "chunks", "seconds", "pages_per_second", "failures")
 QUESTION_COLUMNS = (
     "questions",
@@ -72,6 +75,7 @@ PLACE_COLUMNS = (
     "both",
 )
 SIZE_COLUMNS = ("chunks", "questions", "page_hit@1", "page_hit@5", "page_ndcg@10", "search_ms")
+RETRIEVAL_COLUMNS = ("unit", "questions", *MEASURES, "interval of ndcg@10", "ms_per_question")
 SEED = 20261123
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
@@ -171,6 +175,35 @@ def sizes_of_chunks(
             result["sizes"] |= chunk_sizes.run_size(pipeline, size, questions)
         save(out, result)  # what was measured so far is kept: the whole takes many minutes
     print(table(result["sizes"], SIZE_COLUMNS))
+
+
+@app.command("retrieval")
+def retrieval_quality(
+    names: Annotated[list[str], typer.Option("--set", help=f"{', '.join(SETS)}; repeatable")] = [],
+    modes: Annotated[list[str], typer.Option("--mode", help=f"{', '.join(MODES)}; repeatable; all")] = [],
+    shared: Annotated[
+        Path, typer.Option(envvar="RAG_SHARED", help="the folder that holds data/pdf and data/qa")
+    ] = Path("../shared"),
+    index: Annotated[
+        Path, typer.Option(help="folder of indexes; one that is there is brought up to the files")
+    ] = Path("build/retrieval-index"),
+    out: Annotated[Path, typer.Option(help="run file to write")] = Path("build/retrieval.json"),
+    count: Annotated[int, typer.Option(help="only so many questions of each set; 0: all")] = 0,
+    config: ConfigOption = None,
+    overrides: Annotated[list[str], typer.Option("--config-set", help="SECTION.KEY=VALUE")] = [],
+) -> None:
+    """Rankings against gold pages, paragraphs and documents: hit@k, MRR, nDCG@10 with intervals."""
+    sets = [SETS[name](shared) for name in names]
+    if count:
+        sets = [replace(s, questions=tuple(sample(s.questions, count, SEED))) for s in sets]
+    result = retrieval.run_sets(sets, modes or MODES, index, load_config(config, overrides), announce)
+    save_run(out, result)
+    print(table(retrieval.rows(result), RETRIEVAL_COLUMNS))
+
+
+def announce(run: dict[str, Any]) -> None:
+    """A line on standard error: which set is done."""
+    print(f"{run['set']} {run['mode']}: {run['questions']:,} questions", file=sys.stderr)
 
 
 def require_shared(shared: Path) -> None:
