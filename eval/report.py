@@ -41,6 +41,11 @@ def save_run(path: Path, run: Mapping[str, Any]) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
+def read_json(path: Path) -> Any:
+    """What `save` or `save_run` wrote."""
+    return json.loads(path.read_text("utf-8"))
+
+
 def _cell(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {count}" for key, count in value.items()) or "–"

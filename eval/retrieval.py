@@ -1,8 +1,8 @@
-"""Sets, modes and an index → rankings, measures with intervals, and what went wrong."""
+"""Sets, modes and an index → rankings, measures with intervals, and what went wrong; two runs → differences."""
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,10 @@ RANKS = 10
 # Passages asked for: several may stand in one paragraph.
 DEPTH = 30
 BATCH = 256
-RESAMPLES = 2_000
+RESAMPLES, PAIRED_RESAMPLES = 2_000, 10_000
 SEED = 20261125
 # Of the questions that went worst so many are kept with so many passages, so many characters of each.
-WORST, SHOWN, SNIPPET = 25, 5, 400
+WORST, SHOWN, SNIPPET = 20, 5, 300
 
 # Called with each run when it is done.
 Progress = Callable[[dict[str, Any]], None]
@@ -57,7 +57,67 @@ def run_sets(
                 for mode in modes:
                     result["runs"].append(run_set(pipeline, retrieval_set, ranker, mode))
                     progress(result["runs"][-1])
+    for run in result["runs"]:
+        if base := find_run(result, run["base"], run["mode"]):
+            run["against_base"] = differences(base, run, RESAMPLES)
     return result
+
+
+def find_run(result: dict[str, Any], name: str, mode: str) -> dict[str, Any] | None:
+    """The run of a set in a mode, if there is one."""
+    return next((run for run in result["runs"] if (run["set"], run["mode"]) == (name, mode)), None)
+
+
+def compare(
+    before: dict[str, Any], after: dict[str, Any], modes: tuple[Mode, Mode] | None = None
+) -> dict[str, dict[str, Any]]:
+    """The differences of every set and mode that both run files hold, by "set mode".
+
+    Args:
+        modes: of each set, the first in `before` with the second in `after`; None: each with itself.
+    """
+    found = {}
+    for run in after["runs"]:
+        mode = run["mode"] if modes is None else modes[0]
+        if modes is not None and run["mode"] != modes[1]:
+            continue
+        if other := find_run(before, run["set"], mode):
+            name = run["set"] + " " + (mode if mode == run["mode"] else f"{mode} → {run['mode']}")
+            found[name] = differences(other, run, PAIRED_RESAMPLES)
+    return found
+
+
+def differences(before: dict[str, Any], after: dict[str, Any], resamples: int) -> dict[str, Any]:
+    """Each measure in two runs over the questions of both, and the paired bootstrap of its difference.
+
+    Questions whose gold is not the same are left out; 0 questions have no measures.
+    """
+    gold = {result["id"]: result["gold"] for result in before["results"]}
+    shared = [result["id"] for result in after["results"] if gold.get(result["id"]) == result["gold"]]
+    if not shared:
+        return {"questions": 0, "measures": {}}
+    old, new = (_values_of(run, shared) for run in (before, after))
+    columns = zip(
+        MEASURES, old.mean(axis=0), new.mean(axis=0), *interval(new - old, resamples, SEED), strict=True
+    )
+    return {
+        "questions": len(shared),
+        "measures": {
+            name: {
+                "before": round(a, 5),
+                "after": round(b, 5),
+                "difference": round(b - a, 5),
+                "low": round(low, 5),
+                "high": round(high, 5),
+            }
+            for name, a, b, low, high in columns
+        },
+    }
+
+
+def _values_of(run: dict[str, Any], ids: Sequence[str]) -> NDArray[np.float64]:
+    rows = {result["id"]: row for row, result in enumerate(run["results"])}
+    return score_results(run["results"])[[rows[name] for name in ids]]
 
 
 def rows(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -67,13 +127,36 @@ def rows(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def _row(run: dict[str, Any]) -> dict[str, Any]:
     ndcg = run["measures"]["ndcg@10"]
+    base = run.get("against_base", {"measures": {}})["measures"]
     return {
         "unit": run["unit"],
         "questions": run["questions"],
         **{name: measured["mean"] for name, measured in run["measures"].items()},
         "interval of ndcg@10": f"{ndcg['low']:.3f}–{ndcg['high']:.3f}",
+        "base's ndcg@10": base["ndcg@10"]["before"] if base else "",
         "ms_per_question": run["ms_per_question"],
     }
+
+
+def comparison_rows(found: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What `compare` found as rows of a table, one for each measure."""
+    return {
+        f"{name} {measure}": {
+            "questions": one["questions"],
+            "before": values["before"],
+            "after": values["after"],
+            "difference": f"{values['difference']:+.4f}",
+            "interval": f"{values['low']:+.4f} to {values['high']:+.4f}",
+            "verdict": verdict(values),
+        }
+        for name, one in found.items()
+        for measure, values in one["measures"].items()
+    }
+
+
+def verdict(values: dict[str, float]) -> str:
+    """Whether a difference is one, by its interval."""
+    return "better" if values["low"] > 0 else "worse" if values["high"] < 0 else "no difference shown"
 
 
 def open_corpus(corpus: Corpus, index: Path, config: Config) -> Pipeline:
@@ -103,13 +186,16 @@ def run_set(pipeline: Pipeline, retrieval_set: RetrievalSet, ranker: Ranker, mod
     values = score_results(results)
     return {
         "set": retrieval_set.name,
+        "base": retrieval_set.base,
         "unit": retrieval_set.unit,
         "mode": mode,
         "questions": len(results),
         "measures": summary(values),
         "ms_per_question": round(1000 * seconds / max(1, len(results)), 2),
         "unplaced": ranker.unplaced,
-        "worst": [_shown(pipeline, asked[row], values[row]) for row in worst_rows(values)],
+        "worst": [
+            _shown(pipeline, asked[row], results[row]["gold"], values[row]) for row in worst_rows(values)
+        ],
         "results": results,
     }
 
@@ -154,7 +240,9 @@ def _result(asked: Asked, retrieval_set: RetrievalSet) -> dict[str, Any]:
     }
 
 
-def _shown(pipeline: Pipeline, asked: Asked, values: NDArray[np.float64]) -> dict[str, Any]:
+def _shown(
+    pipeline: Pipeline, asked: Asked, gold: Collection[str], values: NDArray[np.float64]
+) -> dict[str, Any]:
     """A question for people: what it asks, what would have been right, what came instead."""
     return {
         "id": asked.question.id,
@@ -162,7 +250,9 @@ def _shown(pipeline: Pipeline, asked: Asked, values: NDArray[np.float64]) -> dic
         "answers": list(asked.question.answers),
         "measures": dict(zip(MEASURES, map(float, values), strict=True)),
         "gold": [_gold(evidence) for evidence in asked.question.evidence],
-        "returned": [_returned(pipeline, ranked) for ranked in asked.ranking[:SHOWN]],
+        "returned": [
+            _returned(pipeline, ranked) | {"right": ranked.unit in gold} for ranked in asked.ranking[:SHOWN]
+        ],
     }
 
 

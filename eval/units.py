@@ -1,8 +1,8 @@
 """Retrieved passages → the ranking of what a set asks for: pages, paragraphs, documents."""
 
+import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import PurePath
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from eval.dataset import Evidence, Question
@@ -10,7 +10,7 @@ from eval.linebreaks import squeeze_text
 from eval.metrics import covers
 from eval.sets import RetrievalSet, Stretch, Unit
 from indexes.engine import Passage, SearchEngine
-from indexes.store import StoredDocument, nfc
+from indexes.store import nfc
 from ingest.document import Chunk
 
 # So many characters without blanks stand once in a document nearly always.
@@ -96,11 +96,11 @@ def place_stretches(
     retriever: SearchEngine, stretches: Iterable[Stretch]
 ) -> tuple[dict[str, list[Span]], list[str]]:
     """Per document id the places of its stretches, ascending; and the ids of those that have none."""
-    named = _by_name(retriever.documents)
+    at_path = {nfc(path): document for document in retriever.documents for path in document.paths}
     of_document: dict[str, list[Stretch]] = defaultdict(list)
     unplaced: list[str] = []
     for stretch in stretches:
-        if (document := _named(named, stretch.pdf)) is None:
+        if (document := at_path.get(nfc(os.path.abspath(stretch.path)))) is None:
             unplaced.append(stretch.id)
         else:
             of_document[document.id].append(stretch)
@@ -141,17 +141,3 @@ def _find(chars: str, wanted: str, at: int) -> tuple[int, int] | None:
         return None
     (lead, first), (_, last) = found[0], found[-1]
     return max(at, first - lead), min(len(chars), last + len(wanted) - found[-1][0])
-
-
-def _by_name(documents: Iterable[StoredDocument]) -> Mapping[str, list[tuple[str, StoredDocument]]]:
-    named = defaultdict(list)
-    for document in documents:
-        for path in map(nfc, document.paths):
-            named[PurePath(path).name].append((path, document))
-    return named
-
-
-def _named(named: Mapping[str, list[tuple[str, StoredDocument]]], path: str) -> StoredDocument | None:
-    wanted = nfc(path)
-    same = named.get(PurePath(wanted).name, ())
-    return next((document for full, document in same if f"/{full}".endswith(f"/{wanted}")), None)
