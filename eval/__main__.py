@@ -1,22 +1,27 @@
-"""`python -m eval real|samples|ingestion|chunk-sizes`: measure, print a table, write JSON."""
+"""`python -m eval retrieval|compare|real|samples|ingestion|chunk-sizes`: measure, print a table, write JSON."""
 
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from eval import chunk_sizes, ingestion
+from eval import chunk_sizes, ingestion, retrieval
+from eval.corpora import READERS, BadDataSet
 from eval.dataset import SAMPLES, load_questions, sample
-from eval.report import machine, save, table
+from eval.metrics import MEASURES
+from eval.report import machine, read_json, save, save_run, table
+from eval.retrieval_html import html_report
 from eval.runner import run_ingest, run_questions
+from eval.sets import GROUPS, REAL_FOLDERS, SETS, open_sets, thinned
 from indexes.embedder import EMBEDDED
+from indexes.engine import MODES
 from indexes.store import DATABASE
 from rag import Pipeline, load_config
 from rag.tokens import ModelTokenizer
 
-REAL_FOLDERS = ("statutes", "agency", "safety_guides", "misc", "welfare", "korquad1")
 INGEST_COLUMNS = ("files", "documents", "pages", "chunks", "seconds", "pages_per_second", "failures")
 QUESTION_COLUMNS = (
     "questions",
@@ -72,6 +77,15 @@ PLACE_COLUMNS = (
     "both",
 )
 SIZE_COLUMNS = ("chunks", "questions", "page_hit@1", "page_hit@5", "page_ndcg@10", "search_ms")
+RETRIEVAL_COLUMNS = (
+    "unit",
+    "questions",
+    *MEASURES,
+    "interval of ndcg@10",
+    "base's ndcg@10",
+    "ms_per_question",
+)
+COMPARISON_COLUMNS = ("questions", "before", "after", "difference", "interval", "verdict")
 SEED = 20261123
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
@@ -171,6 +185,76 @@ def sizes_of_chunks(
             result["sizes"] |= chunk_sizes.run_size(pipeline, size, questions)
         save(out, result)  # what was measured so far is kept: the whole takes many minutes
     print(table(result["sizes"], SIZE_COLUMNS))
+
+
+@app.command("retrieval")
+def retrieval_quality(
+    names: Annotated[
+        list[str], typer.Option("--set", help=f"{', '.join((*SETS, *GROUPS))}; repeatable")
+    ] = [],
+    modes: Annotated[list[str], typer.Option("--mode", help=f"{', '.join(MODES)}; repeatable; all")] = [],
+    korquad: Annotated[list[Path], typer.Option(help="a JSON file of KorQuAD 1.0 or SQuAD")] = [],
+    beir: Annotated[list[Path], typer.Option(help="a folder with corpus.jsonl, queries.jsonl, qrels")] = [],
+    autorag: Annotated[list[Path], typer.Option(help="a folder with qa and corpus, .parquet or .csv")] = [],
+    shared: Annotated[
+        Path, typer.Option(envvar="RAG_SHARED", help="the folder that holds data/pdf and data/qa")
+    ] = Path("../shared"),
+    index: Annotated[
+        Path, typer.Option(help="folder of indexes; what is there is brought up to the files")
+    ] = Path("build/retrieval-index"),
+    out: Annotated[Path, typer.Option(help="run file to write")] = Path("build/retrieval.json"),
+    html: Annotated[Path, typer.Option(help="report to write")] = Path("build/retrieval.html"),
+    count: Annotated[int, typer.Option(help="only so many questions of each set; 0: all")] = 0,
+    config: ConfigOption = None,
+    overrides: Annotated[list[str], typer.Option("--config-set", help="SECTION.KEY=VALUE")] = [],
+) -> None:
+    """Rankings against gold pages, paragraphs and documents: hit@k, MRR, nDCG@10 with intervals."""
+    refuse_unknown("--set", names, (*SETS, *GROUPS))
+    refuse_unknown("--mode", modes, MODES)
+    if set(names) - {"samples"}:
+        require_shared(shared)
+    sets = open_sets(names, shared)
+    for kind, paths in {"korquad": korquad, "beir": beir, "autorag": autorag}.items():
+        try:
+            sets += [READERS[kind](path, index / "documents") for path in paths]
+        except (BadDataSet, OSError, KeyError) as exc:
+            sys.exit(f"--{kind}: {exc!r}")
+    if not sets:
+        sys.exit("name a set: --set, --korquad, --beir or --autorag")
+    if count:
+        sets = [thinned(one, count) for one in sets]
+    result = retrieval.run_sets(sets, modes or MODES, index, load_config(config, overrides), announce)
+    save_run(out, result)
+    html.write_text(html_report(result), "utf-8")
+    print(table(retrieval.rows(result), RETRIEVAL_COLUMNS))
+
+
+@app.command()
+def compare(
+    before: Annotated[Path, typer.Argument(help="a run file of `retrieval`")],
+    after: Annotated[Path, typer.Argument(help="another, or the same with --modes")],
+    modes: Annotated[str, typer.Option(help="of BEFORE,AFTER: lexical,hybrid; else each with itself")] = "",
+    out: Annotated[Path | None, typer.Option(help="JSON file to write")] = None,
+) -> None:
+    """The differences of two runs on the same questions, with paired bootstrap intervals (95 %)."""
+    pair = tuple(modes.split(",")) if modes else None
+    if pair and (len(pair) != 2 or set(pair) - set(MODES)):
+        sys.exit(f"--modes takes two of {', '.join(MODES)}: lexical,hybrid")
+    found = retrieval.compare(read_json(before), read_json(after), pair)
+    print(table(retrieval.comparison_rows(found), COMPARISON_COLUMNS))
+    if out:
+        save(out, found)
+
+
+def refuse_unknown(option: str, given: Sequence[str], known: Sequence[str]) -> None:
+    """End where something else than what is known was given."""
+    if unknown := [name for name in given if name not in known]:
+        sys.exit(f"{option} {', '.join(unknown)}: not one of {', '.join(known)}")
+
+
+def announce(run: dict[str, Any]) -> None:
+    """A line on standard error: which set is done."""
+    print(f"{run['set']} {run['mode']}: {run['questions']:,} questions", file=sys.stderr)
 
 
 def require_shared(shared: Path) -> None:

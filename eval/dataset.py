@@ -16,11 +16,16 @@ SAMPLES = Path(__file__).parent / "samples"
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Pages of one PDF, counted from 1, both ends included; `pdf` is relative to the data set."""
+    """Pages of one PDF, counted from 1, both ends included; `pdf` is relative to the data set.
+
+    `id`: of the paragraph or document there, where the data set has such. `gain`: how much it is worth.
+    """
 
     pdf: str
     page_start: int
     page_end: int
+    id: str = ""
+    gain: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +44,13 @@ class Question:
 
 def load_questions(path: Path) -> list[Question]:
     """The questions in the file, in its order."""
+    return [_question(row) for row in read_rows(path)]
+
+
+def read_rows(path: Path) -> list[dict]:
+    """The objects of a JSONL file."""
     with path.open(encoding="utf-8") as file:
-        return [_question(json.loads(line)) for line in file if line.strip()]
+        return [json.loads(line) for line in file if line.strip()]
 
 
 def sample(questions: Sequence[Question], count: int, seed: int) -> list[Question]:
@@ -49,5 +59,5 @@ def sample(questions: Sequence[Question], count: int, seed: int) -> list[Questio
 
 
 def _question(row: dict) -> Question:
-    evidence = (Evidence(e["pdf"], e["page_start"], e["page_end"]) for e in row["relevant"])
+    evidence = (Evidence(e["pdf"], e["page_start"], e["page_end"], e.get("id", "")) for e in row["relevant"])
     return Question(row["qid"], row["question"], tuple(row["answers"]), tuple(evidence))

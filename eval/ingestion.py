@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from eval.dataset import read_rows
 from eval.linebreaks import (
     Joint,
     Squeezed,
@@ -378,12 +379,6 @@ def _headings_by_page(one: Parsed) -> dict[int, list[str]]:
         index = min(bisect_right(ends, heading.start), len(ends) - 1)
         found.setdefault(one.document.pages[index].number, []).append(_squeezed(heading.title))
     return found
-
-
-def read_rows(path: Path) -> list[dict]:
-    """The objects of a JSONL file."""
-    with path.open(encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines if line.strip()]
 
 
 def _squeezed(text: str) -> str:

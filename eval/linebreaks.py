@@ -10,6 +10,7 @@ import random
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,16 @@ def glue_accuracy(judged: Sequence[Joint], limit: int, seed: int) -> float:
 
 def raw_text(data: bytes) -> str:
     """The text of a PDF as pypdfium2 gives it, pages joined by a line break."""
+    return "\n".join(_raw_pages(data))
+
+
+@lru_cache(maxsize=1)
+def page_texts(path: Path) -> list[str]:
+    """The text of each page of a PDF as pypdfium2 gives it; the last file is kept."""
+    return _raw_pages(path.read_bytes())
+
+
+def _raw_pages(data: bytes) -> list[str]:
     import pypdfium2
 
     pdf = pypdfium2.PdfDocument(data)
@@ -127,7 +138,7 @@ def raw_text(data: bytes) -> str:
         textpage = page.get_textpage()
         pages.append(textpage.get_text_range(errors="replace") if textpage.count_chars() else "")
     pdf.close()
-    return "\n".join(pages)
+    return pages
 
 
 def typeset_sources(corpus: Path) -> dict[str, str]:

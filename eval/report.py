@@ -34,6 +34,18 @@ def save(path: Path, result: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
+def save_run(path: Path, run: Mapping[str, Any]) -> None:
+    """Write a run of retrieval as JSON, a line for each question: there are many thousands."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(run, ensure_ascii=False, separators=(",", ":")).replace('{"id":', '\n{"id":')
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """What `save` or `save_run` wrote."""
+    return json.loads(path.read_text("utf-8"))
+
+
 def _cell(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {count}" for key, count in value.items()) or "–"

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from eval.dataset import Question
-from eval.metrics import Place, contains_answer, hit_at, is_gold, mean, ndcg_at
+from eval.metrics import MEASURES, contains_answer, is_gold, mean, score
+from eval.units import gains_of, rank_pages
 from indexes.engine import Passage
 from rag import Answer, Pipeline
 
@@ -32,26 +33,20 @@ def run_questions(pipeline: Pipeline, questions: Sequence[Question]) -> dict[str
     """Search for and answer every question; shares over the answerable ones."""
     asked = [question.text for question in questions]
     started = time.monotonic()
-    rankings = [places_of(pipeline, p) for p in pipeline.search_many(asked, 10)]
+    found = pipeline.search_many(asked, 10)
     searched = time.monotonic() - started
     answers = pipeline.ask_many(asked)
     seconds = time.monotonic() - started - searched
-    answerable = [
-        (q, ranking, answer)
-        for q, ranking, answer in zip(questions, rankings, answers, strict=True)
-        if q.answerable
-    ]
+    answerable = [(q, answer) for q, answer in zip(questions, answers, strict=True) if q.answerable]
     hopeless = [a for q, a in zip(questions, answers, strict=True) if not q.answerable]
     result = {
         "questions": len(answerable),
-        "page_hit@1": mean(hit_at(ranking, q, 1) for q, ranking, _ in answerable),
-        "page_hit@5": mean(hit_at(ranking, q, 5) for q, ranking, _ in answerable),
-        "page_ndcg@10": mean(ndcg_at(ranking, q, 10) for q, ranking, _ in answerable),
-        "answers_citing_gold_page": mean(cites_gold(answer, q) for q, _, answer in answerable),
+        **page_measures(pipeline, questions, found),
+        "answers_citing_gold_page": mean(cites_gold(answer, q) for q, answer in answerable),
         "quotes_contain_answer": mean(
-            contains_answer((c.quote for c in answer.citations), q) for q, _, answer in answerable
+            contains_answer((c.quote for c in answer.citations), q) for q, answer in answerable
         ),
-        "wrongly_abstained": mean(answer.abstained for _, _, answer in answerable),
+        "wrongly_abstained": mean(answer.abstained for _, answer in answerable),
         "search_ms": round(1000 * searched / len(asked), 1),
         "ask_ms": round(1000 * seconds / len(asked), 1),
     }
@@ -61,16 +56,17 @@ def run_questions(pipeline: Pipeline, questions: Sequence[Question]) -> dict[str
     return {k: round(v, 4) if isinstance(v, float) else v for k, v in result.items()}
 
 
-def places_of(pipeline: Pipeline, passages: Sequence[Passage]) -> list[Place]:
-    """Where a ranking's passages stand."""
-    return [
-        (
-            pipeline.retriever.find(p.chunk.document_id).path,
-            p.chunk.first_page,
-            p.chunk.last_page,
-        )
-        for p in passages
-    ]
+def page_measures(
+    pipeline: Pipeline, questions: Sequence[Question], found: Sequence[Sequence[Passage]]
+) -> dict[str, float]:
+    """The means of all measures by page, over the questions that can be answered."""
+    rankings = {
+        question.id: rank_pages(pipeline.retriever, question, passages)
+        for question, passages in zip(questions, found, strict=True)
+    }
+    gains = {question.id: gains_of(question, "page") for question in questions if question.answerable}
+    means = score(rankings, gains).mean(axis=0)
+    return {f"page_{name}": float(value) for name, value in zip(MEASURES, means, strict=True)}
 
 
 def cites_gold(answer: Answer, question: Question) -> bool:

@@ -3,7 +3,6 @@
 import pytest
 
 from eval.bench import compare, steps
-from eval.chunk_sizes import article_questions
 from eval.ingestion import (
     article_place,
     contents_entries,
@@ -18,6 +17,7 @@ from eval.ingestion import (
 )
 from eval.linebreaks import joints, raw_text, squeeze_text, tally, typeset, wrap
 from eval.memory import descendants
+from eval.sets import article_questions
 from ingest.document import Chunk, Document, Heading, Page
 from ingest.worker import Parsed
 
