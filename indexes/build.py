@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from indexes.calibration import META, Calibration, calibrate, is_due
 from indexes.embedder import Embedder
 from indexes.engine import names_document
 from indexes.errors import ChunkTooLong, NoSuchPath, NothingToIngest
@@ -114,8 +115,18 @@ def ingest(
         finally:  # on Ctrl-C, too: what was read is kept
             report.version = writer.commit()
         report.version = writer.merge()
+        _recalibrate(writer, embedder)
     report.seconds = time.monotonic() - started
     return report
+
+
+def _recalibrate(writer: Writer, embedder: Embedder) -> None:
+    """Weigh the two searches anew, where the index has changed much since that was done."""
+    documents = list(writer.documents.values())
+    if is_due(Calibration.read(writer.store), sum(document.chunks for document in documents)):
+        found = calibrate(writer.store, documents, embedder)
+        if found is not None:
+            writer.note(META, found.to_json())
 
 
 def discover(paths: Iterable[Path]) -> tuple[list[str], list[UnreadableFile]]:

@@ -81,9 +81,12 @@ class SearchEngine(Protocol):
         k: int,
         mode: Mode = "hybrid",
         allowed: Filter = EVERYTHING,
-        dense_weight: float = 0.4,
+        dense_weight: float | None = None,
     ) -> list[list[Passage]]:
-        """For each query the best `k` of the chunks that `allowed` lets through, best first."""
+        """For each query the best `k` of the chunks that `allowed` lets through, best first.
+
+        `dense_weight`: how much the cosine counts beside BM25; None: as the index was calibrated.
+        """
         ...
 
     def understand(self, query: str, allowed: Filter = EVERYTHING) -> tuple[Understood, ...]:

@@ -5,9 +5,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from indexes import dense, lexical, versions
+from indexes.calibration import DEFAULT_WEIGHT, Calibration
 from indexes.embedder import Embedder
 from indexes.engine import EVERYTHING, MODES, Filter, Mode, Passage, Place, SearchEngine, Understood
 from indexes.errors import IndexDamaged, IndexMismatch, IndexNotFound
@@ -34,14 +35,15 @@ CACHED_DOCUMENTS, CACHED_FILTERS = 256, 64
 
 @dataclass(frozen=True, slots=True)
 class SearchConfig:
-    """`k` passages are retrieved; `dense_weight` is the cosine's part beside BM25 in hybrid mode.
+    """`k` passages are retrieved; `dense_weight` is the cosine's part beside BM25 in hybrid mode, "auto"
+    what calibration found for the index.
 
     `analyser`: "kiwi" (morphemes and bigrams) or "bigram" (no start-up time, a little less exact).
     """
 
     k: int = 120
     mode: Mode = "hybrid"
-    dense_weight: float = 0.4
+    dense_weight: float | Literal["auto"] = "auto"
     analyser: str = "kiwi"
 
     def __post_init__(self) -> None:
@@ -49,10 +51,15 @@ class SearchConfig:
             raise ValueError(f"search.k must be at least 1, got {self.k}")
         if self.mode not in MODES:
             raise ValueError(f"search.mode must be one of {', '.join(MODES)}, got {self.mode!r}")
-        if self.dense_weight < 0:
-            raise ValueError(f"search.dense_weight must be at least 0, got {self.dense_weight}")
+        if self.dense_weight != "auto" and (isinstance(self.dense_weight, str) or self.dense_weight < 0):
+            raise ValueError(f'search.dense_weight must be "auto" or at least 0, got {self.dense_weight!r}')
         if self.analyser not in ("kiwi", "bigram"):
             raise ValueError(f"search.analyser must be kiwi or bigram, got {self.analyser!r}")
+
+    @property
+    def fixed_weight(self) -> float | None:
+        """`dense_weight`, None for "auto"."""
+        return None if isinstance(self.dense_weight, str) else self.dense_weight
 
 
 class _Scope(NamedTuple):
@@ -104,6 +111,7 @@ class Retriever(SearchEngine):
             self.version = self.store.version
             self._held = versions.hold(self.store.folder, self.version)
             self.store.check_seal()
+            self.calibration = Calibration.read(self.store)
             self.documents = self.store.documents(self.version)
             files = self.store.files()
         self.store.check_version()
@@ -148,12 +156,14 @@ class Retriever(SearchEngine):
         k: int,
         mode: Mode = "hybrid",
         allowed: Filter = EVERYTHING,
-        dense_weight: float = 0.4,
+        dense_weight: float | None = None,
     ) -> list[list[Passage]]:
         """For each query the best `k` chunks, best first; fewer where there are not as many."""
         scope = self._scope(allowed)
         if not scope.chunks:
             return [[] for _ in queries]
+        if dense_weight is None:
+            dense_weight = self.calibration.dense_weight if self.calibration else DEFAULT_WEIGHT
         k = min(k, scope.chunks)
         if mode == "dense":
             vectors = self._embedder.embed_queries(queries)

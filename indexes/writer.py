@@ -215,6 +215,11 @@ class Writer:
             self._sweep()
         return version
 
+    def note(self, name: str, value: str) -> None:
+        """Store a fact about the index beside its version; documents and files stay as they are."""
+        with translated(self.folder), self._store.transaction():
+            self._store.set_meta(name, value)
+
     def purge(self) -> None:
         """Delete the rows that only older versions have; nobody may read those any more."""
         self._on_step("purge")

@@ -67,7 +67,7 @@ def pack_prompts(stages: Stages, questions: Sequence[str], allowed: Filter) -> l
     if not all(question.strip() for question in questions):
         raise EmptyQuestion()
     search, generation = stages.config.search, stages.config.generator
-    found = stages.retriever.retrieve(questions, search.k, search.mode, allowed, search.dense_weight)
+    found = stages.retriever.retrieve(questions, search.k, search.mode, allowed, search.fixed_weight)
     pack_for = partial(
         pack,
         find=stages.retriever.find,

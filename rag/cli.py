@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 import rag.cli_index  # noqa: F401 - its commands register themselves
-from indexes.engine import MODES, Filter, Passage
+from indexes.engine import MODES, Filter, Passage, Understood
 from ingest.errors import PipelineError
 from ingest.raw import Unit
 from ingest.worker import passwords_for
@@ -256,17 +256,19 @@ def search(
             for (identity, text), passages in zip(batch, found, strict=True):
                 if as_json or queries:
                     given = {} if identity is None else {"id": identity}
-                    print_json(given | search_json(pipeline, text, passages, seconds))
+                    print_json(given | search_json(pipeline, text, allowed, passages, seconds))
                 else:
+                    show_understood(out(), pipeline.understand(text, allowed))
                     show_search(pipeline, passages, seconds)
 
 
 def search_json(
-    pipeline: Pipeline, query: str, passages: Sequence[Passage], seconds: float
+    pipeline: Pipeline, query: str, allowed: Filter, passages: Sequence[Passage], seconds: float
 ) -> dict[str, Any]:
     retriever = pipeline.retriever
     return {
         "query": query,
+        "understood": [asdict(each) for each in pipeline.understand(query, allowed)],
         "passages": [
             {
                 "rank": passage.rank,
@@ -289,6 +291,18 @@ def search_json(
         "unreadable_pages": [asdict(pages) for pages in unreadable_among(pipeline, passages)],
         "seconds": round(seconds, 4),
     }
+
+
+def show_understood(console: Console, understood: Sequence[Understood]) -> None:
+    """A line on what the question was found to name."""
+    kinds = {
+        "document": say("문서", "document"),
+        "section": say("항목", "section"),
+        "reference": say("조항", "reference"),
+    }
+    if understood:
+        named = " · ".join(f"{kinds[each.kind]} «{each.words}»" for each in understood)
+        console.print(Text(say(f"질문에 나온 이름: {named}", f"named: {named}"), style="dim"))
 
 
 def ocr_of(pipeline: Pipeline, passage: Passage) -> float | None:

@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from indexes.embedder import EMBEDDED
 from indexes.retriever import SearchConfig
@@ -76,18 +76,19 @@ def _apply(config: Config, section: str, values: Any, where: str) -> Config:
     for key, value in values.items():
         if key not in known:
             raise UnknownConfigKey(key=f"{section}.{key}", known=", ".join(known), where=where)
-        values = {**values, key: _typed(f"{section}.{key}", value, getattr(current, key))}
+        values = {**values, key: _typed(f"{section}.{key}", value, getattr(current, key), known[key])}
     try:
         return replace(config, **{section: replace(current, **values)})
     except ValueError as exc:
         raise ConfigError(detail=f"{exc} ({where})") from exc
 
 
-def _typed(name: str, value: Any, default: Any) -> Any:
-    """`value` if it is of the default's type; whole numbers pass for decimals."""
-    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+def _typed(name: str, value: Any, default: Any, declared: Any) -> Any:
+    """`value` if it is of the default's type or one that is declared; whole numbers pass for decimals."""
+    types = {type(default), *(kind for kind in get_args(declared) if isinstance(kind, type))}
+    if float in types and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if type(value) is not type(default):
+    if type(value) not in types:
         wanted = {str: "text in quotes", int: "a whole number", float: "a number"}
         raise ConfigError(detail=f"{name} takes {wanted[type(default)]}, got {value!r}")
     return value
@@ -117,7 +118,7 @@ max_tokens = 400              # 위 토크나이저 기준 / in tokens of the to
 [search]
 k = {k}                        # 찾을 발췌문 수 / passages to retrieve
 mode = "hybrid"               # hybrid | lexical | dense
-dense_weight = {dense_weight}            # 뜻(코사인)의 비중 / weight of the cosine beside BM25
+dense_weight = "auto"         # 뜻(코사인)의 비중, 색인마다 재어 정함 / weight of the cosine beside BM25, measured per index
 analyser = "kiwi"             # kiwi | bigram
 """
 GENERATOR = """\
@@ -140,7 +141,7 @@ TEMPLATES: dict[Profile, str] = {
 tokenizer = "embedded"        # 또는 모델 폴더·허브 이름 / or a folder or hub name, e.g. "skt/A.X-4.0-Light"
 embedder = "embedded"         # 또는 sentence-transformers 모델 / or any sentence-transformers model
 """
-    + COMMON.format(k=120, dense_weight=0.4)
+    + COMMON.format(k=120)
     + """
 [generator]
 backend = "extractive"        # extractive | vllm | openai | transformers
@@ -154,7 +155,7 @@ backend = "extractive"        # extractive | vllm | openai | transformers
 tokenizer = "skt/A.X-4.0-Light"
 embedder = "nlpai-lab/KURE-v1"
 """
-    + COMMON.format(k=120, dense_weight=1.0)
+    + COMMON.format(k=120)
     + """
 [generator]
 backend = "vllm"              # extractive | vllm | openai | transformers

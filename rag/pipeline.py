@@ -3,16 +3,17 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from indexes import backup as backups
 from indexes import build, dense, rebuild
+from indexes.calibration import DEFAULT_WEIGHT, Calibration
 from indexes.check import Finding, check
 from indexes.compact import Compaction, compact
 from indexes.embedder import Embedder, open_embedder
-from indexes.engine import EVERYTHING, Filter, Mode, Passage
+from indexes.engine import EVERYTHING, Filter, Mode, Passage, Understood
 from indexes.errors import IndexNotFound
 from indexes.repair import Repair, repair
 from indexes.retriever import Retriever
@@ -204,7 +205,11 @@ class Pipeline:
     ) -> list[list[Passage]]:
         """`search` for each of `queries`, in order."""
         search = self.config.search
-        return self.retriever.retrieve(queries, k, mode or search.mode, allowed, search.dense_weight)
+        return self.retriever.retrieve(queries, k, mode or search.mode, allowed, search.fixed_weight)
+
+    def understand(self, query: str, allowed: Filter = EVERYTHING) -> tuple[Understood, ...]:
+        """What in `query` is taken for the name of a document, a section, an article."""
+        return self.retriever.understand(query, allowed)
 
     def ask(self, question: str, allowed: Filter = EVERYTHING) -> Answer:
         """The cited answer to `question`.
@@ -310,7 +315,7 @@ class Pipeline:
         return check(self.index)
 
     @staticmethod
-    def status(index: str | Path) -> dict[str, int | float | str]:
+    def status(index: str | Path) -> dict[str, Any]:
         """Counts of the index, and what it was built with; no model is loaded."""
         store = Store(Path(index))
         manifest = store.manifest
@@ -320,6 +325,7 @@ class Pipeline:
             version = store.version
             documents = store.documents(version)
             pages = sum(document.pages for document in documents)
+            calibration = Calibration.read(store)
             files = store.files()
             recall = dense.lowest_recall(store.folder / "dense", (f.name for f in files if f.kind == "dense"))
         embedder = manifest.embedder
@@ -336,6 +342,8 @@ class Pipeline:
             "analyser": manifest.analyser,
             "tokenizer": manifest.tokenizer,
             "dense_recall_at_50": recall,
+            "dense_weight": calibration.dense_weight if calibration else DEFAULT_WEIGHT,
+            "calibration": asdict(calibration) if calibration else None,
             "file_bytes": sum(file.bytes for file in files),
         }
 

@@ -78,7 +78,7 @@ class InMemoryEngine:
         self._terms = [row.split() for content in self._held.values() for row in content.terms]
 
     def retrieve(
-        self, queries, k, mode="hybrid", allowed=EVERYTHING, dense_weight=0.4
+        self, queries, k, mode="hybrid", allowed=EVERYTHING, dense_weight=None
     ) -> list[list[Passage]]:
         return [self._retrieve(query, k, mode, allowed, dense_weight) for query in queries]
 
@@ -94,7 +94,11 @@ class InMemoryEngine:
                     words[key] = score
         scored = {"lexical": words, "dense": near}.get(mode)
         if scored is None:
-            ranked = [pair for pair in fuse_scores(words, near, dense_weight) if pair[1] > 0]
+            ranked = [
+                pair
+                for pair in fuse_scores(words, near, 0.4 if dense_weight is None else dense_weight)
+                if pair[1] > 0
+            ]
         else:
             ranked = sorted(scored.items(), key=lambda pair: (-pair[1], pair[0]))
         return [Passage(chunks[key], score, rank) for rank, (key, score) in enumerate(ranked[:k], start=1)]
