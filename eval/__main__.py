@@ -15,7 +15,7 @@ from eval.metrics import MEASURES
 from eval.report import machine, read_json, save, save_run, table
 from eval.retrieval_html import html_report
 from eval.runner import run_ingest, run_questions
-from eval.sets import GROUPS, REAL_FOLDERS, SETS, open_sets, thinned
+from eval.sets import GROUPS, REAL_FOLDERS, SETS, set_names, thinned
 from indexes.embedder import EMBEDDED
 from indexes.engine import MODES
 from indexes.store import DATABASE
@@ -213,7 +213,7 @@ def retrieval_quality(
     refuse_unknown("--mode", modes, MODES)
     if set(names) - {"samples"}:
         require_shared(shared)
-    sets = open_sets(names, shared)
+    sets = [SETS[name](shared) for name in set_names(names)]
     for kind, paths in {"korquad": korquad, "beir": beir, "autorag": autorag}.items():
         try:
             sets += [READERS[kind](path, index / "documents") for path in paths]
