@@ -214,9 +214,10 @@ def _table_row(run: Mapping[str, Any]) -> str:
         f"<td>{values['mean']:.3f}<small>{values['low']:.3f}–{values['high']:.3f}</small></td>"
         for values in run["measures"].values()
     )
+    lost = f"<small>{len(run['unplaced']):,} texts not in the index</small>" if run["unplaced"] else ""
     cells = (run["set"], f'<span class="{escape(run["mode"])}">{escape(run["mode"])}</span>', run["unit"])
     return (
-        f"<tr><td>{escape(cells[0])}</td><td>{cells[1]}</td><td>{escape(cells[2])}</td>"
+        f"<tr><td>{escape(cells[0])}{lost}</td><td>{cells[1]}</td><td>{escape(cells[2])}</td>"
         f"<td>{run['questions']:,}</td>{measured}<td>{_change(run)}</td><td>{run['ms_per_question']:.1f}</td></tr>"
     )
 
