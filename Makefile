@@ -20,7 +20,7 @@ export PDF QUESTION
 
 include tests/server/install.mk
 
-.PHONY: help setup demo test test-slow fuzz faults flips soak leaks test-server bench-real bench-samples bench-ingestion-quality bench-chunk-sizes index-million bench-index bench-ingest lint samples resolve clean
+.PHONY: help setup demo test test-slow fuzz faults flips soak leaks test-server bench-real bench-samples bench-retrieval bench-ingestion-quality bench-chunk-sizes index-million bench-index bench-ingest lint samples resolve clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -64,6 +64,9 @@ test-server: $(STAMP) .venv-vllm/installed  ## a real vLLM server on this machin
 
 bench-samples: $(STAMP)  ## the sample documents and their 40 questions
 	$(BIN)/python -m eval samples
+
+bench-retrieval: $(STAMP)  ## every question set in every mode: a table, a run file and a report in build; many minutes
+	$(BIN)/python -m eval retrieval --set all --shared "$(RAG_SHARED)"
 
 bench-ingestion-quality: $(STAMP)  ## line breaks, chunks, articles and headings of the shared PDFs
 	$(BIN)/python -m eval ingestion --shared "$(RAG_SHARED)"

@@ -12,10 +12,10 @@ from eval import chunk_sizes, ingestion, retrieval
 from eval.corpora import READERS, BadDataSet
 from eval.dataset import SAMPLES, load_questions, sample
 from eval.metrics import MEASURES
-from eval.report import machine, read_json, save, save_run, table
+from eval.report import machine, read_json, save, save_run, table, write
 from eval.retrieval_html import html_report
 from eval.runner import run_ingest, run_questions
-from eval.sets import GROUPS, REAL_FOLDERS, SETS, open_sets, thinned
+from eval.sets import GROUPS, REAL_FOLDERS, SETS, set_names, thinned
 from indexes.embedder import EMBEDDED
 from indexes.engine import MODES
 from indexes.store import DATABASE
@@ -213,7 +213,7 @@ def retrieval_quality(
     refuse_unknown("--mode", modes, MODES)
     if set(names) - {"samples"}:
         require_shared(shared)
-    sets = open_sets(names, shared)
+    sets = [SETS[name](shared) for name in set_names(names)]
     for kind, paths in {"korquad": korquad, "beir": beir, "autorag": autorag}.items():
         try:
             sets += [READERS[kind](path, index / "documents") for path in paths]
@@ -225,7 +225,7 @@ def retrieval_quality(
         sets = [thinned(one, count) for one in sets]
     result = retrieval.run_sets(sets, modes or MODES, index, load_config(config, overrides), announce)
     save_run(out, result)
-    html.write_text(html_report(result), "utf-8")
+    write(html, html_report(result))
     print(table(retrieval.rows(result), RETRIEVAL_COLUMNS))
 
 
@@ -253,8 +253,9 @@ def refuse_unknown(option: str, given: Sequence[str], known: Sequence[str]) -> N
 
 
 def announce(run: dict[str, Any]) -> None:
-    """A line on standard error: which set is done."""
-    print(f"{run['set']} {run['mode']}: {run['questions']:,} questions", file=sys.stderr)
+    """A line on standard error: which set is done, and what of it is not in the index."""
+    lost = f", {len(run['unplaced']):,} texts not found in the index" if run["unplaced"] else ""
+    print(f"{run['set']} {run['mode']}: {run['questions']:,} questions{lost}", file=sys.stderr)
 
 
 def require_shared(shared: Path) -> None:

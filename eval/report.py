@@ -30,15 +30,19 @@ def table(rows: Mapping[str, Mapping[str, Any]], columns: Sequence[str]) -> str:
 
 def save(path: Path, result: Mapping[str, Any]) -> None:
     """Write `result` as JSON."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    write(path, json.dumps(result, ensure_ascii=False, indent=1) + "\n")
 
 
 def save_run(path: Path, run: Mapping[str, Any]) -> None:
     """Write a run of retrieval as JSON, a line for each question: there are many thousands."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(run, ensure_ascii=False, separators=(",", ":")).replace('{"id":', '\n{"id":')
-    path.write_text(text + "\n", encoding="utf-8")
+    write(path, text + "\n")
+
+
+def write(path: Path, text: str) -> None:
+    """Write `text`, and make the folder that it goes to."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
 
 
 def read_json(path: Path) -> Any:

@@ -274,5 +274,5 @@ def _returned(pipeline: Pipeline, ranked: Ranked) -> dict[str, Any]:
         "first_page": chunk.first_page,
         "last_page": chunk.last_page,
         "score": round(ranked.passage.score, 4),
-        "text": chunk.text[:SNIPPET],
+        "text": chunk.text if len(chunk.text) <= SNIPPET else chunk.text[:SNIPPET] + "…",
     }

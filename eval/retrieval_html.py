@@ -18,8 +18,8 @@ BANDS = (("1", 1), ("2–3", 3), ("4–5", 5), ("6–10", 10))
 MISSED = "not found"
 
 # Plots, in their own units; the page scales them.
-WIDTH, LABEL, RIGHT = 640, 190, 66
-ROW, LANE, TOP, BOTTOM = 14, 17, 8, 30
+WIDTH, LABEL, RIGHT = 430, 132, 52
+ROW, LANE, TOP, BOTTOM = 12, 15, 8, 26
 
 STYLE = """
 :root{color-scheme:light dark;--bg:#fff;--fg:#1d1d1f;--dim:#6e6e73;--line:#d9d9de;--soft:#f5f5f7;
@@ -83,7 +83,7 @@ def html_report(result: Mapping[str, Any]) -> str:
         "<p class=dim>Lines are 95 % bootstrap intervals over the questions.</p>"
         f"<h2>At which rank the right answer stands first</h2>{_band_legend()}"
         f"<figure>{_rank_plot(runs)}</figure>"
-        f"<h2>All numbers</h2><div class=wide>{_table(runs)}</div>"
+        f"<h2>All numbers</h2><p class=dim>By rewording: what another spacing of the same questions changes in nDCG@10, paired.</p><div class=wide>{_table(runs)}</div>"
         f"<h2>What went worst</h2><p class=dim>By nDCG@10; of equals a sample. "
         f"What is right is green, words of the question are marked.</p>{''.join(map(_worst, runs))}"
         "</body></html>\n"
@@ -117,7 +117,7 @@ def _band_legend() -> str:
 def _measure_plot(runs: Sequence[Mapping[str, Any]], measure: str) -> str:
     """A dot with its interval for each run, a lane for each mode of a set."""
     low = min(run["measures"][measure]["low"] for run in runs)
-    floor = max(0.0, int(low * 10) / 10)
+    floor, step = max(0.0, int(low * 5) / 5), 0.2
     parts, y = [], TOP
     for name, group in _by_set(runs):
         parts.append(_text(LABEL - 10, y + LANE * len(group) / 2 + 4, name, "end"))
@@ -128,7 +128,7 @@ def _measure_plot(runs: Sequence[Mapping[str, Any]], measure: str) -> str:
             mode, number = escape(run["mode"]), f"{values['mean']:.3f}"
             parts.append(
                 f'<g class="{mode}"><line class=whisker x1="{left:.1f}" x2="{right:.1f}" y1="{middle}" y2="{middle}"/>'
-                f'<circle cx="{at:.1f}" cy="{middle}" r="4.5"/>'
+                f'<circle cx="{at:.1f}" cy="{middle}" r="4"/>'
                 f"{_text(WIDTH - RIGHT + 12, middle + 4, number, 'start', 'on')}"
                 f"<title>{escape(run['set'])} {mode}: {number} ({values['low']:.3f}–{values['high']:.3f})"
                 "</title></g>"
@@ -136,10 +136,10 @@ def _measure_plot(runs: Sequence[Mapping[str, Any]], measure: str) -> str:
             y += LANE
         y += ROW
         parts.append(f'<line class=grid x1="0" x2="{WIDTH}" y1="{y - ROW / 2}" y2="{y - ROW / 2}"/>')
-    ticks = [floor + (1 - floor) * step / 4 for step in range(5)]
+    ticks = [floor + step * number for number in range(round((1 - floor) / step) + 1)]
     axis = "".join(
         f'<line class=grid x1="{_x(tick, floor):.1f}" x2="{_x(tick, floor):.1f}" y1="{TOP}" y2="{y}"/>'
-        + _text(_x(tick, floor), y + 16, f"{tick:.3g}", "middle", "dim")
+        + _text(_x(tick, floor), y + 16, f"{tick:.1f}", "middle", "dim")
         for tick in ticks
     )
     return (
@@ -151,12 +151,12 @@ def _measure_plot(runs: Sequence[Mapping[str, Any]], measure: str) -> str:
 
 def _rank_plot(runs: Sequence[Mapping[str, Any]]) -> str:
     """A bar for each run, cut by the rank of the first right answer."""
-    width, label = 2 * WIDTH, LABEL + 70
+    width, label = 3 * WIDTH, LABEL + 60
     parts, y = [], TOP
     for name, group in _by_set(runs):
-        parts.append(_text(label - 80, y + LANE * len(group) / 2 + 4, name, "end"))
+        parts.append(_text(label - 72, y + LANE * len(group) / 2 + 4, name, "end"))
         for run in group:
-            parts.append(_text(label - 10, y + 13, run["mode"], "end", "dim"))
+            parts.append(_text(label - 10, y + 12, run["mode"], "end", "dim"))
             left = float(label)
             for band, share in enumerate(band_shares(run["results"])):
                 size = share * (width - label - 10)
@@ -202,7 +202,7 @@ def _table(runs: Sequence[Mapping[str, Any]]) -> str:
         "unit",
         "questions",
         *MEASURES,
-        "change of nDCG@10 by the wording",
+        "by rewording",
         "ms a question",
     )
     head = "".join(f"<th>{escape(name)}</th>" for name in names)
@@ -214,9 +214,10 @@ def _table_row(run: Mapping[str, Any]) -> str:
         f"<td>{values['mean']:.3f}<small>{values['low']:.3f}–{values['high']:.3f}</small></td>"
         for values in run["measures"].values()
     )
+    lost = f"<small>{len(run['unplaced']):,} texts not in the index</small>" if run["unplaced"] else ""
     cells = (run["set"], f'<span class="{escape(run["mode"])}">{escape(run["mode"])}</span>', run["unit"])
     return (
-        f"<tr><td>{escape(cells[0])}</td><td>{cells[1]}</td><td>{escape(cells[2])}</td>"
+        f"<tr><td>{escape(cells[0])}{lost}</td><td>{cells[1]}</td><td>{escape(cells[2])}</td>"
         f"<td>{run['questions']:,}</td>{measured}<td>{_change(run)}</td><td>{run['ms_per_question']:.1f}</td></tr>"
     )
 

@@ -65,10 +65,9 @@ class RetrievalSet:
     base: str = ""
 
 
-def open_sets(names: Iterable[str], shared: Path) -> list[RetrievalSet]:
-    """The sets with these names, each once; a name of a group stands for its sets."""
-    wanted = dict.fromkeys(one for name in names for one in GROUPS.get(name, (name,)))
-    return [SETS[name](shared) for name in wanted]
+def set_names(names: Iterable[str]) -> list[str]:
+    """The names of sets that are meant, each once: a group stands for its sets."""
+    return list(dict.fromkeys(one for name in names for one in GROUPS.get(name, (name,))))
 
 
 def real_corpus(shared: Path) -> Corpus:

@@ -17,7 +17,6 @@ from eval.ingestion import (
 )
 from eval.linebreaks import joints, raw_text, squeeze_text, tally, typeset, wrap
 from eval.memory import descendants
-from eval.sets import article_questions
 from ingest.document import Chunk, Document, Heading, Page
 from ingest.worker import Parsed
 
@@ -190,16 +189,6 @@ def test_an_entry_of_a_contents_page_ends_with_its_page_number():
     one = parsed(["목차\n1. 적용범위 … 1\n2. 용어 … 3\n", "1. 적용범위\n"], [], [""])
     assert contents_entries(one, 2, "적용범위", 1) == [one.document.text.index("적용범위")]
     assert contents_entries(one, 2, "적용범위", 2) == []
-
-
-def test_only_titles_that_a_law_has_once_are_asked_for():
-    rows = [
-        {"pdf": "a.pdf", "law": "가법", "article": f"제{n}조", "title": title, "page": n}
-        for n, title in enumerate(["목적", "벌칙", "벌칙"], start=1)
-    ]
-    questions = article_questions(rows)
-    assert [question.text for question in questions] == ["가법에서 '목적'에 관한 조문은 무엇인가?"]
-    assert questions[0].evidence[0].page_start == 1
 
 
 def test_memory_is_that_of_a_process_and_all_below_it():
