@@ -22,7 +22,7 @@ from ingest.legible import SPACES_DISTINCT, is_english
 from ingest.pdfium import Handle
 
 # How many pieces an outline has, as a logarithm in tenths: of the initial, medial and final of a
-# syllable, which add up, and of each ASCII character; by eval/train_legible.py.
+# syllable, which add up, and of each ASCII character; by eval/train_glyphs.py.
 STROKES = Path(__file__).with_name("strokes.json")
 # Characters of a page that are looked at, evenly spread, and glyphs of a font that are measured.
 SAMPLED, MEASURED = 160, 64
