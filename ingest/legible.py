@@ -87,6 +87,8 @@ FOREIGN_DISTINCT = 100
 # English has 38 % vowels; letters that are shifted by a wrong table 13 %. Codes and units are short.
 VOWEL_SHARE = 0.2
 VOWEL_LETTERS = 150
+# What passes for English though its font has no table: little else than letters, not a few of them.
+ENGLISH_WRITTEN, ENGLISH_DISTINCT, ENGLISH_VOWELS = 0.95, 8, (0.25, 0.55)
 SYMBOL_SHARE = 0.25
 SYMBOL_DISTINCT = 8
 
@@ -173,6 +175,18 @@ def _judge(text: str, counted: "_Pairs", doubted: bool) -> Fault:
     if bad > limit * total or _is_exchanged(counted, kinds, hangul, doubted):
         return "garbled"
     return "partly" if bad >= PARTLY_COUNT and bad > PARTLY_SHARE * total else ""
+
+
+def is_english(text: str) -> bool:
+    """Whether characters may be of words in ASCII letters, whatever their order."""
+    letters = [char for char in text if char.isascii() and char.isalpha()]
+    vowels = sum(char in VOWELS for char in letters)
+    written = sum(char.isascii() and char not in SYMBOLS for char in text)
+    return (
+        written > ENGLISH_WRITTEN * len(text)
+        and len(set(letters)) >= ENGLISH_DISTINCT
+        and ENGLISH_VOWELS[0] * len(letters) <= vowels <= ENGLISH_VOWELS[1] * len(letters)
+    )
 
 
 @lru_cache(maxsize=1 << 16)

@@ -22,8 +22,9 @@ from pypdfium2 import raw
 from ingest import pdfium
 from ingest.drawn import shown_words, survey_page
 from ingest.errors import UnreadableFile
+from ingest.glyphs import NOTHING_DRAWN, Drawn, Fonts
 from ingest.layout import page_lines
-from ingest.legible import is_doubtful, judge_pages
+from ingest.legible import GARBLED_SHARE, LEADERS, is_doubtful, judge_pages
 from ingest.ocr import Tesseract
 from ingest.pdfium import Frame
 from ingest.raw import OutlineEntry, RawFile, RawLine, RawPage
@@ -42,10 +43,10 @@ SIDEWAYS_WORD = 3  # characters, of a word that is wider than high if it stands 
 # Invisible text over a picture of so much of the page is what a scanner's OCR read.
 LAYER_PICTURE = 0.5
 PICTURE = 0.1  # of the page: a smaller one is a logo
-# Texts that are drawn and give no character, where there are fewer letters than a third of them: a
-# font failed. At least 0.64 on a real page that has so many (one with dot leaders), 0.3 on such a page.
-MUTE_TEXTS = 50
-MUTE_SHARE = 0.5
+# Texts that are drawn and give no character, leaders aside, where there are fewer letters than a third of
+# them: a font failed. At least 0.62 on a real page that has so many, 0.3 on such a page.
+MUTE_TEXTS = 40
+MUTE_SHARE = 0.4
 MUTE_LETTERS = 0.35
 # pypdf rewrites no larger file that PDFium refuses: it takes memory and seconds.
 MAX_REWRITTEN_BYTES = 50 * 2**20
@@ -76,8 +77,9 @@ def read_pdf(
         if count > max_pages:
             raise UnreadableFile("too_large", str(path), f"{count:,} > {max_pages:,} pages")
         labels, outline, title = _structure(data, password, count)
-        read = _read_pages(pdf, labels)
-        read = _read_again(read, Rereader(pdf, data, password, tesseract))
+        fonts = Fonts()
+        read = _read_pages(pdf, labels, fonts)
+        read = _read_again(read, fonts, Rereader(pdf, data, password, tesseract))
     except pypdfium2.PdfiumError as exc:
         raise UnreadableFile("damaged", str(path), str(exc)) from exc
     finally:
@@ -88,35 +90,42 @@ def read_pdf(
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A page and its lines; `mute`: text is drawn on it that gave no character."""
+    """A page and its lines.
+
+    `mute`: text is drawn on it that gave no character; `drawn`: what draws those that it has.
+    """
 
     page: RawPage
     lines: list[RawLine]
     mute: bool = False
+    drawn: Drawn = NOTHING_DRAWN
 
     @property
     def text(self) -> str:
         return "".join(self.page.text[a:b] for line in self.lines for cell in line.cells for a, b in cell)
 
 
-def _read_pages(pdf, labels: Sequence[str]) -> list[_Read]:
+def _read_pages(pdf, labels: Sequence[str], fonts: Fonts) -> list[_Read]:
     read: list[_Read] = []
     tables = 0
     for index, label in enumerate(labels):
-        read.append(_read_page(pdf, index, label, tables))
+        read.append(_read_page(pdf, index, label, tables, fonts))
         tables = max([tables, *(line.table + 1 for line in read[-1].lines)])
     return read
 
 
-def _read_again(read: Sequence[_Read], rereader: Rereader) -> list[_Read]:
+def _read_again(read: Sequence[_Read], fonts: Fonts, rereader: Rereader) -> list[_Read]:
     """The pages, those by another engine of which PDFium made no sense."""
     texts = [one.text for one in read]
-    doubted = is_doubtful(texts)
+    doubted, misread = is_doubtful(texts), fonts.misread()
     again = []
     for one, fault in zip(read, judge_pages(texts), strict=True):
         empty = fault == "empty" and not one.mute
-        if fault == "garbled" or one.mute or (empty and one.page.drawn):
-            one = _by_another_engine(one, rereader, drawn_only=empty, doubted=doubted)
+        wrong = one.drawn.share(misread) > GARBLED_SHARE
+        garbled = fault == "garbled" or wrong or one.drawn.unmapped > GARBLED_SHARE
+        if garbled or one.mute or (empty and one.page.drawn):
+            # A table that is wrong is so for pdfminer, too.
+            one = _by_another_engine(one, rereader, only_ocr=empty or wrong, doubted=doubted)
         again.append(one)
     return again
 
@@ -219,7 +228,7 @@ def _open_pdfium(path: Path, data: bytes, passwords: Sequence[str]):
     raise UnreadableFile("encrypted", str(path))
 
 
-def _read_page(pdf, index: int, label: str, first_table: int) -> _Read:
+def _read_page(pdf, index: int, label: str, first_table: int, fonts: Fonts) -> _Read:
     try:
         page = pdf[index]
         textpage = page.get_textpage()
@@ -244,12 +253,13 @@ def _read_page(pdf, index: int, label: str, first_table: int) -> _Read:
     words = list(map(Word, *columns))
     lines = page_lines(index, text, words, survey.across, survey.down, first_table) if words else []
     mute = _is_mute(handle, text, survey.texts)
+    drawn_with = fonts.note(handle, text, survey.invisible)
     textpage.close()
     page.close()
     # A page of nothing but its head and number is empty; one with a picture, or with objects that
     # gave no character, is not.
     drawn = survey.picture_share(frame) >= PICTURE or (survey.objects > 0 and not len(starts))
-    return _Read(RawPage(index + 1, label, text, engine, drawn=drawn, hidden=hidden), lines, mute)
+    return _Read(RawPage(index + 1, label, text, engine, drawn=drawn, hidden=hidden), lines, mute, drawn_with)
 
 
 def _is_mute(textpage: pdfium.Handle, text: str, texts: Sequence[pdfium.Handle]) -> bool:
@@ -263,13 +273,15 @@ def _is_mute(textpage: pdfium.Handle, text: str, texts: Sequence[pdfium.Handle])
     if letters >= MUTE_LETTERS * len(texts):
         return False
     silent = int((pdfium.text_lengths(texts, textpage) <= 0).sum())
-    return silent >= MUTE_TEXTS and silent > MUTE_SHARE * len(texts) and letters < MUTE_LETTERS * silent
+    leaders = sum(map(text.count, LEADERS))  # of a contents page, each a text of its own
+    others = max(silent, len(texts) - leaders)
+    return silent >= MUTE_TEXTS and silent > MUTE_SHARE * others and letters < MUTE_LETTERS * silent
 
 
-def _by_another_engine(one: _Read, rereader: Rereader, *, drawn_only: bool, doubted: bool) -> _Read:
+def _by_another_engine(one: _Read, rereader: Rereader, *, only_ocr: bool, doubted: bool) -> _Read:
     """The page by another engine; without a line where none makes sense of it."""
     index = one.page.number - 1
-    found = rereader.read(index, drawn_only=drawn_only, doubted=doubted, mute=one.mute)
+    found = rereader.read(index, only_ocr=only_ocr, doubted=doubted, mute=one.mute)
     if found is None:
         return _Read(replace(one.page, drawn=True), [])
     lines = [RawLine(index, (((line.start, line.end),),), line.box, line.size) for line in found.lines]

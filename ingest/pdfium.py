@@ -19,6 +19,7 @@ from pypdfium2 import raw
 Handle = int
 TEXT, PATH, IMAGE, SHADING, FORM = 1, 2, 3, 4, 5  # FPDF_PAGEOBJ_*
 INVISIBLE = 3  # text render mode
+MAX_FONT_NAME = 200  # bytes; the rest is cut off
 
 _INT, _POINTER, _SIZE = ctypes.c_int, ctypes.c_void_p, ctypes.c_ulong
 
@@ -29,6 +30,7 @@ def _bound(function, result, *arguments):
 
 
 _char_box = _bound(raw.FPDFText_GetLooseCharBox, _INT, _POINTER, _INT, _POINTER)
+_unmapped = _bound(raw.FPDFText_HasUnicodeMapError, _INT, _POINTER, _INT)
 _text_object = _bound(raw.FPDFText_GetTextObject, _POINTER, _POINTER, _INT)
 _page_objects = (
     _bound(raw.FPDFPage_CountObjects, _INT, _POINTER),
@@ -50,6 +52,12 @@ _segment = _bound(raw.FPDFPath_GetPathSegment, _POINTER, _POINTER, _INT)
 _point = _bound(raw.FPDFPathSegment_GetPoint, _INT, _POINTER, _POINTER, _POINTER)
 _segment_kind = _bound(raw.FPDFPathSegment_GetType, _INT, _POINTER)
 _closes = _bound(raw.FPDFPathSegment_GetClose, _INT, _POINTER)
+_font = _bound(raw.FPDFTextObj_GetFont, _POINTER, _POINTER)
+_embedded = _bound(raw.FPDFFont_GetIsEmbedded, _INT, _POINTER)
+_font_name = _bound(raw.FPDFFont_GetBaseFontName, _SIZE, _POINTER, _POINTER, _SIZE)
+_font_data = _bound(raw.FPDFFont_GetFontData, _INT, _POINTER, _POINTER, _SIZE, _POINTER)
+_glyph_path = _bound(raw.FPDFFont_GetGlyphPath, _POINTER, _POINTER, ctypes.c_uint32, ctypes.c_float)
+_count_pieces = _bound(raw.FPDFGlyphPath_CountGlyphSegments, _INT, _POINTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +114,11 @@ def text_objects(textpage: Handle, indices: NDArray[np.int64]) -> list[Handle]:
     return [item or 0 for item in map(_text_object, repeat(textpage), indices.tolist())]
 
 
+def are_unmapped(textpage: Handle, indices: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(N,): whether the characters at `indices` are the font's codes, for want of a table."""
+    return np.fromiter(map(_unmapped, repeat(textpage), indices.tolist()), np.int32, len(indices)) == 1
+
+
 def objects(holder: Handle, *, form: bool) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
     """What is drawn on a page or in a form: handles and kinds (TEXT, PATH …), in drawing order."""
     count, get = _form_objects if form else _page_objects
@@ -145,6 +158,30 @@ def text_lengths(texts: Sequence[Handle], textpage: Handle) -> NDArray[np.int64]
     """(N,): characters that each text object gives."""
     bytes_ = map(_object_text, texts, repeat(textpage), repeat(None), repeat(0))
     return np.fromiter(bytes_, np.int64, len(texts)) // 2 - 1  # UTF-16, and a NUL at the end
+
+
+def fonts_of(texts: Sequence[Handle]) -> list[Handle]:
+    """The font of each text object, 0 where there is none; valid as long as the object."""
+    return [font or 0 for font in map(_font, texts)]
+
+
+def is_embedded(font: Handle) -> bool:
+    """Whether the file holds the font's glyphs; PDFium draws others in their place if not."""
+    return _embedded(font) == 1
+
+
+def font_key(font: Handle) -> tuple[str, int]:
+    """Name and bytes of an embedded font: mostly the same on each page, and of no other font."""
+    name, size = ctypes.create_string_buffer(MAX_FONT_NAME), _SIZE()
+    _font_name(font, ctypes.addressof(name), MAX_FONT_NAME)
+    _font_data(font, None, 0, ctypes.addressof(size))
+    return name.value.decode("latin-1"), size.value
+
+
+def glyph_pieces(font: Handle, chars: Sequence[str]) -> list[int]:
+    """Of how many lines and curves the outline of each character's glyph is made; -1 where none is known."""
+    paths = map(_glyph_path, repeat(font), map(ord, chars), repeat(1.0))
+    return [_count_pieces(path) for path in paths]
 
 
 def matrix_of(item: Handle) -> tuple[float, ...] | None:

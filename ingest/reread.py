@@ -29,18 +29,19 @@ class Rereader:
         self._in_vain = 0  # pages; stays below zero once one was not
 
     def read(
-        self, index: int, *, drawn_only: bool = False, doubted: bool = False, mute: bool = False
+        self, index: int, *, only_ocr: bool = False, doubted: bool = False, mute: bool = False
     ) -> ReadPage | None:
         """Page `index` (from 0) by the first engine that makes sense of it; None where none does.
 
         Not for pages that are only partly garbled: what PDFium read of those is better than OCR.
 
         Args:
-            drawn_only: the page has no characters at all, so that only OCR can help.
+            only_ocr: the page has no characters at all, or its fonts have wrong tables, which pdfminer
+                believes, too.
             mute: PDFium found a font's points and digits only; what holds no more is no second reading.
             doubted: the file is garbled on the whole; pdfminer believes the same tables as PDFium.
         """
-        if not drawn_only and self._in_vain < MINED_IN_VAIN:
+        if not only_ocr and self._in_vain < MINED_IN_VAIN:
             mined = self.read_with("pdfminer", index)
             sense = mined is not None and judge(mined.text, doubted=doubted) == ""
             if sense and not (mute and _is_bare(mined)):

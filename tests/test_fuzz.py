@@ -47,6 +47,38 @@ def test_garbled_pages_are_told_from_moved_ones(text, garbled):
     assert bool(found) is garbled
 
 
+def test_a_page_of_the_file_that_parts_were_taken_from_is_not_garbled():
+    text = OTHER.swapcase() * 2
+    document = Document("0" * 16, "글", text, (Page(1, "1", 0, len(text), True),), ())
+    assert garbled_pages(document, {1: KOREAN}, set(bigrams(KOREAN)))
+    assert not garbled_pages(document, {1: KOREAN}, set(bigrams(KOREAN)), [text])
+
+
+# Found by the fuzzer: a table with its entries exchanged, in few words or many; a font gone, so that its
+# glyphs give no character, bytes or numbers; a table of wild characters.
+FOUND = [
+    (45, 10),
+    (170, 1),
+    (457, 183),
+    (234, 3),
+    (372, 3),
+    (871, 52),
+    (885, 16),
+    (1024, 1),
+    (1140, 7),
+    (1536, 2),
+]
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(("index", "number"), FOUND)
+def test_a_page_that_nobody_could_read_gives_no_text(shared, index, number):
+    case = make_case(find_sources(shared), 7, index)
+    raw = read_pdf(case.source, case.data, (), 999)
+    assert raw.pages[number - 1].drawn
+    assert not [line for line in raw.lines if line.page == number - 1]
+
+
 def test_the_same_seed_and_number_give_the_same_file():
     assert make_case(SOURCES, 7, 3) == make_case(SOURCES, 7, 3)
     assert make_case(SOURCES, 7, 3).data != make_case(SOURCES, 8, 3).data

@@ -123,5 +123,5 @@ def test_without_ocr_a_page_without_characters_stays_unread():
     data = make_pdf([[]])
     pdf = pypdfium2.PdfDocument(data)
     assert reread(pdf, data, "", 0, None) is None
-    assert Rereader(pdf, data, "", None).read(0, drawn_only=True) is None
+    assert Rereader(pdf, data, "", None).read(0, only_ocr=True) is None
     pdf.close()

@@ -19,7 +19,8 @@ KOREAN_SHARE, COLLAPSED_SHARE = 0.4, 0.12
 # … or where less than this share of its bigrams stands in any of the whole documents. Pages of whole
 # documents have above 0.9.
 KNOWN_BIGRAMS = 0.4
-# A page of the whole file under another number is no finding: so many of its pieces stand in the file.
+# A page of the whole file under another number is no finding, nor is one of the file that damage was
+# taken from: so many of its pieces stand in there.
 PIECE, KNOWN_PIECES = 4, 0.5
 
 
@@ -46,13 +47,17 @@ def violations(parsed: Parsed) -> Iterator[str]:
             yield f"page {number} is mostly no characters: {page[:40]!r}"
 
 
-def garbled_pages(document: Document, whole: dict[int, str], known: set[str]) -> list[tuple[int, str]]:
+def garbled_pages(
+    document: Document, whole: dict[int, str], known: set[str], others: Iterable[str] = ()
+) -> list[tuple[int, str]]:
     """Pages that were Korean in the whole file and now pass for text that nobody could read.
 
     Args:
         whole: text of the undamaged file, by page.
         known: bigrams of all undamaged files.
+        others: pages of another whole file, of which parts were put into this one.
     """
+    undamaged = [*whole.values(), *others]
     korean = {number: hangul_share(text) >= KOREAN_SHARE for number, text in whole.items()}
     usually = sum(korean.values()) > len(korean) / 2
     found = []
@@ -62,7 +67,7 @@ def garbled_pages(document: Document, whole: dict[int, str], known: set[str]) ->
         pairs = [pair for pair in bigrams(text) if len(pair) == 2]
         collapsed = hangul_share(text) < COLLAPSED_SHARE
         nonsense = len(pairs) >= 30 and sum(pair in known for pair in pairs) < KNOWN_BIGRAMS * len(pairs)
-        if (collapsed or nonsense) and not _stands_in(text, whole.values()):
+        if (collapsed or nonsense) and not _stands_in(text, undamaged):
             found.append((number, text[:60]))
     return found
 

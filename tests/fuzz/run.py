@@ -28,10 +28,11 @@ GROWTH_MB = 200
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One damaged file."""
+    """One damaged file; `donor`: the other file that was at hand for parts."""
 
     index: int
     source: Path
+    donor: Path
     mutation: str
     data: bytes = field(repr=False)
 
@@ -74,9 +75,9 @@ def make_case(sources: Sequence[Path], seed: int, index: int) -> Case:
     small = [path for path in sources if path.stat().st_size < LARGE_BYTES]
     large = [path for path in sources if path.stat().st_size >= LARGE_BYTES]
     source = random.choice(large if large and random.random() < LARGE_SHARE else small)
-    donor = random.choice(small).read_bytes()
-    data, mutation = mutate(source.read_bytes(), random, donor)
-    return Case(index, source, mutation, data)
+    donor = random.choice(small)
+    data, mutation = mutate(source.read_bytes(), random, donor.read_bytes())
+    return Case(index, source, donor, mutation, data)
 
 
 def run(
@@ -103,7 +104,7 @@ def run(
             waited, last = time.monotonic() - last, time.monotonic()
             case = cases.pop(result.path)
             os.unlink(result.path)
-            broken, garbled = _judge(result, case, texts.get(case.source, {}), known)
+            broken, garbled = _judge(result, case, texts, known)
             if waited > options.limits.timeout_seconds + GRACE_SECONDS:
                 broken.append(f"took {waited:.0f} s")
             code = result.code if isinstance(result, UnreadableFile) else "garbled" if garbled else "read"
@@ -140,13 +141,18 @@ def _written(
 
 
 def _judge(
-    result: Parsed | UnreadableFile, case: Case, whole: dict[int, str], known: set[str]
+    result: Parsed | UnreadableFile, case: Case, texts: dict[Path, dict[int, str]], known: set[str]
 ) -> tuple[list[str], list[str]]:
-    """The laws that `result` breaks, and how many of its pages are garbled, if any."""
+    """The laws that `result` breaks, and how many of its pages are garbled, if any.
+
+    Args:
+        texts: of the undamaged files, by page.
+    """
     if isinstance(result, UnreadableFile):
         line = result.say("ko")
         return ([] if line and "\n" not in line else [f"no message: {line!r}"]), []
-    pages = garbled_pages(result.document, whole, known) if whole else []
+    whole, others = texts.get(case.source, {}), texts.get(case.donor, {})
+    pages = garbled_pages(result.document, whole, known, others.values()) if whole else []
     first = [f"{len(pages)} pages, first {number}: {text!r}" for number, text in pages[:1]]
     return list(violations(result)), first
 
