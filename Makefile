@@ -20,7 +20,7 @@ export PDF QUESTION
 
 include tests/server/install.mk
 
-.PHONY: help setup demo test test-slow fuzz faults flips soak leaks test-server bench-real bench-samples bench-retrieval bench-ingestion-quality bench-chunk-sizes index-million bench-index bench-ingest lint samples resolve clean
+.PHONY: help setup demo test test-slow fuzz faults flips soak leaks test-server bench-real bench-samples bench-retrieval bench-ingestion-quality bench-chunk-sizes index-million bench-index bench-ingest lint samples resolve clean bench-beyond
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -82,6 +82,9 @@ index-million: $(STAMP)  ## indexes of 1,000 to 1,000,000 chunks from the statut
 
 bench-index: $(STAMP) .venv-bench/installed  ## speed and memory of the index by its size, beside LangChain
 	$(BIN)/python -m eval.bench index --shared "$(RAG_SHARED)"
+
+bench-beyond: $(STAMP)  ## the dense index beyond the million that is searched exactly; 10 minutes
+	$(BIN)/python -m eval.bench beyond --shared "$(RAG_SHARED)"
 
 bench-ingest: $(STAMP) .venv-bench/installed  ## speed and memory of ingestion, beside LangChain and LlamaIndex
 	$(BIN)/python -m eval.bench ingest --shared "$(RAG_SHARED)"

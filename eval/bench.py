@@ -1,4 +1,4 @@
-"""`python -m eval.bench ingest | index`: how fast, and in how much memory, beside the alternatives?
+"""`python -m eval.bench ingest | index | beyond`: how fast, and in how much memory, beside the alternatives?
 
 Each run is a process of its own, whose memory and processor time are sampled together with those
 of its children. Pages per second of processor time stay comparable on a busy machine, and hold the
@@ -17,6 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
+from eval import beyond as larger
 from eval.bench_index import bench
 from eval.ingestion import PDF_FOLDERS
 from eval.memory import Usage
@@ -108,6 +109,19 @@ def index(
 ) -> None:
     """The index by its size: opening, committing, searching, bytes and memory, beside LangChain."""
     bench(shared.resolve(), folder.resolve(), out, size or SIZES)
+
+
+@app.command()
+def beyond(
+    shared: Annotated[Path, typer.Option(envvar="RAG_SHARED", help="the folder that holds data")],
+    folder: Annotated[Path, typer.Option(help="where the index goes, and stays")] = Path("build/beyond"),
+    out: Annotated[Path, typer.Option(help="JSON file to write")] = Path("build/bench-beyond.json"),
+    rows: Annotated[int, typer.Option(help="vectors; those beyond a million in one segment are in lists")] = (
+        1_300_000
+    ),
+) -> None:
+    """More vectors than are searched exactly: what lists of neighbours find, and what they cost."""
+    larger.bench(shared.resolve(), folder.resolve(), out, rows)
 
 
 @app.command(hidden=True)

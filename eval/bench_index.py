@@ -63,9 +63,7 @@ def bench(shared: Path, folder: Path, out: Path, sizes: Sequence[int] = SIZES) -
         if not (folder / str(size) / "done").is_file():
             result["missing"][str(size)] = "not made: make index-million"
             continue
-        result["ours"][f"{size:,}"] = _in_process(
-            sys.executable, "eval.bench_index", shared, folder / str(size)
-        )
+        result["ours"][f"{size:,}"] = in_process("eval.bench_index", shared, folder / str(size))
         save(out, result)
         if size <= OTHERS_MOST:
             try:
@@ -80,7 +78,13 @@ def bench(shared: Path, folder: Path, out: Path, sizes: Sequence[int] = SIZES) -
         print(f"{name}: {why}")
 
 
-def _in_process(python: str, module: str, *arguments: Path) -> dict[str, Any]:
+def in_process(module: str, *arguments: Path, python: Path | str = sys.executable) -> dict[str, Any]:
+    """The JSON that `module` prints in a process of its own, without threads for arithmetic.
+
+    Raises:
+        OSError: there is no such Python.
+        RuntimeError: it failed; the last line of its messages.
+    """
     process = subprocess.run(
         [str(python), "-m", module, *map(str, arguments)],
         cwd=ROOT,
@@ -206,7 +210,7 @@ def _langchain(shared: Path, index: Path) -> dict[str, Any]:
     queries = index.with_name("queries.json")
     queries.write_text(json.dumps(list(sentences(shared, QUERIES)), ensure_ascii=False), encoding="utf-8")
     try:
-        return _in_process(str(OTHERS_PYTHON), "eval.other_index", texts, queries)
+        return in_process("eval.other_index", texts, queries, python=OTHERS_PYTHON)
     finally:
         texts.unlink()
 

@@ -173,27 +173,40 @@ def scores_of(
 
 
 def key_ranges(spans: Iterable[tuple[int, int]]) -> KeyRanges:
-    """Ascending half-open ranges of the chunk keys of documents: (first key, number of chunks) each."""
-    return np.array(sorted((first, first + count) for first, count in spans), np.int64).reshape(-1, 2)
+    """The chunk keys of documents, (first key, number of chunks) each, as ranges; touching ones are one.
+
+    Documents lie side by side, so a whole index is a handful of ranges, however many it holds.
+    """
+    ranges = np.array(sorted((first, first + count) for first, count in spans if count), np.int64)
+    ranges = ranges.reshape(-1, 2)
+    begins, ends = np.ones(len(ranges), bool), np.ones(len(ranges), bool)
+    begins[1:] = ends[:-1] = ranges[1:, 0] != ranges[:-1, 1]
+    return np.stack([ranges[begins, 0], ranges[ends, 1]], axis=1)
 
 
 def rows_in(keys: NDArray[np.int64], live: KeyRanges) -> NDArray[np.bool_]:
     """For each of the ascending `keys`: does one of the ranges hold it?"""
-    if not len(live):
-        return np.zeros(len(keys), bool)
-    at = np.searchsorted(live[:, 0], keys, side="right") - 1
-    return (at >= 0) & (keys < live[np.maximum(at, 0), 1])
+    spans = _row_spans(keys, live)
+    edges = np.zeros(len(keys) + 1, np.int8)
+    edges[spans[:, 0]] += 1
+    edges[spans[:, 1]] -= 1
+    return np.cumsum(edges[:-1], dtype=np.int8).view(bool)
+
+
+def _row_spans(keys: NDArray[np.int64], live: KeyRanges) -> NDArray[np.int64]:
+    """The rows of the ascending `keys` that the ranges hold, as half-open spans (R, 2), none empty."""
+    spans = np.searchsorted(keys, live)
+    return spans[spans[:, 0] < spans[:, 1]]
 
 
 def _search_one(
     segment: DenseSegment, query: NDArray[np.float32], k: int, live: KeyRanges
 ) -> list[tuple[int, float]]:
-
-    allowed = rows_in(segment.keys, live)
-    count = int(allowed.sum())
+    spans = _row_spans(segment.keys, live)
+    count = int((spans[:, 1] - spans[:, 0]).sum())
     if not count:
         return []
-    parameters = _parameters(segment, allowed, count)
+    parameters = _parameters(segment, live, count)
     scores, rows = segment.index.search(query[None, :], min(k, count), params=parameters)
     return [
         (int(segment.keys[row]), float(score))
@@ -202,17 +215,18 @@ def _search_one(
     ]
 
 
-def _parameters(segment: DenseSegment, allowed: NDArray[np.bool_], count: int):
-    """How FAISS is to search: which rows, and of an approximate segment how many lists.
+def _parameters(segment: DenseSegment, live: KeyRanges, count: int):
+    """How FAISS is to search: which `count` rows, and of an approximate segment how many lists.
 
     The fewer rows may be found, the more lists are looked at: all, where there are few.
     """
     import faiss
 
     selector = None
-    if count < len(allowed):
+    if count < len(segment.keys):
+        allowed = rows_in(segment.keys, live)
         selector = faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
     if segment.probes:
-        probes = min(segment.index.nlist, segment.probes * len(allowed) // count)
+        probes = min(segment.index.nlist, segment.probes * len(segment.keys) // count)
         return faiss.SearchParametersIVF(sel=selector, nprobe=probes)
     return faiss.SearchParameters(sel=selector) if selector else None

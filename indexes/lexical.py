@@ -6,6 +6,7 @@ a reader of the old version sees nothing of it. One index, not one per commit: B
 must be those of the whole.
 """
 
+import ctypes
 import json
 import os
 import shutil
@@ -20,6 +21,8 @@ META, MANAGED = "meta.json", ".managed.json"
 WORK = ".work"
 # tantivy merges eight segments of like size.
 SEGMENTS = 8
+# Of glibc's mallopt: M_MMAP_THRESHOLD and M_TRIM_THRESHOLD.
+MMAP_THRESHOLD, TRIM_THRESHOLD, MALLOC_BYTES = -3, -1, 1 << 20
 TAKE_OVERS = 20
 
 
@@ -136,6 +139,7 @@ def segments_of(folder: Path) -> set[str]:
 def _write(index, removed: Iterable[str], added: Iterable[tuple[int, str, str]], merge: bool) -> None:
     from tantivy import Document
 
+    _keep_heaps_small()
     writer = index.writer(heap_size=WRITER_BYTES, num_threads=1)
     for document_id in removed:
         writer.delete_documents_by_term("document", document_id)
@@ -146,6 +150,20 @@ def _write(index, removed: Iterable[str], added: Iterable[tuple[int, str, str]],
     writer.commit()
     if merge:
         writer.wait_merging_threads()
+
+
+def _keep_heaps_small() -> None:
+    """Let glibc give back to the system what tantivy's threads free.
+
+    Each commit has threads of its own, which take blocks of 1 to 6 MB, 15 MB in all, from one of the
+    eight heaps a core that glibc keeps for threads. Having seen such blocks freed, glibc keeps up to
+    twice as much in each heap from then on, unless it is told a limit: with sixteen readers beside it a
+    process that writes grew by 30 MB a minute, without one byte more in use.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # only glibc has it
+    if mallopt is not None:
+        mallopt(MMAP_THRESHOLD, MALLOC_BYTES)
+        mallopt(TRIM_THRESHOLD, MALLOC_BYTES)
 
 
 def _take_over(work: Path, folder: Path) -> None:

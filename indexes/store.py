@@ -36,6 +36,7 @@ from ingest.raw import Unit
 FORMAT = 3
 OUTDATED = ("2",)  # what upgrade.py makes of this format
 DATABASE = "index.sqlite"
+IDLE = 8  # connections that a reader keeps for the next read; more reads at once open more, for a moment
 
 # Every row ends with its checksum; see `checksum`.
 SCHEMA = """
@@ -120,6 +121,12 @@ class StoredFile:
     sha256: str
 
 
+class _Block(threading.local):
+    """Per thread: the connection of the `snapshot` it is in; of a writer, its one."""
+
+    connection: sqlite3.Connection | None = None
+
+
 class Store:
     """One open database. Reading is safe from several threads; writing is for one."""
 
@@ -133,15 +140,21 @@ class Store:
         self.folder = folder
         self._path = folder / DATABASE
         self._writable = writable
-        self._local = threading.local()
+        # Lent for each read, not one a thread: those of threads that have ended would stay open, 0.1 MB
+        # and two files each (a server that starts a thread a request had no files left after 500).
+        self._idle: list[sqlite3.Connection] = []
+        self._block = _Block()
         # A connection is in a circle of references with its statements: closed by us, it does not wait
         # for the collector (16 threads had 400 files open after a minute).
-        self._connections: list[sqlite3.Connection] = []
-        weakref.finalize(self, _close_all, self._connections)
+        weakref.finalize(self, _close_all, self._idle)
         if not self._path.is_file():
             if not writable:
                 raise IndexNotFound(path=folder)
             create_database(self._path)
+        if writable:
+            with self._readable():
+                self._block.connection = self._connect()
+            weakref.finalize(self, self._block.connection.close)
         found = self._format()
         if found != str(FORMAT):
             error = IndexOutdated if found in OUTDATED else IndexFormat
@@ -155,28 +168,46 @@ class Store:
 
     @property
     def connection(self) -> sqlite3.Connection:
-        """This thread's connection."""
-        if not hasattr(self._local, "connection"):
-            uri = f"{self._path.resolve().as_uri()}?mode={'rw' if self._writable else 'ro'}"
-            if not self._writable and _is_closed(self._path):
-                uri += "&immutable=1"
-            connection = sqlite3.connect(
-                uri, uri=True, isolation_level=None, timeout=30, check_same_thread=False
-            )
-            connection.execute("PRAGMA synchronous = FULL")
-            if not self._writable:
-                # SQLite before 3.51.3 can lose a WAL reset that a reader makes: only the writer may.
-                connection.execute("PRAGMA wal_autocheckpoint = 0")
-            self._local.connection = connection
-            self._connections.append(connection)
-        return self._local.connection
+        """The connection of the `snapshot` that this thread is in; of a writer, its one."""
+        if self._block.connection is None:
+            raise ValueError("a reader has a connection of its own only inside snapshot()")
+        return self._block.connection
+
+    @contextmanager
+    def _lent(self) -> Iterator[sqlite3.Connection]:
+        """A connection that no other thread uses meanwhile."""
+        if self._block.connection is not None:
+            yield self._block.connection
+            return
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._connect()
+        try:
+            yield connection
+        finally:
+            if len(self._idle) < IDLE:
+                self._idle.append(connection)
+            else:
+                connection.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        uri = f"{self._path.resolve().as_uri()}?mode={'rw' if self._writable else 'ro'}"
+        if not self._writable and _is_closed(self._path):
+            uri += "&immutable=1"
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30, check_same_thread=False)
+        connection.execute("PRAGMA synchronous = FULL")
+        if not self._writable:
+            # SQLite before 3.51.3 can lose a WAL reset that a reader makes: only the writer may.
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
+        return connection
 
     def close(self) -> None:
-        """Close this thread's connection; those of other threads are closed with the last reference."""
-        if hasattr(self._local, "connection"):
-            self._connections.remove(self._local.connection)
-            self._local.connection.close()
-            del self._local.connection
+        """Close the connections; one that another thread reads with is closed with the last reference."""
+        _close_all(self._idle)
+        if self._block.connection is not None:
+            self._block.connection.close()
+            self._block.connection = None
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -193,11 +224,24 @@ class Store:
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """What is read inside belongs to one commit."""
-        self.connection.execute("BEGIN")
+        with self._lent() as connection:
+            connection.execute("BEGIN")
+            before, self._block.connection = self._block.connection, connection
+            try:
+                yield
+            finally:
+                self._block.connection = before
+                connection.execute("COMMIT")
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """IndexDamaged in place of what SQLite says where it cannot read."""
         try:
             yield
-        finally:
-            self.connection.execute("COMMIT")
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as exc:
+            if getattr(exc, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise
+            raise IndexDamaged(path=self.folder, detail=f"{DATABASE}: {exc}") from exc
 
     def _fetch(self, statement: str, parameters: Sequence = ()) -> list[tuple]:
         """All rows of a SELECT.
@@ -205,12 +249,8 @@ class Store:
         Raises:
             IndexDamaged: SQLite cannot read them.
         """
-        try:
-            return self.connection.execute(statement, parameters).fetchall()
-        except (sqlite3.DatabaseError, UnicodeDecodeError) as exc:
-            if getattr(exc, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                raise
-            raise IndexDamaged(path=self.folder, detail=f"{DATABASE}: {exc}") from exc
+        with self._readable(), self._lent() as connection:
+            return connection.execute(statement, parameters).fetchall()
 
     def _checked(self, table: str, rows: Iterable[tuple]) -> list[tuple]:
         """`rows` of whole tables, without their checksums.
@@ -236,10 +276,8 @@ class Store:
 
     def check_seal(self) -> None:
         """Raise IndexDamaged unless all rows are there that the last commit left."""
-        try:
-            whole = not self.version or self.meta("seal") == seal_of(self.connection)
-        except sqlite3.DatabaseError as exc:
-            raise IndexDamaged(path=self.folder, detail=f"{DATABASE}: {exc}") from exc
+        with self._readable(), self._lent() as connection:
+            whole = not self.version or self.meta("seal") == seal_of(connection)
         if not whole:
             raise IndexDamaged(path=self.folder, detail=f"{DATABASE}: rows of documents or files are missing")
 

@@ -29,9 +29,10 @@ THREADS = 16
 WORDS = ("휴가", "예산", "계약", "보안", "점검", "출입", "보고", "이용료", "규정", "지급")
 FILES = 12
 SAMPLE_SECONDS = 2.0
-WARM_SHARE = 0.4  # of the time, after which memory counts
-GROWTH_MB_A_MINUTE = 3.0
-NEW_FILES = 80  # open files more than at the start: one for each thread and version that is in use
+WARM_SHARE = 0.5  # of the time, after which memory counts
+# Of the resident memory; the caches of sentences and paths, which are bounded, fill in the first minutes.
+GROWTH_MB_A_MINUTE = 1.5
+NEW_FILES = 20  # open files more than at the start, when all threads are done
 
 
 @dataclass(slots=True)
@@ -52,6 +53,10 @@ class Soak:
             return 0.0
         seconds, megabytes = np.array(warm).T
         return float(np.polyfit(seconds, megabytes, 1)[0] * 60)
+
+    def memory_at(self, minute: float) -> float:
+        """MB at about that minute."""
+        return min(self.memory, key=lambda point: abs(point[0] - 60 * minute))[1]
 
 
 class Folder:
@@ -245,10 +250,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="rag-soak-") as folder:
         result = soak(given.minutes, given.seed, Path(folder))
     print(", ".join(f"{name} {count:,}" for name, count in sorted(result.done.items())))
-    first, last = result.memory[0], result.memory[-1]
+    curve = [f"{result.memory_at(minute):.0f}" for minute in range(int(given.minutes) + 1)]
+    print(f"memory in MB, minute by minute: {' '.join(curve)}")
     print(
-        f"{last[0] / 60:.1f} minutes, memory {first[1]:.0f} → {last[1]:.0f} MB, {result.growth:+.2f} MB a minute"
-        f" after the warm-up; open files {result.files[0]} → {result.files[1]}; {result.versions} versions held"
+        f"{result.growth:+.2f} MB a minute in the second half; open files {result.files[0]} → {result.files[1]};"
+        f" {result.versions} versions held"
     )
     for what in result.wrong:
         print("WRONG", what)

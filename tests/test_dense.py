@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from indexes import dense
 
@@ -141,3 +143,21 @@ def test_an_approximate_segment_obeys_narrow_ranges_and_gives_its_rows_back(tmp_
 def test_rows_without_neighbours_stay_exact(tmp_path):
     names = dense.write_segment(tmp_path, "a", np.arange(3000), unit_rows(1, 3000, 64), exact_rows=1000)
     assert names == ["a.faiss", "a.keys.npy"]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), max_size=12),
+    st.lists(st.booleans(), min_size=12, max_size=12),
+)
+def test_ranges_hold_the_keys_of_their_documents_and_do_not_touch(gaps_and_counts, chosen):
+    spans, first = [], 0
+    for gap, count in gaps_and_counts:
+        spans.append((first + gap, count))
+        first += gap + count
+    spans = [span for span, own in zip(spans, chosen, strict=False) if own]
+    live = dense.key_ranges(spans)
+    assert (live[:, 0] < live[:, 1]).all() and (live[1:, 0] > live[:-1, 1]).all()
+    wanted = {key for start, count in spans for key in range(start, start + count)}
+    assert {key for start, end in live.tolist() for key in range(start, end)} == wanted
+    for keys in (np.arange(first + 2), np.arange(0, first + 2, 3)):
+        assert dense.rows_in(keys, live).tolist() == [key in wanted for key in keys.tolist()]

@@ -1,5 +1,6 @@
 """The database: what goes in comes out, per version, from any thread."""
 
+import os
 import sqlite3
 import threading
 from dataclasses import replace
@@ -10,7 +11,16 @@ from hypothesis import strategies as st
 
 from indexes.embedder import EmbedderIdentity
 from indexes.errors import DocumentNotFound, IndexDamaged, IndexFormat, IndexNotFound
-from indexes.store import DATABASE, Manifest, Store, StoredDocument, StoredFile, find_document, seal_of
+from indexes.store import (
+    DATABASE,
+    IDLE,
+    Manifest,
+    Store,
+    StoredDocument,
+    StoredFile,
+    find_document,
+    seal_of,
+)
 from ingest.document import Chunk, Page, chunk_id
 
 MANIFEST = Manifest(EmbedderIdentity("bigrams", "1", 64, "", "질문: "), "bigram-1", "characters")
@@ -203,8 +213,45 @@ def test_threads_read_at_the_same_time(store, tmp_path):
 
 
 def test_a_reader_cannot_write(store, tmp_path):
-    with pytest.raises(sqlite3.OperationalError, match="readonly"):
-        Store(tmp_path).set_meta("version", "9")
+    reader = Store(tmp_path)
+    with pytest.raises(sqlite3.OperationalError, match="readonly"), reader.snapshot():
+        reader.set_meta("version", "9")
+
+
+def open_paths() -> list[str]:
+    return [os.path.realpath(entry) for entry in os.scandir("/proc/self/fd")]
+
+
+def test_threads_that_ended_leave_nothing_open(store, tmp_path):
+    document = stored(chunks=1)
+    put(store, document, 1, [], chunked(document.id, "가나다라마바사아", []))
+    reader = Store(tmp_path)
+    reader.text(document)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(40):
+        thread = threading.Thread(target=reader.text, args=(document,))
+        thread.start()
+        thread.join()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_what_many_threads_opened_at_once_is_closed_but_for_a_few(store, tmp_path):
+    document = stored(chunks=1)
+    put(store, document, 1, [], chunked(document.id, "가나다라마바사아", []))
+    reader, together = Store(tmp_path), threading.Barrier(3 * IDLE)
+
+    def read() -> None:
+        with reader.snapshot():
+            together.wait()
+
+    threads = [threading.Thread(target=read) for _ in range(3 * IDLE)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    # SQLite keeps a database's descriptors for reuse as long as one connection holds a lock.
+    logs = [path for path in open_paths() if path == f"{tmp_path / DATABASE}-wal"]
+    assert len(logs) <= IDLE + 1  # the writer's, too
 
 
 def test_no_index_a_foreign_file_and_another_format_are_told_apart(tmp_path):
