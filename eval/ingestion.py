@@ -29,6 +29,7 @@ from eval.linebreaks import (
 from eval.metrics import mean
 from eval.statutes import Law, parse_law
 from ingest.document import Chunk
+from ingest.korean import ITEM_LETTERS
 from ingest.worker import Parsed, ParseOptions, Parser, WorkerPool
 
 PDF_FOLDERS = ("agency", "misc", "safety_guides", "statutes")
@@ -44,8 +45,8 @@ SENTENCE_END = re.compile(r"(?:[가-힣A-Za-z%)\]」』”’\"'》>][.。!?…]
 # What statutes put behind a sentence: <개정 2024. 3. 1.>, [본조신설 2020. 2. 4.].
 AMENDMENT = re.compile(r"\s*(?:<[^<>]{2,200}>|\[[^\[\]]{2,80}\])$")
 ITEM_START = re.compile(
-    r"[①-⑳㉠-㉻⑴-⒇❶-❿■-◿★☆※▶▷◆◇●○◎•∙◦⦁☞✓✔―–—]|\d{1,2}(?:\.\d{1,2})*[.)]\s|\(\d{1,2}\)\s|[가-하][.)]\s"
-    r"|제\d+(?:편|장|절|관|조)"
+    r"[①-⑳㉠-㉻⑴-⒇❶-❿■-◿★☆※▶▷◆◇●○◎•∙◦⦁☞✓✔―–—]|\d{1,2}(?:\.\d{1,2})*[.)]\s|\(\d{1,2}\)\s"
+    rf"|[{ITEM_LETTERS}][.)]\s|제\d+(?:편|장|절|관|조)"
 )
 
 
@@ -227,7 +228,7 @@ def _marked_ends(one: Parsed) -> Iterator[bool]:
 def ends_as_sentence(text: str) -> bool:
     """Whether `text` ends with a sentence's closing mark, or with its last line as reports end one."""
     text = AMENDMENT.sub("", text.rstrip())
-    if re.search(r"(?:^|\s)[가-하][.]$", text):  # the mark of an item that goes on
+    if re.search(rf"(?:^|\s)[{ITEM_LETTERS}][.]$", text):  # the mark of an item that goes on
         return False
     return SENTENCE_END.search(text) is not None or re.search(r"(?:다|함|임|음|됨|것|요)$", text) is not None
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 from ingest.document import Chunk, ChunkKind, Document, Heading, Page, chunk_id
-from ingest.korean import sentence_spans
+from ingest.korean import ITEM_LETTERS, sentence_spans
 from ingest.outline import breadcrumbs
 
 # From the best place to cut to the worst: before an item, after a paragraph, after a sentence,
 # between words, and anywhere (one endless word).
 SEPARATORS = (
-    r"\n(?=(?:[□■○●◇◆▶Ⅰ-Ⅻ]|\d{1,2}\.\s|[가-하]\.\s))",
+    rf"\n(?=(?:[□■○●◇◆▶Ⅰ-Ⅻ]|\d{{1,2}}\.\s|[{ITEM_LETTERS}]\.\s))",
     r"\n",
     r"(?<=[다요임함음됨까죠][.?!])[\"”’)\]]*\s",
     r"(?<=[.?!;。])\s",

@@ -66,6 +66,10 @@ ADDRESS = re.compile(r"(?:[A-Za-z0-9][.@]\n[a-z]|[./:]\n/|[a-z0-9]/\n[A-Za-z0-9]
 UNIT = re.compile(r"(?:[kcm]?m[²³]?|[km]?g|m?[lL]|dB|[kKMGT]?[BW]|[kMG]?Hz|p)(?![A-Za-z])")
 ARTICLE = re.compile(r"제\s?\d")  # cited after the name of a law
 THOUSANDS = re.compile(r"\d{3}(?!\d)")
+LONGEST_WORD = 40
+LETTERS_END, LETTERS_START = re.compile(r"[A-Za-z]+$"), re.compile(r"[A-Za-z]+")
+# Latin words that are whole: one at an end of its line may go on in the next.
+WHOLE_WORD = re.compile(r"(?<![A-Za-z\n])[A-Za-z]+(?![A-Za-z\n])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,33 @@ def decide(breaks: Sequence[tuple[str, str]], lines: Sequence[str], unsure: floa
             unclear, _decide_unclear([breaks[at] for at in unclear], lines, unsure), strict=True
         ):
             spaced[at] = answer
+    for at in cut_words(breaks, lines):
+        spaced[at] = False
     return [bool(answer) for answer in spaced]
+
+
+def cut_words(breaks: Sequence[tuple[str, str]], lines: Sequence[str]) -> list[int]:
+    """Indices of the breaks within Latin words; none in a document that breaks lines between them only.
+
+    Most programs do; `word-break: break-all` of web pages, which are printed to PDF, does not. A
+    document that cuts words shows it: joined, the pieces are words that it has elsewhere.
+    """
+    halves = {}
+    for at, (before, after) in enumerate(breaks):
+        left, right = LETTERS_END.search(before.rstrip()[-LONGEST_WORD:]), LETTERS_START.match(after.lstrip())
+        if left and right:
+            halves[at] = left[0], right[0]
+    if not halves:
+        return []
+    words = set(WHOLE_WORD.findall("\n".join(["", *lines, ""]).lower()))
+    joined = {at for at, (left, right) in halves.items() if (left + right).lower() in words}
+    apart = {at for at in halves.keys() - joined if _are_words(*halves[at], words)}
+    return [at for at in halves if at not in apart] if len(joined) > len(apart) else []
+
+
+def _are_words(left: str, right: str, words: set[str]) -> bool:
+    """Whether both pieces are words of their own, or a capital letter begins the second one."""
+    return {left.lower(), right.lower()} <= words or (left[-1].islower() and right[0].isupper())
 
 
 def clear_joint(before: str, after: str) -> bool | None:

@@ -22,6 +22,9 @@ WEAK_TAGS = frozenset(["NNB", "NP", "VV", "VA", "MAG"])
 # Raised whenever the same text could have other terms: an index tells by it what it was built with.
 TERMS = "bigram-2"
 
+# The marks of items, 가. 나. 다. to 하., then 거. to 호.; the range 가-하 would be almost every syllable.
+ITEM_LETTERS = "가나다라마바사아자차카타파하거너더러머버서어저처커터퍼허고노도로모보소오조초코토포호"
+
 HANGUL_RUN = re.compile(r"[가-힣]+")
 LETTERS = "a-z\u00c0-\u024f\u0370-\u03ff\u3040-\u30ff"
 WORD = re.compile(rf"[0-9{LETTERS}]+(?:[.,][0-9]+)*|[\u3400-\u9fff\uf900-\ufaff]+")
@@ -35,7 +38,7 @@ WORD_PART = re.compile(
 # stop after a digit or a single letter is a date, a number or a list mark (2024. 3. 1., 가.).
 SENTENCE_END = re.compile(
     r"\n+"
-    r"|(?<=[가-힣A-Za-z%)\]」』”’\"'》>])(?<![\s(][가-하])(?<!^[가-하])[.。!?…]+[\"'”’)\]」』》]*"
+    rf"|(?<=[가-힣A-Za-z%)\]」』”’\"'》>])(?<![\s(][{ITEM_LETTERS}])(?<!^[{ITEM_LETTERS}])[.。!?…]+[\"'”’)\]」』》]*"
     r"(?:<[^<>\n]{1,60}>|\[[^\[\]\n]{1,60}\])*(?:[ \t]+|(?=\n)|$)\n*",
     re.MULTILINE,
 )

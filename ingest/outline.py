@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from ingest.document import CELL_SEPARATOR, Heading, Table
+from ingest.korean import ITEM_LETTERS
 from ingest.normalise import Line, Normalised
 from ingest.raw import OutlineEntry
 
@@ -33,7 +34,7 @@ NUMBERED = (
     (re.compile(r"(?:\d{1,2}\s?\.\s?(?!\d)|[\ue000-\uf8ff]\s)[^\n]{1,40}$"), NUMBER),
     (re.compile(r"\d{1,2}\.\d{1,2}\.?\s[^\n]{1,40}$"), LETTER),
     (re.compile(r"\d{1,2}(?:\.\d{1,2}){2,3}\.?\s[^\n]{1,40}$"), THIRD),
-    (re.compile(r"[가-하]\s?\.\s[^\n]{1,40}$"), LETTER),
+    (re.compile(rf"[{ITEM_LETTERS}]\s?\.\s[^\n]{{1,40}}$"), LETTER),
     (re.compile(r"[□■◆◇▣]\s?[^\n]{1,40}$"), BOX),
 )
 # A bookmark of an article, also of one without a title, since it was deleted.

@@ -9,29 +9,38 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from ingest.clean import CleanLine, Decide
 from ingest.contents import LEADERS
+from ingest.korean import ITEM_LETTERS
 from ingest.raw import NO_BOX
 
 # What begins a new item or heading, never the middle of a paragraph.
 ITEM = re.compile(
     r"(?:[①-⑳㉠-㉻⑴-⒇❶-❿■-◿★☆※▶▷◆◇●○◎•‣∙·◦⦁―–—*+✓✔☞❍❏❑➢➤]|[-‐]\s"
-    r"|\d{1,2}(?:\.\d{1,2}){0,3}[.)]\s?(?![\d>)])|\(\d{1,2}\)|[가-하][.)]\s|\([가-하]\)|[IVXⅠ-Ⅻ]{1,4}\.\s"
+    r"|\d{1,2}(?:\.\d{1,2}){0,3}[.)]\s?(?![\d>)])|\(\d{1,2}\)|[IVXⅠ-Ⅻ]{1,4}\.\s"
+    rf"|[{ITEM_LETTERS}][.)]\s|\([{ITEM_LETTERS}]\)|주\s?\d{{0,2}}\)"
     r"|[lmnoquvwØü§]\s(?=[가-힣<「『(‘“])"  # letters of symbol fonts, which are bullets
     r"|제\s?\d{1,4}\s?(?:편|장|절|관|조)(?:의\s?\d{1,2})?\s?(?:[(（<\[]|\s|$)"
     r"|부\s?칙|\[?별\s?[표지]|<[^>]{1,30}>$|[〈<\[【「][^\n]{1,40}[〉>\]】」]$)"
 )
 # Where a paragraph's last line shows its end, whatever its width.
 PARAGRAPH_END = re.compile(r"(?:다|함|임|음|것|요|까|니)[.。!?]?[\"”’)\]]*$|[.。!?][\"”’)\]>]*$")
-# A reference that a wrapped line begins with, which is no heading: «제12조 및», «제3조제2항에».
+PARTICLE = "(?:및|또는|부터|까지|에|의|와|과|을|를|은|는|[,ㆍ·])"
+# A reference that a wrapped line begins with, which is no heading: «제12조 및», «제3조제2항에», «별표 5와».
 REFERENCE = re.compile(
-    r"제\s?\d{1,4}\s?(?:편|장|절|관|조)(?:의\s?\d{1,2})?\s?(?:제\s?\d|및|또는|부터|까지|에|의|와|과|을|를|은|는|[,ㆍ·])"
+    rf"제\s?\d{{1,4}}\s?(?:편|장|절|관|조)(?:의\s?\d{{1,2}})?\s?(?:제\s?\d|{PARTICLE})"
+    rf"|별\s?[표지]\s?(?:제?\s?\d+(?:호(?:의\s?\d+)?\s?(?:서식)?|의\s?\d+)?\s?)?{PARTICLE}"
 )
 HANGUL = re.compile("[가-힣]")
+# What closes a bracket or a sentence never begins a paragraph.
+CLOSING = re.compile(r"[)\]}」』〉》]|[.,、。!?](?:\s|$)")
+# Marks that begin items in some documents, and stand between words in others.
+SEPARATORS = frozenset("·∙•-‐–—―")
 # A file whose lines end in a space this often marks every break between words with one.
 MARKED_SHARE = 0.25
 # Room that a full line may leave, in widths of a Hangul character; a line that ends as a sentence
@@ -49,6 +58,16 @@ NEIGHBOURS = 10  # lines before and after, among which the right margin is looke
 INDENT = 0.7  # widths of a character by which a new paragraph's first line is set in
 
 
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """How a document is set: whether its lines are broken between words only, the marks that begin
+    items in it, and the usual distance of lines inside a paragraph, in their size."""
+
+    by_words: bool
+    bullets: frozenset[str]
+    pitch: float
+
+
 def joints(lines: Sequence[CleanLine], apart: set[int], decide: Decide) -> list[str]:
     """What follows each of `lines`: a line break, a space or nothing.
 
@@ -57,14 +76,11 @@ def joints(lines: Sequence[CleanLine], apart: set[int], decide: Decide) -> list[
     """
     found = ["\n"] * len(lines)
     rooms = _rooms(lines)
-    by_words = _wraps_words(lines, rooms)
-    pitch = _usual_pitch(lines)
+    habits = Habits(_wraps_words(lines, rooms), _bullets(lines, rooms), _usual_pitch(lines))
     open_at = [
         position
         for position, (before, after) in enumerate(pairwise(lines))
-        if not {position, position + 1} & apart
-        and _continues(before, after, rooms[position], by_words)
-        and not (PARAGRAPH_END.search(before.text) and _pitch(before, after) > SPACED * pitch)
+        if not {position, position + 1} & apart and _continues(before, after, rooms[position], habits)
     ]
     marked = _marks_word_breaks([lines[position] for position in open_at])
     unclear = []
@@ -83,12 +99,8 @@ def joints(lines: Sequence[CleanLine], apart: set[int], decide: Decide) -> list[
     return found
 
 
-def _continues(before: CleanLine, after: CleanLine, room: float, by_words: bool) -> bool:
-    """Whether `after` goes on with the paragraph of `before`, which leaves `room` at its right.
-
-    Args:
-        by_words: the document's lines are broken between words only.
-    """
+def _continues(before: CleanLine, after: CleanLine, room: float, habits: Habits) -> bool:
+    """Whether `after` goes on with the paragraph of `before`, which leaves `room` at its right."""
     one, other = before.raw, after.raw
     if not (one.wrapped and other.wrapped) or one.level or other.level or one.table != other.table:
         return False
@@ -96,15 +108,47 @@ def _continues(before: CleanLine, after: CleanLine, room: float, by_words: bool)
         return False
     if not unicodedata.is_normalized("NFC", before.text[-8:] + after.text[:8]):
         return False  # a line that begins with half a syllable or an accent would change its neighbour
+    if _closes(before.text, after.text):
+        return room <= _word_room(after)
     ended = PARAGRAPH_END.search(before.text) is not None
-    if room > (FULL if ended and not by_words else _word_room(after)):
+    if room > (FULL if ended and not habits.by_words else _word_room(after)):
         return False
-    if ended and (other.page != one.page or _is_set_in(before, after)):
+    if ended and (
+        other.page != one.page or _is_set_in(before, after) or _pitch(before, after) > SPACED * habits.pitch
+    ):
         return False
     if not ITEM.match(after.text):
         return True
+    if ended:
+        return False
+    if after.text[0] in SEPARATORS:
+        return after.text[0] not in habits.bullets and _separates(before.text, after.text)
     # «다.» begins item 다, and ends a sentence that the line before it left open; so with references.
-    return not ended and (after.text.startswith("다.") or REFERENCE.match(after.text) is not None)
+    return after.text.startswith("다.") or REFERENCE.match(after.text) is not None
+
+
+def _closes(before: str, after: str) -> bool:
+    """Whether `after` begins with a closing mark, or closes the bracket that `before` leaves open."""
+    if CLOSING.match(after):
+        return True
+    if after[0].isdigit() and ITEM.match(after):  # «1) 목적»
+        return False
+    end = after.find(")")
+    return end >= 0 and "(" not in after[:end] and before.count("(") > before.count(")")
+
+
+def _separates(before: str, after: str) -> bool:
+    """Whether the mark that `after` begins with stands between words: «5·17», «생(生) · 노사»."""
+    return after[1:2] != " " or f" {after[0]} " in before
+
+
+def _bullets(lines: Sequence[CleanLine], rooms: Sequence[float]) -> frozenset[str]:
+    """Of the marks that may as well stand between words, those that begin a line after one with room left."""
+    return frozenset(
+        after.text[0]
+        for position, (_, after) in enumerate(pairwise(lines))
+        if after.text[0] in SEPARATORS and rooms[position] > _word_room(after)
+    )
 
 
 def _one_style(before: CleanLine, after: CleanLine) -> bool:

@@ -2,7 +2,7 @@
 
 from ingest import miner, ocr
 from ingest.legible import judge
-from ingest.raw import Box, Engine, ReadPage
+from ingest.raw import Engine, ReadPage
 
 # OCR that is less sure than this of its own words has read a picture.
 LEAST_CONFIDENCE = 0.4
@@ -75,27 +75,3 @@ def _is_bare(page: ReadPage) -> bool:
     """Whether a page is digits and marks rather than words."""
     solid = "".join(page.text.split())
     return sum(map(str.isalpha, solid)) < LETTERS_SHARE * len(solid)
-
-
-def reread(pdf, data: bytes, password: str, index: int, tesseract: ocr.Tesseract | None) -> ReadPage | None:
-    """One page of a file by `Rereader`; several are cheaper with one of these."""
-    return Rereader(pdf, data, password, tesseract).read(index)
-
-
-def char_boxes(
-    pdf,
-    data: bytes,
-    password: str,
-    index: int,
-    engine: Engine,
-    start: int,
-    end: int,
-    tesseract: ocr.Tesseract | None,
-) -> list[Box]:
-    """Boxes of the raw characters [start, end) of a page that `engine` read; empty where it cannot now.
-
-    Spaces and line ends that the engine inserted have NO_BOX. The page is read again: an index keeps
-    text, not geometry.
-    """
-    page = Rereader(pdf, data, password, tesseract).read_with(engine, index)
-    return list(page.boxes[start:end]) if page is not None else []

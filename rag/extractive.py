@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ingest.document import CELL_SEPARATOR
-from ingest.korean import HANGUL_RUN, fold, sentence_spans
+from ingest.korean import HANGUL_RUN, ITEM_LETTERS, fold, sentence_spans
 from rag.answer import PackedPassage
 from rag.citations import names_columns
 from rag.prompts import ABSTENTION, without_markers
@@ -22,7 +22,7 @@ ASKING = re.compile(
 HEADING = re.compile(
     r"제\s?\d+\s?(?:편|장|절|관|조)(?:의\s?\d+)?\s?(?:[(（][^)）]*[)）]|[^.。]{0,30})"
     r"|[<〈\[【][^>〉\]】]{1,20}[>〉\]】][^.。\d]{0,40}"
-    r"|(?:[Ⅰ-Ⅻ]+|\d{1,2}|[가-하])\.\s[^.。\d]{1,25}"
+    rf"|(?:[Ⅰ-Ⅻ]+|\d{{1,2}}|[{ITEM_LETTERS}])\.\s[^.。\d]{{1,25}}"
 )
 # What kind of words a question asks for, and what they look like.
 ANSWER_KINDS = (

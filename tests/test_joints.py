@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 
 from eval.train_joints import align, read_held_out, read_sources, wrap
 from ingest import joints
-from ingest.joints import CONTEXTS, REACH, WORD, clear_joint, count_contexts, decide, encode, encode_breaks
+from ingest.joints import (
+    CONTEXTS,
+    REACH,
+    WORD,
+    clear_joint,
+    count_contexts,
+    cut_words,
+    decide,
+    encode,
+    encode_breaks,
+)
 
 ALPHABET = "가각힣나다을ㄱㅏ國Aa1½①㎡Ａ％😀é\u0301.,()「」-\u00a0\u3000 \t\x00\ufeff\ud800\ue000\n"
 TEXT = st.one_of(st.text(max_size=20), st.text(ALPHABET, max_size=20))
@@ -77,6 +87,34 @@ def test_a_break_within_a_word_is_closed_and_one_between_words_is_not(before, af
 def test_every_break_of_any_text_gets_one_answer(breaks, lines):
     answers = decide(breaks, lines, unsure=99)
     assert len(answers) == len(breaks) and all(type(answer) is bool for answer in answers)
+
+
+NAMES = ("Columbia", "Records", "Lafayette", "Episode", "Festival", "Network")
+
+
+@given(st.lists(st.sampled_from(NAMES), min_size=2, max_size=30), st.integers(3, 20))
+def test_a_document_gets_all_its_cut_words_back_or_none(names, width):
+    text, shown = " ".join(names), f"이 {' '.join(NAMES)} 등"
+    starts = range(width, len(text), width)
+    lines = [text[at : at + width] for at in (0, *starts)]
+    inside = [i for i, at in enumerate(starts) if " " not in text[at - 1 : at + 1]]
+    assert cut_words(list(pairwise(lines)), [shown, *lines]) in (inside, [])
+    assert cut_words(list(pairwise(names)), [shown, *names]) == []
+
+
+def test_latin_words_are_cut_only_where_the_document_shows_it():
+    shown = ["그는 Columbia 사와 Episode 하나를 냈다"]
+    breaks = [
+        ("새 Colum", "bia 사와"),
+        ("그 Epi", "sode 이며"),
+        ("저 Un", "known 이다"),
+        ("저 PloS", "Biology 다"),
+    ]
+    assert decide(breaks, shown) == [False, False, False, False]
+    breaks[-1] = ("저 Plos", "Biology 다")
+    assert decide(breaks, shown) == [False, False, False, True]
+    assert decide(breaks[2:], shown) == [True, True]
+    assert decide([("그 deep", "learning 은")], ["이 deep 하고 learning 하는"]) == [True]
 
 
 def test_a_document_wrapped_between_words_gets_spaces_everywhere():

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ingest.clean import DOTS, LEFT_OUT, SHOWN, clean_span
 from ingest.normalise import normalise
+from ingest.paragraphs import width
 from ingest.raw import RawFile, RawLine, RawPage
 from ingest.sourcemap import raw_spans, unpack
 from tests.raw_files import assert_leads_back, raw_file
@@ -46,6 +47,7 @@ ITEMS = (
     "① 첫째",
     "1. 목적",
     "가. 대상",
+    "머. 신용정보의 이용",
     "□ 현황",
     "제3조(정의) 이 법에서",
     "○ 내용",
@@ -168,6 +170,31 @@ def test_an_item_is_never_joined_to_the_line_before(item):
     full = wrap(SENTENCES[1], 30)[:2]
     text = text_of("\r\n".join([*full, item, *full]))
     assert f"\n{item}" in text
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("위원회는 관계 기관의 추천을 받아 위촉한 위원으로 구성한다", ", 다만 위원장은 그러하지 아니하다"),
+        ("그는 처음 시행된 해부터 정한 나이(1943년부터는 만 19", "세) 때에 검사를 받는다"),
+        ("소속 공무원으로 구성하고 위원장이 정한다(임기는 2년으로 한다. ", "이하 같다)는 취지를 적어 알린다"),
+        ("신청하려는 자는 정해진 기간 안에 서류를 갖추어 다음에 따른 ", "별표 5와 같은 서류를 낸다"),
+        ("이들은 그 뒤 계엄을 나라 전체로 확대 강화한 정변인 5", "·17 쿠데타로 물러났다"),
+        ("열두 가지는 식(識) · 명색(名色) · 촉(觸) · 수(受) ", "· 생(生) · 노사(老死)를 말한다"),
+    ],
+)
+def test_what_closes_or_separates_goes_on_with_its_sentence(before, after):
+    full = wrap(" ".join(SENTENCES), int(width(before)))
+    lines = [before, after, *full]
+    assert not re.search(rf"\n{re.escape(after[:4])}", text_of("\r\n".join(lines)))
+
+
+def test_a_mark_that_begins_lines_after_short_ones_is_a_bullet():
+    full = wrap(SENTENCES[0], 30)[:2]
+    assert "\n·장애인 지원" in text_of(
+        "\r\n".join([*full, "·노인 지원", "·장애인 지원", *full, "·장애인 지원"])
+    )
+    assert "\n·김남주" not in text_of("\r\n".join([*full, "·김남주 시인이 함께 있었다", *full]))
 
 
 def test_a_short_line_ends_its_paragraph():

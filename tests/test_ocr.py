@@ -11,7 +11,7 @@ from eval.dataset import SAMPLES
 from ingest import ocr
 from ingest.ocr import Tesseract, Word
 from ingest.raw import NO_BOX
-from ingest.reread import Rereader, char_boxes
+from ingest.reread import Rereader
 
 RULES = SAMPLES / "취업규칙.pdf"
 PAGE = 5
@@ -79,11 +79,10 @@ def test_boxes_follow_the_characters(scanned):
             assert (box == NO_BOX) == (char == " ")
 
 
-def test_the_boxes_of_a_span_are_found_again(scanned, tesseract):
+def test_a_scan_gives_the_same_boxes_later(scanned, tesseract):
     pdf, data, page = scanned
-    line = page.lines[3]
-    boxes = char_boxes(pdf, data, "", 0, "tesseract", line.start, line.end, tesseract)
-    assert boxes == list(page.boxes[line.start : line.end])
+    again = Rereader(pdf, data, "", tesseract).read_with("tesseract", 0)
+    assert (again.text, again.boxes) == (page.text, page.boxes)
 
 
 def test_a_page_on_its_side_is_turned(tesseract):

@@ -8,7 +8,7 @@ import pytest
 from eval.dataset import SAMPLES
 from ingest.miner import Miner
 from ingest.raw import NO_BOX, ReadPage
-from ingest.reread import Rereader, char_boxes, reread
+from ingest.reread import Rereader
 from tests.pdfs import make_pdf
 
 RULES = SAMPLES / "취업규칙.pdf"
@@ -101,20 +101,19 @@ def test_a_glyph_of_unknown_character_is_one_replacement_character(shared):
 def test_pdfminer_reads_a_font_by_its_own_table(shared):
     data = (shared / "data/pdf/robustness/cid-font-no-tounicode.pdf").read_bytes()
     pdf = pypdfium2.PdfDocument(data)
-    page = reread(pdf, data, "", 0, None)
+    page = Rereader(pdf, data, "", None).read(0)
     pdf.close()
     assert page.engine == "pdfminer" and page.confidence == 1
     assert page.text.startswith("The quick brown fox")
 
 
-def test_the_boxes_of_a_span_are_those_of_the_same_characters():
+def test_the_engine_that_read_a_page_gives_the_same_boxes_later():
     data = make_pdf([LINES])
     pdf = pypdfium2.PdfDocument(data)
     page = Rereader(pdf, data, "", None).read(0)
     start = page.text.index("근로조건")
-    boxes = char_boxes(pdf, data, "", 0, page.engine, start, start + 4, None)
-    assert boxes == list(page.boxes[start : start + 4])
-    lefts = [box[0] for box in boxes]
+    assert Rereader(pdf, data, "", None).read_with(page.engine, 0) == page
+    lefts = [box[0] for box in page.boxes[start : start + 4]]
     assert lefts == sorted(lefts) and len(set(lefts)) == 4
     pdf.close()
 
@@ -122,6 +121,6 @@ def test_the_boxes_of_a_span_are_those_of_the_same_characters():
 def test_without_ocr_a_page_without_characters_stays_unread():
     data = make_pdf([[]])
     pdf = pypdfium2.PdfDocument(data)
-    assert reread(pdf, data, "", 0, None) is None
-    assert Rereader(pdf, data, "", None).read(0, only_ocr=True) is None
+    rereader = Rereader(pdf, data, "", None)
+    assert rereader.read(0) is None and rereader.read(0, only_ocr=True) is None
     pdf.close()
