@@ -151,9 +151,14 @@ def _clean_slowly(raw: str, start: int, end: int) -> Piece:
                 chars.append(" ")
                 sources.append(position)
         elif not LEFT_OUT.match(char):
-            while stop < end and _combines(raw[stop]) and not SURROGATE.match(char):
+            # What is left out does not keep an accent from its letter.
+            while (
+                stop < end
+                and (_combines(raw[stop]) or LEFT_OUT.match(raw[stop]))
+                and not SURROGATE.match(char)
+            ):
                 stop += 1
-            composed = _shown(raw[position:stop])
+            composed = _shown(LEFT_OUT.sub("", raw[position:stop]))
             chars += composed
             sources += [position] * len(composed)
         position = stop
