@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from ingest.clean import SHOWN
+from ingest.clean import LEFT_OUT, SHOWN
 from ingest.normalise import Normalised, normalise
 from ingest.raw import OutlineEntry, RawFile, RawLine, RawPage
 from ingest.sourcemap import unpack
@@ -55,5 +55,5 @@ def _is_same(char: str, raw: str, at: int) -> bool:
         return True
     if "\ud800" <= source <= "\udfff":
         return char == "\ufffd"
-    cluster = raw[at : at + 8]
+    cluster = LEFT_OUT.sub("", raw[at : at + 8])
     return char in unicodedata.normalize("NFC", cluster.translate(SHOWN)) or char == "\ufffd"
