@@ -33,6 +33,7 @@ class Question:
     words: str
     documents: frozenset[str]
     keys: tuple[str, ...]
+    by_number: bool  # it names an article or annex: numbers mean nothing to a cosine
     understood: tuple[Understood, ...]
 
 
@@ -61,11 +62,12 @@ def read_question(text: str, names: Names, is_key: Callable[[str], bool]) -> Que
         if known:
             keys += known
             take(reference.start, reference.end, "reference", known[0].removeprefix(REFERENCE))
+    by_number = bool(keys)
     for span, name in _known(spans, taken, lambda form: is_key(HEADING + form)):
         keys.append(HEADING + name)
         take(span.start, span.end, "section", name)
     understood = tuple(each for _, each in sorted(found, key=lambda pair: pair[0]))
-    return Question(without_asking(text), frozenset(documents), tuple(keys), understood)
+    return Question(without_asking(text), frozenset(documents), tuple(keys), by_number, understood)
 
 
 def _known(spans: Iterable[Span], taken: list[tuple[int, int]], is_known: Callable[[str], bool]):

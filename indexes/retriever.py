@@ -217,7 +217,7 @@ class Retriever(SearchEngine):
                 named[chunk] += NAMED_PLACE
         if question.documents:
             by_words = self._search(weights, NAMED_CANDIDATES, sorted(question.documents)) | by_words
-        if vector is not None:
+        if vector is not None and not question.by_number:
             by_meaning = dict(dense.search(self._segments, vector, depth, scope.keys))
             missing = by_words.keys() - by_meaning.keys()
             by_meaning |= dense.scores_of(self._segments, vector, list(missing))

@@ -45,6 +45,8 @@ ASKING = re.compile(
 PARTICLE = re.compile(
     r"(?:에서는|에서의|에서|에는|에의|에게|으로|이란|이라는|란|은|는|이|가|을|를|의|에|로|와|과|도)$"
 )
+# Quotation marks part words as blanks do: 「개인정보 보호법」의 '동의'에 관한
+WORD = re.compile(r"[^\s'\"‘’“”「」『』〈〉《》]+")
 MOST_WORDS, LONGEST_SPAN = 40, 10
 
 
@@ -135,7 +137,7 @@ def without_asking(question: str) -> str:
 
 def possible_names(question: str) -> list[Span]:
     """Every run of whole words of `question`, longest first, with and without a particle at its end."""
-    words = [(match.start(), match.end(), squeeze(match[0])) for match in re.finditer(r"\S+", question)]
+    words = [(match.start(), match.end(), squeeze(match[0])) for match in WORD.finditer(question)]
     words = words[:MOST_WORDS]
     spans = []
     for first in range(len(words)):
