@@ -11,6 +11,7 @@ the calling process, without limits.
 """
 
 import contextlib
+import ctypes
 import gc
 import hashlib
 import importlib
@@ -450,6 +451,7 @@ def main(arguments: Sequence[str], make_parser: Callable[[ParseOptions], Parser]
     for library in ("langchain_text_splitters", "pypdf", "pypdfium2", "lxml.etree", "docx"):
         importlib.import_module(library)
     settle_memory()
+    _give_memory_back()  # what loading has freed; children would each free their view of it
     parent = socket.socket(fileno=int(descriptor))
     _Helper(parser, options.limits, parent, Path(folder)).run(int(size))
 
@@ -575,7 +577,16 @@ def _serve(parser: Parser, limits: IngestConfig, connection: socket.socket) -> i
             break
         if ends:
             return 1
+        del frame
+        _give_memory_back()
     return CALLER_GONE
+
+
+def _give_memory_back() -> None:
+    """Free memory to the system, where the allocator is glibc's: else a child stays as large as its
+    largest file made it, and in a long run every child meets a large one. It takes 0.2 to 13 ms."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _ends_child(reply: dict[str, Any]) -> bool:
