@@ -116,11 +116,9 @@ def beyond(
     shared: Annotated[Path, typer.Option(envvar="RAG_SHARED", help="the folder that holds data")],
     folder: Annotated[Path, typer.Option(help="where the index goes, and stays")] = Path("build/beyond"),
     out: Annotated[Path, typer.Option(help="JSON file to write")] = Path("build/bench-beyond.json"),
-    rows: Annotated[int, typer.Option(help="vectors; those beyond a million in one segment are in lists")] = (
-        1_300_000
-    ),
+    rows: Annotated[int, typer.Option(help="vectors, put together in one segment")] = (1_300_000),
 ) -> None:
-    """More vectors than are searched exactly: what lists of neighbours find, and what they cost."""
+    """More vectors than are searched exactly: what the approximate search finds, and what it costs."""
     larger.bench(shared.resolve(), folder.resolve(), out, rows)
 
 
