@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.embedder import EmbedderIdentity
+from indexes.embedder import EmbedderIdentity, OnBatch
 from indexes.engine import EVERYTHING, Passage, Place
 from indexes.fusion import fuse_scores
 from indexes.store import Manifest, StoredDocument, find_document
@@ -26,15 +26,20 @@ class BigramEmbedder:
         self.identity = EmbedderIdentity("bigrams", revision, 64, "", "")
         self.max_tokens = max_tokens
 
-    def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def count_tokens(self, passages: Sequence[str]) -> list[int]:
+        return [len(text) for text in passages]
+
+    def embed_passages(self, texts: Sequence[str], on_batch: OnBatch = lambda _: None) -> NDArray[np.float32]:
         vectors = np.zeros((len(texts), 64), np.float32)
         for row, text in enumerate(texts):
             for term in [*bigrams(fold(text)), *words(fold(text))]:
                 vectors[row, zlib.crc32(term.encode()) % 64] += 1
+        on_batch(len(texts))
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         return vectors / np.where(norms > 0, norms, 1)
 
-    embed_queries = embed_passages
+    def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return self.embed_passages(texts)
 
 
 class ScriptedGenerator:

@@ -29,11 +29,11 @@ class Interrupted(BigramEmbedder):
         super().__init__()
         self.left = at
 
-    def embed_passages(self, texts):
+    def embed_passages(self, texts, on_batch=lambda _: None):
         self.left -= 1
         if self.left == 0:
             raise KeyboardInterrupt
-        return super().embed_passages(texts)
+        return super().embed_passages(texts, on_batch)
 
 
 def options(**limits) -> ParseOptions:
