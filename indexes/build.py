@@ -91,6 +91,7 @@ def ingest(
     sync: bool = False,
     progress: Progress = lambda *_: None,
     embedded: rebuild.Progress = lambda *_: None,
+    commit_chunks: int = COMMIT_CHUNKS,
 ) -> IngestReport:
     """Bring the index in `folder` up to the files at `paths` (files, or folders to walk).
 
@@ -102,6 +103,7 @@ def ingest(
         groups: whose documents these are; added to the groups a document already has.
         sync: remove documents under `paths` whose files are gone.
         embedded: told, from another thread, how many of the chunks read so far are embedded.
+        commit_chunks: after so many a commit is made, at the latest.
 
     Raises:
         NoSuchPath, NothingToIngest, ChunkTooLong: before anything is written.
@@ -120,7 +122,7 @@ def ingest(
         WorkerPool(options) as pool,
         _EmbeddingThread(embedder, embedded) as embedding,
     ):
-        run = _Run(writer, embedding, options.fingerprint, tuple(map(nfc, groups)), report)
+        run = _Run(writer, embedding, options.fingerprint, tuple(map(nfc, groups)), report, commit_chunks)
         try:
             for failure in closed:
                 run.fail(failure)
@@ -334,7 +336,9 @@ class _Run:
         fingerprint: str,
         groups: tuple[str, ...],
         report: IngestReport,
+        commit_chunks: int,
     ) -> None:
+        self._commit_chunks = commit_chunks
         self._writer = writer
         self._embedding = embedding
         self._fingerprint = fingerprint
@@ -394,7 +398,7 @@ class _Run:
     def _due(self) -> bool:
         waited = time.monotonic() - self._committed
         chunks = self._writer.pending_chunks + self._embedding.held
-        return chunks >= COMMIT_CHUNKS or (chunks > 0 and waited >= COMMIT_SECONDS)
+        return chunks >= self._commit_chunks or (chunks > 0 and waited >= COMMIT_SECONDS)
 
     def _to_read(self, files: Sequence[str], advance: Callable[[str], None]) -> Iterator[str]:
         """Those of `files` whose bytes are not in the index as this parser would read them."""

@@ -199,16 +199,16 @@ class DimTooLarge(PipelineError):
 
 
 class HalfPrecisionOverflow(PipelineError):
-    """A model's numbers do not fit its type. Fields: name, dtype."""
+    """A model's numbers do not fit its type. Fields: name, dtype, section."""
 
     code = "half_precision_overflow"
     en = (
-        "the vectors that {name} gives in {dtype} are no numbers",
-        'set embedding.dtype = "bfloat16" or "float32"',
+        "what {name} gives in {dtype} are no numbers",
+        'set {section}.dtype = "bfloat16" or "float32"',
     )
     ko = (
-        "{name} 모델의 벡터가 {dtype} 으로는 숫자가 되지 않습니다",
-        'embedding.dtype = "bfloat16" 이나 "float32" 로 두세요',
+        "{name} 모델을 {dtype} 으로 계산하면 숫자가 되지 않습니다",
+        '{section}.dtype = "bfloat16" 이나 "float32" 로 두세요',
     )
 
 
@@ -223,4 +223,18 @@ class OutOfMemory(PipelineError):
     ko = (
         "글 하나도 {name} 모델로 처리할 메모리가 장치에 없습니다",
         '메모리를 비우거나 {section}.device = "cpu" 로 두거나 더 작은 모델을 쓰세요',
+    )
+
+
+class NoReranker(PipelineError):
+    """A model that does not give one score for a query and a text. Fields: name, labels."""
+
+    code = "no_reranker"
+    en = (
+        "{name} gives {labels} scores for a query and a text, a reranker gives one",
+        "choose a cross-encoder that was trained for reranking, or set models.reranker to nothing",
+    )
+    ko = (
+        "{name} 모델은 질문과 글에 점수를 {labels}개 줍니다. 리랭커는 하나를 줍니다",
+        '리랭킹용 교차 인코더를 고르거나 models.reranker = "" 로 두세요',
     )

@@ -74,7 +74,10 @@ def _embed_missing(
     progress: Progress,
 ) -> None:
     known = parts.keys()
-    missing = [d for d in documents if not np.isin(np.arange(d.content, d.content + d.chunks), known).all()]
+    firsts = np.array([d.content for d in documents], np.int64)
+    chunks = np.array([d.chunks for d in documents], np.int64)
+    there = np.searchsorted(known, firsts + chunks) - np.searchsorted(known, firsts)
+    missing = [document for document, whole in zip(documents, there == chunks, strict=True) if not whole]
     total = sum(document.chunks for document in documents)
     done = total - sum(document.chunks for document in missing)
     for keys, vectors in stored_vectors(
@@ -107,19 +110,16 @@ class _Parts:
             path.unlink()
 
     def keys(self) -> NDArray[np.int64]:
-        """Of all chunks that are done."""
-        return np.concatenate([np.zeros(0, np.int64), *(keys for keys, _ in self._read())])
+        """Of all chunks that are done, ascending."""
+        return np.sort(np.concatenate([np.zeros(0, np.int64), *(keys for keys, _ in self._read())]))
 
     def add(self, keys: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
-        """Keep vectors for keys that were not done; fp16, as the index stores them."""
-        path = self._folder / f"{keys[0]:012d}.npz" if len(keys) else None
-        if path is None:
-            return
+        """Keep vectors for keys, at least one, that were not done; fp16, as the index stores them."""
+        path = self._folder / f"{keys[0]:012d}.npz"
         new = path.with_suffix(".new")
         with new.open("wb") as file:
             np.savez(file, keys=keys, vectors=vectors.astype(np.float16))
-            file.flush()
-            sync(new)
+        sync(new)
         new.rename(path)
         sync(self._folder)
 
@@ -127,8 +127,10 @@ class _Parts:
         """(N, D), those of ascending `keys`, which are all done."""
         vectors = np.zeros((len(keys), self._dim), np.float32)
         for found, rows in self._read():
-            inside = np.isin(found, keys)
-            vectors[np.searchsorted(keys, found[inside])] = rows[inside]
+            at = np.searchsorted(keys, found)
+            inside = at < len(keys)
+            inside[inside] = keys[at[inside]] == found[inside]  # others were deleted since
+            vectors[at[inside]] = rows[inside]
         return vectors
 
     def _read(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float16]]]:

@@ -218,7 +218,9 @@ class Writer:
             terms: of all chunks of the current documents, for `lexical.write_version`; None: the
                 postings stay.
         """
-        if not (segments or len(keys) or terms):
+        built = self._store.manifest
+        other = built is not None and not built.embedder.same_vectors(self._manifest.embedder)
+        if not (segments or len(keys) or terms or other):
             return self._version
         with translated(self.folder):
             version = self._version + 1

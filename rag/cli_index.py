@@ -128,6 +128,37 @@ def repair(
 
 @app.command(
     rich_help_panel=PANEL,
+    help=say(
+        "색인의 임베더를 설정된 것으로 바꿉니다. 문서를 다시 읽지 않고 저장된 글을 다시 임베딩합니다.\n\n"
+        "오래 걸려도 됩니다. 중단하면 다음에 이어서 하고, 끝날 때까지는 이전 벡터로 검색됩니다.",
+        "Give the index the configured embedder: the stored text is embedded again, no document is read.\n\n"
+        "It may take long. Stopped, it goes on where it was; until it is done the index answers with the old"
+        " vectors.",
+    ),
+)
+def reembed(
+    index: IndexOption = DEFAULT_INDEX,
+    config: ConfigOption = None,
+    overrides: SetOption = [],
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    started = time.monotonic()
+    with (
+        open_pipeline(index, config, overrides) as pipeline,
+        counted(say("임베딩", "embedding")) as progress,
+    ):
+        version = pipeline.reembed(progress)
+        name = pipeline.embedder.identity.name
+    if as_json:
+        seconds = time.monotonic() - started
+        print_json({"index": str(index), "version": version, "embedder": name, "seconds": seconds})
+        return
+    out().print(Text(say(f"임베더: {name}(버전 {version})", f"embedder: {name} (version {version})")))
+
+
+@app.command(
+    rich_help_panel=PANEL,
     help=say("문서를 색인에서 삭제합니다.", "Take documents out of the index."),
 )
 def delete(
