@@ -225,9 +225,8 @@ class SentenceTransformerEmbedder:
             on_batch(done)
         broken = ~np.isfinite(vectors).all(axis=1) & (np.asarray(lengths) > 0)
         if broken.any():
-            raise HalfPrecisionOverflow(
-                name=self.identity.name, dtype=str(self._dtype).removeprefix("torch.")
-            )
+            dtype = str(self._dtype).removeprefix("torch.")
+            raise HalfPrecisionOverflow(name=self.identity.name, dtype=dtype, section="embedding")
         return _unit_rows(vectors)
 
     def _lengths(self, texts: Sequence[str], prompt: str, task: Task) -> list[int]:
