@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from indexes.engine import Filter, Mode, Passage, SearchEngine
 from indexes.reranker import Reranked, Reranker, rerank
-from ingest.worker import searched_text
+from ingest.terms import searched_text
 from rag.config import Config
 
 
