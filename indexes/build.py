@@ -1,17 +1,23 @@
 """The ingest flow: discover, skip unchanged, parse, embed, commit."""
 
 import hashlib
+import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from indexes.calibration import META, Calibration, calibrate, is_due
-from indexes.embedder import Embedder
+import numpy as np
+from numpy.typing import NDArray
+
+from indexes import rebuild
+from indexes.calibration import META, Calibration, OpenReranker, calibrate, is_due
+from indexes.embedder import UNLIMITED, Embedder
 from indexes.engine import names_document
 from indexes.errors import ChunkTooLong, NoSuchPath, NothingToIngest
-from indexes.rebuild import embed_chunks
+from indexes.rebuild import Pace, embed_documents
 from indexes.store import Manifest, StoredDocument, find_document, nfc
 from indexes.writer import NewContent, Writer
 from ingest.errors import UnreadableFile
@@ -22,6 +28,14 @@ from ingest.worker import Parsed, ParseOptions, WorkerPool
 # A commit syncs files, so small ones are put together; a kill loses at most this much work.
 COMMIT_CHUNKS = 5_000
 COMMIT_SECONDS = 30.0
+# How long what was read before Ctrl-C may still be embedded, to be kept.
+LAST_SECONDS = 10.0
+# Chunks of this kind of text tell how many tokens of an embedder a chunk is about.
+SAMPLE = """제60조(연차 유급휴가) ① 사용자는 1년간 80퍼센트 이상 출근한 근로자에게 15일의 유급휴가를 주어야 한다.
+② 사용자는 계속하여 근로한 기간이 1년 미만인 근로자 또는 1년간 80퍼센트 미만 출근한 근로자에게 1개월 개근 시
+1일의 유급휴가를 주어야 한다. 2024년 매출액은 1,234억원으로 전년보다 12.5% 늘었다(연결 기준).
+"""
+TEXT_SHARE = 0.8  # of what an embedder reads; the rest is for the title and headings above a chunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +91,9 @@ def ingest(
     groups: Sequence[str] = (),
     sync: bool = False,
     progress: Progress = lambda *_: None,
+    embedded: rebuild.Progress = lambda *_: None,
+    commit_chunks: int = COMMIT_CHUNKS,
+    open_reranker: OpenReranker = lambda: None,
 ) -> IngestReport:
     """Bring the index in `folder` up to the files at `paths` (files, or folders to walk).
 
@@ -87,46 +104,84 @@ def ingest(
         tokenizer: name of the tokenizer that counts chunk sizes, for the manifest.
         groups: whose documents these are; added to the groups a document already has.
         sync: remove documents under `paths` whose files are gone.
+        embedded: told, from another thread, how many of the chunks read so far are embedded.
+        commit_chunks: after so many a commit is made, at the latest.
+        open_reranker: called where the index has changed so much that it is calibrated anew.
 
     Raises:
-        NoSuchPath, NothingToIngest: before anything is written.
-        IndexBusy, IndexMismatch, IndexUnwritable, ChunkTooLong.
+        NoSuchPath, NothingToIngest, ChunkTooLong: before anything is written.
+        TextTooLong: the embedder would cut a chunk; documents before it are kept.
+        IndexBusy, IndexMismatch, IndexUnwritable.
     """
     started = time.monotonic()
     files, closed = discover(paths)
     if not files and not closed:  # with `sync`, too: a share that is not mounted looks like an empty folder
         raise NothingToIngest(path=", ".join(map(str, paths)))
-    if options.chunking.max_tokens > embedder.max_tokens:
-        raise ChunkTooLong(
-            embedder=embedder.identity.name,
-            reads=embedder.max_tokens,
-            chunk=options.chunking.max_tokens,
-        )
+    check_reads_chunks(embedder, options)
     manifest = Manifest(embedder.identity, open_analyser(options.analyser).name, tokenizer)
     report = IngestReport(str(folder))
-    with Writer(folder, manifest) as writer, WorkerPool(options) as pool:
-        run = _Run(writer, embedder, options.fingerprint, tuple(map(nfc, groups)), report)
+    with (
+        Writer(folder, manifest) as writer,
+        WorkerPool(options) as pool,
+        _EmbeddingThread(embedder, embedded) as embedding,
+    ):
+        run = _Run(writer, embedding, options.fingerprint, tuple(map(nfc, groups)), report, commit_chunks)
         try:
             for failure in closed:
                 run.fail(failure)
             run.read(files, pool, progress)
             if sync and not closed:
                 run.remove_gone(paths, set(files))
-        finally:  # on Ctrl-C, too: what was read is kept
-            report.version = writer.commit()
+        except BaseException:  # on Ctrl-C, too: what was read is kept
+            if writer.has_changes:
+                writer.commit()
+            raise
+        writer.commit()
         report.version = writer.merge()
-        _recalibrate(writer, embedder)
+        recalibrate(writer, embedder, open_reranker)
     report.seconds = time.monotonic() - started
     return report
 
 
-def _recalibrate(writer: Writer, embedder: Embedder) -> None:
-    """Weigh the two searches anew, where the index has changed much since that was done."""
+def recalibrate(
+    writer: Writer, embedder: Embedder, open_reranker: OpenReranker = lambda: None, *, anew: bool = False
+) -> Calibration | None:
+    """Calibrate the index that `writer` holds where it has changed much since, or `anew`; what holds then."""
     documents = list(writer.documents.values())
-    if is_due(Calibration.read(writer.store), sum(document.chunks for document in documents)):
-        found = calibrate(writer.store, documents, embedder)
-        if found is not None:
-            writer.note(META, found.to_json())
+    known = Calibration.read(writer.store)
+    if not anew and not is_due(known, sum(document.chunks for document in documents)):
+        return known
+    found = calibrate(writer.store, documents, embedder, open_reranker())
+    if found is not None:
+        writer.note(META, found.to_json())
+    return found
+
+
+def check_reads_chunks(embedder: Embedder, options: ParseOptions) -> None:
+    """Refuse an embedder that reads less than chunks of usual text hold, in its own tokens.
+
+    Real chunks are counted when they are embedded; this spares reading a thousand files before that.
+
+    Raises:
+        ChunkTooLong.
+    """
+    if embedder.max_tokens >= UNLIMITED:
+        return
+    from tokenizers import Tokenizer
+
+    longest = options.chunking.max_tokens
+    tokenizer = Tokenizer.from_str(options.tokenizer_json)
+    text = SAMPLE * (1 + longest // len(tokenizer.encode(SAMPLE, add_special_tokens=False)))
+    _, end = tokenizer.encode(text, add_special_tokens=False).offsets[longest - 1]
+    (tokens,) = embedder.count_tokens([text[:end]])
+    if tokens > embedder.max_tokens:
+        raise ChunkTooLong(
+            embedder=embedder.identity.name,
+            reads=embedder.max_tokens,
+            chunk=longest,
+            tokens=tokens,
+            fitting=int(TEXT_SHARE * longest * embedder.max_tokens / tokens),
+        )
 
 
 def discover(paths: Iterable[Path]) -> tuple[list[str], list[UnreadableFile]]:
@@ -209,19 +264,101 @@ def _walk(folder: Path, note: Callable[[OSError], None]) -> Iterator[Path]:
                 yield path
 
 
+class _EmbeddingThread:
+    """Embeds documents in a thread of its own, some seconds' worth at a time, while others are read.
+
+    A context manager. Documents come back in the order in which they were given.
+    """
+
+    def __init__(self, embedder: Embedder, progress: rebuild.Progress) -> None:
+        self._embedder = embedder
+        self._progress = progress
+        self._thread = ThreadPoolExecutor(1, "embed")
+        self._pace = Pace()
+        self._waiting: list[Parsed] = []
+        self._running: Future[list[tuple[Parsed, NDArray[np.float32]]]] | None = None
+        self._given = self._done = 0
+        self._until = math.inf
+
+    def __enter__(self) -> "_EmbeddingThread":
+        return self
+
+    def __exit__(self, *exc_info) -> None:
+        self._until = 0.0
+        self._thread.shutdown()
+
+    @property
+    def held(self) -> int:
+        """Chunks of the documents that were given and have not come back."""
+        return self._given - self._done
+
+    def give(self, parsed: Parsed) -> list[tuple[Parsed, NDArray[np.float32]]]:
+        """Take a document; those that have their vectors meanwhile come back."""
+        self._waiting.append(parsed)
+        self._given += len(parsed.chunks)
+        if sum(len(waiting.chunks) for waiting in self._waiting) < self._pace.chunks:
+            return []
+        return self._collect(start=True)
+
+    def finish(self, seconds: float = math.inf) -> list[tuple[Parsed, NDArray[np.float32]]]:
+        """All documents that were given; only those that are done in so many seconds."""
+        self._until = time.monotonic() + seconds
+        return self._collect(start=True) + self._collect(start=False)
+
+    def _collect(self, *, start: bool) -> list[tuple[Parsed, NDArray[np.float32]]]:
+        """What the thread works at, as soon as it is done; then it begins with what waits, if `start`."""
+        found = []
+        if self._running is not None:
+            try:
+                found = self._running.result()
+            except _Late:
+                self._waiting.clear()
+            except BaseException:
+                if self._running.done():  # it was the embedder, not Ctrl-C here
+                    self._waiting.clear()
+                raise
+            finally:
+                if self._running.done():
+                    self._running = None
+        self._done += sum(len(parsed.chunks) for parsed, _ in found)
+        if start and self._waiting:
+            self._running = self._thread.submit(self._embed, self._waiting)
+            self._waiting = []
+        return found
+
+    def _embed(self, documents: Sequence[Parsed]) -> list[tuple[Parsed, NDArray[np.float32]]]:
+        before, started = self._done, time.monotonic()
+
+        def on_batch(count: int) -> None:
+            if time.monotonic() > self._until:
+                raise _Late
+            self._progress(before + count, self._given)
+
+        contents = [(parsed.document.title, parsed.chunks) for parsed in documents]
+        vectors = embed_documents(self._embedder, contents, on_batch)
+        self._pace.note(sum(len(chunks) for _, chunks in contents), time.monotonic() - started)
+        return list(zip(documents, vectors, strict=True))
+
+
+class _Late(Exception):
+    """There is no time left to embed."""
+
+
 class _Run:
     """The state of one ingest: which documents are known, what waits for the next commit."""
 
     def __init__(
         self,
         writer: Writer,
-        embedder: Embedder,
+        embedding: _EmbeddingThread,
         fingerprint: str,
         groups: tuple[str, ...],
         report: IngestReport,
+        commit_chunks: int,
     ) -> None:
+        self._commit_chunks = commit_chunks
         self._writer = writer
-        self._embedder = embedder
+        self._embedding = embedding
         self._fingerprint = fingerprint
         self._groups = groups
         self._report = report
@@ -239,16 +376,22 @@ class _Run:
             self._done += 1
             progress(self._done, total, self._report.pages, path)
 
-        for result in pool.parse(self._to_read(files, advance)):
-            if isinstance(result, UnreadableFile):
-                self.fail(result)
-            else:
-                self._store(result)
-            advance(result.path)
-            if self._due():
-                self._writer.commit()
-                self._writer.merge()
-                self._committed = time.monotonic()
+        try:
+            for result in pool.parse(self._to_read(files, advance)):
+                if isinstance(result, UnreadableFile):
+                    self.fail(result)
+                else:
+                    self._store(self._embedding.give(result))
+                advance(result.path)
+                if self._due():
+                    self._store(self._embedding.finish())
+                    self._writer.commit()
+                    self._writer.merge()
+                    self._committed = time.monotonic()
+        except BaseException:
+            self._store(self._embedding.finish(LAST_SECONDS))
+            raise
+        self._store(self._embedding.finish())
         failed = {failure.path: failure.error for failure in self._report.failures}
         for identity, (first, *copies) in self._copies.items():
             for path in copies:
@@ -272,8 +415,8 @@ class _Run:
 
     def _due(self) -> bool:
         waited = time.monotonic() - self._committed
-        chunks = self._writer.pending_chunks
-        return chunks >= COMMIT_CHUNKS or (chunks > 0 and waited >= COMMIT_SECONDS)
+        chunks = self._writer.pending_chunks + self._embedding.held
+        return chunks >= self._commit_chunks or (chunks > 0 and waited >= COMMIT_SECONDS)
 
     def _to_read(self, files: Sequence[str], advance: Callable[[str], None]) -> Iterator[str]:
         """Those of `files` whose bytes are not in the index as this parser would read them."""
@@ -312,10 +455,12 @@ class _Run:
         groups = tuple(sorted({*known.groups, *self._groups}))
         self._writer.change(replace(known, paths=paths, groups=groups))
 
-    def _store(self, parsed: Parsed) -> None:
+    def _store(self, embedded: Iterable[tuple[Parsed, NDArray[np.float32]]]) -> None:
+        for parsed, vectors in embedded:
+            self._store_one(parsed, vectors)
+
+    def _store_one(self, parsed: Parsed, vectors: NDArray[np.float32]) -> None:
         document = parsed.document
-        # Before any change: it takes long, and may be interrupted.
-        vectors = embed_chunks(self._embedder, document.title, parsed.chunks)
         old = self._owner(parsed.path)
         same = self._writer.documents.get(document.id) or self._released.get(document.id)
         replaced = old if old and old.paths == (parsed.path,) else None

@@ -14,7 +14,7 @@ import random
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,12 +24,14 @@ from numpy.typing import NDArray
 from indexes.embedder import Embedder
 from indexes.fusion import fuse_scores
 from indexes.lexical import LexicalIndex, write_version
+from indexes.reranker import Reranker, ndcg, reranking_helps
 from indexes.store import Store, StoredDocument
 from ingest.document import Chunk
 from ingest.korean import BigramAnalyser, sentence_spans
 from ingest.terms import ARTICLE, CRUMB_SEPARATOR, NUMBERING, heading_key, squeeze
 
 META = "calibration"
+OpenReranker = Callable[[], Reranker | None]
 DEFAULT_WEIGHT = 0.4
 WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.55, 0.7, 1.0)
 # A smaller weight is kept that does worse than the best by no more than this, in nDCG@10.
@@ -39,7 +41,7 @@ FEWEST = 40  # questions, below which nothing can be told
 SHORTEST_PASSAGE = 150  # characters
 SENTENCE = (20, 150)  # shortest and longest that asks
 CANDIDATES = 100
-NDCG_AT = 10
+RERANKED, RERANKED_PASSAGES = 100, 20  # questions that a reranker is tried on, and passages of each
 # Embedding the sample may take so long; with a large model on a processor, fewer passages are taken.
 SECONDS, TRIAL = 60.0, 16
 # The index has changed much when it has grown or shrunk by this factor.
@@ -56,6 +58,21 @@ class CalibrationQuestion:
 
 
 @dataclass(frozen=True, slots=True)
+class RerankerTrial:
+    """What a reranker made of the same questions: nDCG@10 without and with it."""
+
+    name: str
+    revision: str
+    before: float
+    after: float
+    helps: bool
+
+    def of(self, reranker: Reranker) -> bool:
+        """Whether it was this one."""
+        return (self.name, self.revision) == (reranker.name, reranker.revision)
+
+
+@dataclass(frozen=True, slots=True)
 class Calibration:
     """What was found, nDCG@10 by retriever; `chunks`: as many as the index had then."""
 
@@ -65,6 +82,7 @@ class Calibration:
     dense: float
     hybrid: float
     chunks: int
+    reranker: RerankerTrial | None = None
 
     def to_json(self) -> str:
         """As `Calibration.read` takes it."""
@@ -74,7 +92,16 @@ class Calibration:
     def read(cls, store: Store) -> "Calibration | None":
         """The one that is stored; None where there is none yet, or too little text for one."""
         text = store.meta(META)
-        return cls(**json.loads(text)) if text else None
+        if not text:
+            return None
+        fields = json.loads(text)
+        trial = fields.pop("reranker")
+        return cls(**fields, reranker=RerankerTrial(**trial) if trial else None)
+
+    def distrusts(self, reranker: Reranker) -> bool:
+        """Whether it was found that `reranker` makes rankings worse here."""
+        tried = self.reranker
+        return tried is not None and not tried.helps and tried.of(reranker)
 
 
 def is_due(known: Calibration | None, chunks: int) -> bool:
@@ -85,9 +112,14 @@ def is_due(known: Calibration | None, chunks: int) -> bool:
 
 
 def calibrate(
-    store: Store, documents: Sequence[StoredDocument], embedder: Embedder, seed: int = 0
+    store: Store,
+    documents: Sequence[StoredDocument],
+    embedder: Embedder,
+    reranker: Reranker | None = None,
+    seed: int = 0,
 ) -> Calibration | None:
-    """The weight for an index that holds `documents`; None where they ask too few questions.
+    """The weight for an index that holds `documents`, and whether `reranker` helps; None where they ask
+    too few questions.
 
     Raises:
         IndexDamaged: a text that is looked at is not what it was.
@@ -106,6 +138,7 @@ def calibrate(
         round(trial.ndcg(None), 4),
         round(scores[weight], 4),
         chunks,
+        trial.rerank(reranker, weight) if reranker else None,
     )
 
 
@@ -133,7 +166,7 @@ class Trial:
         """nDCG@10 over the questions, each kind counting alike; `weight` None: by the cosine alone."""
         by_kind: dict[str, list[float]] = defaultdict(list)
         for at, question in enumerate(self.questions):
-            by_kind[question.kind].append(_ndcg(self.rank(at, weight), question.gold))
+            by_kind[question.kind].append(ndcg(self.rank(at, weight), question.gold))
         return float(np.mean([np.mean(gains) for gains in by_kind.values()]))
 
     def rank(self, at: int, weight: float | None) -> list[int]:
@@ -142,6 +175,18 @@ class Trial:
         if weight is None:
             return sorted(dense, key=lambda key: (-dense[key], key))
         return [key for key, _ in fuse_scores(lexical, dense, weight)]
+
+    def rerank(self, reranker: Reranker, weight: float) -> RerankerTrial:
+        """Whether `reranker` makes the rankings of `weight` better; of some questions, for it takes long."""
+        some = self.questions[:: max(1, len(self.questions) // RERANKED)]
+        numbers = {question.text: at for at, question in enumerate(self.questions)}
+
+        def retrieve(asked: Sequence[str]) -> list[list[tuple[int, str]]]:
+            return [[(key, self.texts[key]) for key in self.rank(numbers[text], weight)] for text in asked]
+
+        found = reranking_helps(reranker, some, retrieve, RERANKED_PASSAGES)
+        before, after = round(found.before, 4), round(found.after, 4)
+        return RerankerTrial(reranker.name, reranker.revision, before, after, found.helps)
 
     def _nearest(self, cosines: NDArray[np.float32]) -> dict[int, float]:
         nearest = np.argsort(-cosines, kind="stable")[:CANDIDATES]
@@ -234,9 +279,3 @@ def _bm25(keys: Sequence[int], texts: Sequence[str], asked: Sequence[str]) -> li
         write_version(folder, None, (), ((key, "", " ".join(terms)) for key, terms in rows), merge=True)
         index = LexicalIndex(folder)
         return [dict(index.search(Counter(terms), CANDIDATES, None)) for terms in analyser.terms(asked)]
-
-
-def _ndcg(ranking: Sequence[int], gold: frozenset[int]) -> float:
-    gains = [1 / np.log2(rank + 2) for rank in range(NDCG_AT)]
-    found = sum(gain for gain, key in zip(gains, ranking, strict=False) if key in gold)
-    return found / sum(gains[: len(gold)])

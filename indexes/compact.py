@@ -14,6 +14,7 @@ import numpy as np
 from indexes import dense, lexical, versions
 from indexes.errors import IndexInUse
 from indexes.rebuild import Progress, stored_terms
+from indexes.reembed import forget_parts
 from indexes.store import Manifest, Store, StoredDocument, postings_folders, segment_names
 from indexes.writer import OnStep, Writer
 from ingest.korean import Analyser
@@ -61,6 +62,7 @@ def compact(
         writer.replace(*_live_rows(folder, writer.store, documents), terms)
         _await_readers(folder, writer.version, wait_seconds)  # who began to read meanwhile
         writer.purge()
+        forget_parts(folder)
         _shrink(writer, folder, on_step)
         version = writer.version
     return Compaction(version, before, folder_bytes(folder))

@@ -2,16 +2,18 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.errors import ModelUnavailable
-from ingest.errors import MissingDependency, first_line
+from indexes.errors import DimTooLarge, HalfPrecisionOverflow, ModelUnavailable, TextTooLong
+from indexes.inference import WHOLE, Batches, Dtype, check_settings, device_of, dtype_of
+from ingest.errors import MissingDependency, first_line, shown
 
 EMBEDDED = "embedded"
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
@@ -19,6 +21,30 @@ EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
 # start would take longer than the question.
 FINGERPRINT_BYTES = 1 << 20
 UNLIMITED = 1 << 30
+STATIC_BATCH = 1024
+# Called with the number of texts that are done, after each batch; what it raises ends the embedding.
+OnBatch = Callable[[int], None]
+Task = Literal["query", "document"]
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingConfig:
+    """How the embedder runs; only `dim` changes what it gives.
+
+    `device`: "auto" (a GPU where there is one), "cpu", "cuda:0" … `dtype`: "auto" is fp16 on a GPU,
+    fp32 elsewhere. `dim`: the first so many dimensions, of models that were trained for that
+    (Matryoshka); 0 for all. `batch_tokens`: most tokens of a batch; halved where memory runs out.
+    """
+
+    device: str = "auto"
+    dtype: Dtype = "auto"
+    dim: int = 0
+    batch_tokens: int = 16_384
+
+    def __post_init__(self) -> None:
+        check_settings("embedding", self.device, self.dtype, self.batch_tokens)
+        if self.dim < 0:
+            raise ValueError(f"embedding.dim must be at least 0, got {self.dim}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +57,40 @@ class EmbedderIdentity:
     query_prompt: str
     passage_prompt: str
 
+    def same_vectors(self, other: "EmbedderIdentity") -> bool:
+        """Whether all but the name agree: a hub name, then a local copy of it, are one model."""
+        return (self.revision, self.dim, self.query_prompt, self.passage_prompt) == (
+            other.revision,
+            other.dim,
+            other.query_prompt,
+            other.passage_prompt,
+        )
+
 
 class Embedder(Protocol):
-    """Texts → vectors. `max_tokens` is the longest input it reads whole."""
+    """Texts → vectors. `max_tokens` is the longest input it reads whole, prompt included."""
 
     identity: EmbedderIdentity
     max_tokens: int
 
-    def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """(N, D), unit rows."""
+    def count_tokens(self, passages: Sequence[str]) -> list[int]:
+        """How many of its own tokens each passage is, prompt included; never cut."""
+        ...
+
+    def embed_passages(self, texts: Sequence[str], on_batch: OnBatch = lambda _: None) -> NDArray[np.float32]:
+        """(N, D), unit rows.
+
+        Raises:
+            TextTooLong: it would read one of `texts` in part only.
+        """
         ...
 
     def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """(Q, D), unit rows."""
+        """(Q, D), unit rows. Of a query over `max_tokens` the beginning is read."""
         ...
 
 
-def open_embedder(name: str) -> Embedder:
+def open_embedder(name: str, config: EmbeddingConfig | None = None) -> Embedder:
     """The embedder called `name`: "embedded", a local folder or a hub name.
 
     A model that is a table of token vectors is read without torch, which saves 5 s and 400 MB at
@@ -55,11 +98,13 @@ def open_embedder(name: str) -> Embedder:
 
     Raises:
         ModelUnavailable: it cannot be loaded.
+        DimTooLarge: it does not have `config.dim` dimensions.
     """
+    config = config or EmbeddingConfig()
     folder = EMBEDDED_FOLDER if name == EMBEDDED else Path(name)
     if is_static(folder):
-        return StaticEmbedder(name, folder)
-    return SentenceTransformerEmbedder(name)
+        return StaticEmbedder(name, folder, config.dim)
+    return SentenceTransformerEmbedder(name, config)
 
 
 def is_static(folder: Path) -> bool:
@@ -74,7 +119,7 @@ def is_static(folder: Path) -> bool:
 class StaticEmbedder:
     """A sentence-transformers folder of one StaticEmbedding: the mean of its tokens' vectors."""
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path, dim: int = 0) -> None:
         from safetensors.numpy import load_file
         from tokenizers import Tokenizer
 
@@ -86,69 +131,147 @@ class StaticEmbedder:
             raise ModelUnavailable(name=name, detail=str(exc), section="models.embedder") from exc
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
-        self._weights = next(iter(tensors.values()))
+        weights = next(iter(tensors.values()))
+        self._weights = weights[:, : checked_dim(name, dim, weights.shape[1])]
         self.max_tokens = UNLIMITED
-        prompts = _prompts(folder)
+        prompts = declared_prompts(_settings(folder).get("prompts", {}))
         self.identity = EmbedderIdentity(name, folder_fingerprint(folder), self._weights.shape[1], *prompts)
 
-    def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return self._embed([self.identity.passage_prompt + text for text in texts])
+    def count_tokens(self, passages: Sequence[str]) -> list[int]:
+        return [len(encoding.ids) for encoding in self._encode(passages, self.identity.passage_prompt)]
+
+    def embed_passages(self, texts: Sequence[str], on_batch: OnBatch = lambda _: None) -> NDArray[np.float32]:
+        parts = [np.zeros((0, self.identity.dim), np.float32)]
+        for first in range(0, len(texts), STATIC_BATCH):
+            batch = texts[first : first + STATIC_BATCH]
+            parts.append(self._embed(batch, self.identity.passage_prompt))
+            on_batch(first + len(batch))
+        return np.concatenate(parts)
 
     def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return self._embed([self.identity.query_prompt + text for text in texts])
+        return self._embed(texts, self.identity.query_prompt)
 
-    def _embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def _embed(self, texts: Sequence[str], prompt: str) -> NDArray[np.float32]:
         vectors = np.zeros((len(texts), self.identity.dim), np.float32)
-        for row, encoding in enumerate(
-            self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-        ):
+        for row, encoding in enumerate(self._encode(texts, prompt)):
             if encoding.ids:
                 vectors[row] = self._weights[encoding.ids].astype(np.float32).mean(axis=0)
         return _unit_rows(vectors)
 
+    def _encode(self, texts: Sequence[str], prompt: str):
+        return self._tokenizer.encode_batch_fast([prompt + text for text in texts], add_special_tokens=False)
+
 
 class SentenceTransformerEmbedder:
-    """Any sentence-transformers model, with the prompts that it declares."""
+    """Any sentence-transformers model, with the prompts that it declares. Safe to use from several threads."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, config: EmbeddingConfig | None = None) -> None:
         try:
             from sentence_transformers import SentenceTransformer
         except ImportError as exc:
             raise MissingDependency(library="sentence-transformers", extra="") from exc
+        config = config or EmbeddingConfig()
+        device = device_of(config.device)
+        self._dtype = dtype_of(config.dtype, device)
         try:
-            self._model = SentenceTransformer(name)
+            # All modules get the type, not only the transformer: its output goes through the others.
+            self._model = SentenceTransformer(name, device=device).to(self._dtype)
         except Exception as exc:
             raise ModelUnavailable(name=name, detail=first_line(exc), section="models.embedder") from exc
-        self.max_tokens = self._model.max_seq_length or UNLIMITED
-        prompts = self._model.prompts
-        self.identity = EmbedderIdentity(
-            name,
-            resolved_revision(name, self._model),
-            int(self._model.get_embedding_dimension()),
-            prompts.get("query", "") or "",
-            prompts.get("document", "") or prompts.get("passage", "") or "",
-        )
+        self.max_tokens = passage_limit(self._model)
+        dim = checked_dim(name, config.dim, int(self._model.get_embedding_dimension()))
+        self._model.truncate_dim = dim
+        prompts = declared_prompts(self._model.prompts)
+        self.identity = EmbedderIdentity(name, resolved_revision(name, self._model), dim, *prompts)
+        self._batches = Batches.on_torch(name, "embedding", config.batch_tokens)
+        # A fast tokenizer is told for each call whether to cut; two threads at once end in its
+        # "Already borrowed" (tokenizers 0.23).
+        self._lock = threading.Lock()
 
-    def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return self._encode(texts, self.identity.passage_prompt)
+    def count_tokens(self, passages: Sequence[str]) -> list[int]:
+        return self._lengths(passages, self.identity.passage_prompt, "document")
+
+    def embed_passages(self, texts: Sequence[str], on_batch: OnBatch = lambda _: None) -> NDArray[np.float32]:
+        lengths = self.count_tokens(texts)
+        for text, tokens in zip(texts, lengths, strict=True):
+            if tokens > self.max_tokens:
+                raise TextTooLong(
+                    embedder=self.identity.name, reads=self.max_tokens, tokens=tokens, text=shown(text, 80)
+                )
+        return self._embed(texts, lengths, self.identity.passage_prompt, "document", on_batch)
 
     def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return self._encode(texts, self.identity.query_prompt)
+        prompt = self.identity.query_prompt
+        lengths = [min(tokens, self.max_tokens) for tokens in self._lengths(texts, prompt, "query")]
+        return self._embed(texts, lengths, prompt, "query", lambda _: None)
 
-    def _encode(self, texts: Sequence[str], prompt: str) -> NDArray[np.float32]:
-        vectors = self._model.encode(
-            list(texts), prompt=prompt or None, convert_to_numpy=True, show_progress_bar=False
-        )
-        return _unit_rows(np.asarray(vectors, np.float32).reshape(len(texts), self.identity.dim))
+    def _embed(self, texts, lengths, prompt: str, task: Task, on_batch: OnBatch) -> NDArray[np.float32]:
+        encode = self._model.encode_query if task == "query" else self._model.encode_document
+
+        def compute(batch: list[int]) -> NDArray[np.float32]:
+            with self._lock:
+                return encode(
+                    [texts[row] for row in batch],
+                    prompt=prompt,
+                    batch_size=len(batch),
+                    convert_to_numpy=True,
+                    show_progress_bar=False,
+                )
+
+        vectors, done = np.zeros((len(texts), self.identity.dim), np.float32), 0
+        for batch, rows in self._batches.run(lengths, compute):
+            vectors[batch] = rows
+            done += len(batch)
+            on_batch(done)
+        broken = ~np.isfinite(vectors).all(axis=1) & (np.asarray(lengths) > 0)
+        if broken.any():
+            dtype = str(self._dtype).removeprefix("torch.")
+            raise HalfPrecisionOverflow(name=self.identity.name, dtype=dtype, section="embedding")
+        return _unit_rows(vectors)
+
+    def _lengths(self, texts: Sequence[str], prompt: str, task: Task) -> list[int]:
+        """Tokens of each text as the model would read it, had it no limit."""
+        if not texts:
+            return []
+        with self._lock:
+            features = self._model.preprocess(
+                list(texts), prompt=prompt or None, task=task, processing_kwargs=WHOLE
+            )
+        if "offsets" in features:  # of a StaticEmbedding: all ids in one row
+            ends = [*features["offsets"].tolist()[1:], len(features["input_ids"])]
+            return np.diff([0, *ends]).tolist()
+        return [len(ids) for ids in features["input_ids"]]
+
+
+def declared_prompts(prompts: Mapping[str, str | None]) -> tuple[str, str]:
+    """What a model puts before queries, and before passages: «query», and «document», «passage» or «corpus».
+
+    These are the names that sentence-transformers looks for, in its order. It stops, though, at an
+    empty «document» that it adds itself (6.2.0), so a model that declares «passage» alone would
+    be given its passages bare: the first that is not empty counts here.
+    """
+    passage = next(filter(None, (prompts.get(name) for name in ("document", "passage", "corpus"))), "")
+    return prompts.get("query") or "", passage
+
+
+def passage_limit(model) -> int:
+    """Most tokens of a passage that a sentence-transformers model reads."""
+    limits = (getattr(model[0], "document_length", None), model.max_seq_length)
+    return int(min([UNLIMITED, *filter(None, limits)]))
+
+
+def checked_dim(name: str, wanted: int, own: int) -> int:
+    """How many dimensions to keep of `own`; all where none are `wanted`."""
+    if wanted > own:
+        raise DimTooLarge(name=name, wanted=wanted, own=own)
+    return wanted or own
 
 
 def resolved_revision(name: str, model) -> str:
     """The hub commit that was loaded, or a local folder's fingerprint."""
     if Path(name).is_dir():
         return folder_fingerprint(Path(name))
-    transformer = model[0]
-    config = getattr(getattr(transformer, "auto_model", None), "config", None)
-    return getattr(config, "_commit_hash", None) or "unknown"
+    return getattr(model.config, "_commit_hash", None) or "unknown"
 
 
 def folder_fingerprint(folder: Path) -> str:
@@ -175,14 +298,13 @@ def _static_module(folder: Path) -> Path:
     return folder / modules[0]["path"]
 
 
-def _prompts(folder: Path) -> tuple[str, str]:
+def _settings(folder: Path) -> dict:
     path = folder / "config_sentence_transformers.json"
-    prompts = json.loads(path.read_text("utf-8")).get("prompts", {}) if path.is_file() else {}
-    return prompts.get("query", "") or "", prompts.get("document", "") or ""
+    return json.loads(path.read_text("utf-8")) if path.is_file() else {}
 
 
 def _unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rows at length 1; zero rows stay, and what a half-precision model made NaN becomes zero."""
+    """Rows at length 1; zero rows stay, and become of texts without tokens, for which fp16 gives 0 / 0."""
     vectors = np.nan_to_num(vectors)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors / np.where(norms > 0, norms, 1)

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from indexes.store import Manifest, StoredDocument, nfc
 from ingest.document import Chunk, Page
+
+if TYPE_CHECKING:
+    from indexes.calibration import Calibration
 
 Mode = Literal["hybrid", "lexical", "dense"]
 MODES: tuple[Mode, ...] = ("hybrid", "lexical", "dense")
@@ -68,12 +71,13 @@ class SearchEngine(Protocol):
     """One version of a set of documents, open for searching; safe to use from several threads.
 
     What others change meanwhile is not seen. `documents` are those of the version, in the order in
-    which they came.
+    which they came. `calibration`: what was found of its retrievers, None before that.
     """
 
     version: int
     manifest: Manifest
     documents: list[StoredDocument]
+    calibration: "Calibration | None"
 
     def retrieve(
         self,

@@ -17,11 +17,11 @@ class IndexMismatch(PipelineError):
     code = "index_mismatch"
     en = (
         "the index was built with {what} {built}, but the configuration names {opened}",
-        "set the configuration back, or ingest again into a new --index",
+        "set the configuration back; for another embedder run rag reembed, else ingest into a new --index",
     )
     ko = (
         "색인은 {what} {built}(으)로 만들었는데 설정은 {opened}입니다",
-        "설정을 되돌리거나 새 --index 폴더에 다시 색인하세요",
+        "설정을 되돌리세요. 임베더를 바꾸려면 rag reembed, 아니면 새 --index 폴더에 다시 색인하세요",
     )
 
 
@@ -155,14 +155,86 @@ class ModelUnavailable(PipelineError):
 
 
 class ChunkTooLong(PipelineError):
-    """Chunks are longer than the embedder reads. Fields: embedder, reads, chunk."""
+    """Chunks are longer than the embedder reads. Fields: embedder, reads, chunk, tokens, fitting."""
 
     code = "chunk_too_long"
     en = (
-        "the embedder {embedder} reads {reads} tokens, chunks hold up to {chunk}",
-        "lower chunking.max_tokens, or choose an embedder that reads more",
+        "the embedder {embedder} reads {reads} tokens, but chunks of {chunk} are about {tokens} of its own",
+        "set chunking.max_tokens to {fitting} or less, or choose an embedder that reads more",
     )
     ko = (
-        "{embedder} 임베더는 {reads}토큰까지 읽는데 청크는 최대 {chunk}토큰입니다",
-        "chunking.max_tokens 를 줄이거나 더 긴 입력을 읽는 임베더를 쓰세요",
+        "{embedder} 임베더는 {reads}토큰까지 읽는데 {chunk}토큰 청크는 그 임베더의 약 {tokens}토큰입니다",
+        "chunking.max_tokens 를 {fitting} 이하로 줄이거나 더 긴 입력을 읽는 임베더를 쓰세요",
+    )
+
+
+class TextTooLong(PipelineError):
+    """The embedder would cut a chunk. Fields: embedder, reads, tokens, text."""
+
+    code = "chunk_too_long"
+    en = (
+        "the embedder {embedder} reads {reads} tokens, but a chunk with its headings is {tokens} of its own:"
+        " «{text}»",
+        "lower chunking.max_tokens and ingest again, or choose an embedder that reads more",
+    )
+    ko = (
+        "{embedder} 임베더는 {reads}토큰까지 읽는데 제목을 포함한 어떤 청크는 그 임베더의 {tokens}토큰입니다:"
+        " «{text}»",
+        "chunking.max_tokens 를 줄여 다시 색인하거나 더 긴 입력을 읽는 임베더를 쓰세요",
+    )
+
+
+class DimTooLarge(PipelineError):
+    """Fields: name, wanted, own."""
+
+    code = "dim_too_large"
+    en = (
+        "the embedder {name} gives {own} dimensions, embedding.dim asks for {wanted}",
+        "set embedding.dim to 0 for all of them, or to fewer",
+    )
+    ko = (
+        "{name} 임베더는 {own}차원인데 embedding.dim 은 {wanted}입니다",
+        "embedding.dim 을 0(전부)이나 더 작은 값으로 두세요",
+    )
+
+
+class HalfPrecisionOverflow(PipelineError):
+    """A model's numbers do not fit its type. Fields: name, dtype, section."""
+
+    code = "half_precision_overflow"
+    en = (
+        "what {name} gives in {dtype} are no numbers",
+        'set {section}.dtype = "bfloat16" or "float32"',
+    )
+    ko = (
+        "{name} 모델을 {dtype} 으로 계산하면 숫자가 되지 않습니다",
+        '{section}.dtype = "bfloat16" 이나 "float32" 로 두세요',
+    )
+
+
+class OutOfMemory(PipelineError):
+    """A single text does not fit the device's memory. Fields: name, section."""
+
+    code = "out_of_memory"
+    en = (
+        "the memory of the device is too small for {name}, even for one text at a time",
+        'free some, set {section}.device = "cpu", or choose a smaller model',
+    )
+    ko = (
+        "글 하나도 {name} 모델로 처리할 메모리가 장치에 없습니다",
+        '메모리를 비우거나 {section}.device = "cpu" 로 두거나 더 작은 모델을 쓰세요',
+    )
+
+
+class NoReranker(PipelineError):
+    """A model that does not give one score for a query and a text. Fields: name, labels."""
+
+    code = "no_reranker"
+    en = (
+        "{name} gives {labels} scores for a query and a text, a reranker gives one",
+        "choose a cross-encoder that was trained for reranking, or set models.reranker to nothing",
+    )
+    ko = (
+        "{name} 모델은 질문과 글에 점수를 {labels}개 줍니다. 리랭커는 하나를 줍니다",
+        '리랭킹용 교차 인코더를 고르거나 models.reranker = "" 로 두세요',
     )

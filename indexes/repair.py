@@ -246,7 +246,11 @@ def _remake_files(
     done.repaired += [(file.name, "made again from the stored text") for file, _ in damaged]
     missing = _without_vector(store, documents, bad)
     wanted = [d for d in documents if ((missing >= d.content) & (missing < d.content + d.chunks)).any()]
-    keys, vectors = stored_vectors(store, wanted, embedder, progress("vectors"))
+    made = [*stored_vectors(store, wanted, embedder, progress("vectors"))]
+    keys = np.concatenate([np.zeros(0, np.int64), *(keys for keys, _ in made)])
+    vectors = np.concatenate(
+        [np.zeros((0, embedder.identity.dim), np.float32), *(vectors for _, vectors in made)]
+    )
     rows = np.isin(keys, missing)
     postings = anew or any(file.kind == "lexical" for file, _ in damaged) or _lacks_postings(store, documents)
     terms = None

@@ -287,10 +287,7 @@ def check_manifest(folder: Path, manifest: Manifest, embedder, analyser: str | N
             where its revision does not.
     """
     built = manifest.embedder
-    if embedder is not None and (
-        (built.revision, built.dim, built.query_prompt, built.passage_prompt)
-        != (embedder.revision, embedder.dim, embedder.query_prompt, embedder.passage_prompt)
-    ):
+    if embedder is not None and not built.same_vectors(embedder):
         raise IndexMismatch(
             path=folder,
             what="embedder",

@@ -45,8 +45,19 @@ OnStep = Callable[[str], None]
 class Writer:
     """Open for writing; a context manager. One at a time, in one process and thread."""
 
-    def __init__(self, folder: Path, manifest: Manifest, on_step: OnStep = lambda _: None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        manifest: Manifest,
+        on_step: OnStep = lambda _: None,
+        *,
+        new_embedder: bool = False,
+    ) -> None:
         """Take the lock, create the index if there is none, sweep what a dead writer left.
+
+        Args:
+            new_embedder: the embedder may be another than the index was built with; the caller is to
+                `replace` all vectors.
 
         Raises:
             IndexBusy: another writer lives.
@@ -63,7 +74,8 @@ class Writer:
             try:
                 self._store = Store(folder, writable=True)
                 if (built := self._store.manifest) is not None:
-                    check_manifest(folder, built, manifest.embedder, manifest.analyser)
+                    embedder = None if new_embedder else manifest.embedder
+                    check_manifest(folder, built, embedder, manifest.analyser)
                 self._version = self._store.version
                 self.documents = {d.id: d for d in self._store.documents(self._version)}
                 self._store.check_seal()
@@ -96,6 +108,11 @@ class Writer:
     def pending_chunks(self) -> int:
         """Chunks that the next commit adds."""
         return sum(len(content.chunks) for content in self._new)
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether the next commit changes anything."""
+        return bool(self._new or self._closed or self._opened)
 
     def add(self, content: NewContent) -> None:
         """Add a document, in place of the one with its id if there is one.
@@ -147,7 +164,7 @@ class Writer:
         Raises:
             IndexUnwritable: no space or no permission; the last commit stands.
         """
-        if not (self._new or self._closed or self._opened) and self._version:
+        if not self.has_changes and self._version:
             return self._version
         with translated(self.folder):
             self._sweep()  # what a commit that failed left behind
@@ -171,7 +188,7 @@ class Writer:
         Raises:
             IndexUnwritable: no space or no permission; the last commit stands.
         """
-        if self._new or self._closed or self._opened:
+        if self.has_changes:
             raise ValueError("commit before merging")
         with translated(self.folder):
             version = self._version + 1
@@ -201,7 +218,9 @@ class Writer:
             terms: of all chunks of the current documents, for `lexical.write_version`; None: the
                 postings stay.
         """
-        if not (segments or len(keys) or terms):
+        built = self._store.manifest
+        other = built is not None and not built.embedder.same_vectors(self._manifest.embedder)
+        if not (segments or len(keys) or terms or other):
             return self._version
         with translated(self.folder):
             version = self._version + 1

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from indexes.engine import Filter, SearchEngine
+from indexes.reranker import Reranker
 from rag.answer import Answer, Citation, UnreadablePages, percent
 from rag.citations import abstains, resolve
 from rag.config import Config
 from rag.errors import EmptyQuestion
+from rag.find import find
 from rag.generator import Completion, Generator, Sampling
 from rag.packing import Prompt, pack
 from rag.prompts import ABSTENTION
@@ -20,22 +22,23 @@ from rag.tokens import ModelTokenizer
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """What the flow runs on: one version of the index, and the models."""
+    """What the flow runs on: one version of the index, and the models; `reranker` may be None."""
 
     retriever: SearchEngine
     tokenizer: ModelTokenizer
     generator: Generator
     config: Config
+    reranker: Reranker | None = None
 
 
 def ask(stages: Stages, questions: Sequence[str], allowed: Filter) -> list[Answer]:
     """One answer per question, in order; the generator gets all prompts at once."""
     started = time.monotonic()
-    prompts = pack_prompts(stages, questions, allowed)
-    completions = stages.generator.generate(prompts, _sampling(stages))
+    packed = pack_prompts(stages, questions, allowed)
+    completions = stages.generator.generate([prompt for prompt, _ in packed], _sampling(stages))
     return [
-        _answer(stages, prompt, completion, started)
-        for prompt, completion in zip(prompts, completions, strict=True)
+        _answer(stages, prompt, warnings, completion, started)
+        for (prompt, warnings), completion in zip(packed, completions, strict=True)
     ]
 
 
@@ -44,7 +47,7 @@ def ask_stream(
 ) -> collections.abc.Generator[str | Answer, None, None]:
     """The generated text in pieces as it comes, then the resolved answer."""
     started = time.monotonic()
-    (prompt,) = pack_prompts(stages, [question], allowed)
+    ((prompt, warnings),) = pack_prompts(stages, [question], allowed)
     pieces: list[str] = []
     reason = None
     with closing(stages.generator.stream(prompt, _sampling(stages))) as stream:
@@ -55,11 +58,13 @@ def ask_stream(
                 reason = end.value
                 break
             yield pieces[-1]
-    yield _answer(stages, prompt, Completion("".join(pieces), reason or "stop"), started)
+    yield _answer(stages, prompt, warnings, Completion("".join(pieces), reason or "stop"), started)
 
 
-def pack_prompts(stages: Stages, questions: Sequence[str], allowed: Filter) -> list[Prompt]:
-    """What the generator is asked, per question: the passages found, packed into the window.
+def pack_prompts(
+    stages: Stages, questions: Sequence[str], allowed: Filter
+) -> list[tuple[Prompt, tuple[str, ...]]]:
+    """What the generator is asked, per question: the passages found, packed into the window; and warnings.
 
     Raises:
         EmptyQuestion, PromptTooLong.
@@ -67,7 +72,7 @@ def pack_prompts(stages: Stages, questions: Sequence[str], allowed: Filter) -> l
     if not all(question.strip() for question in questions):
         raise EmptyQuestion()
     search, generation = stages.config.search, stages.config.generator
-    found = stages.retriever.retrieve(questions, search.k, search.mode, allowed, search.fixed_weight)
+    found = find(stages.retriever, stages.reranker, stages.config, questions, search.k, search.mode, allowed)
     pack_for = partial(
         pack,
         find=stages.retriever.find,
@@ -77,7 +82,7 @@ def pack_prompts(stages: Stages, questions: Sequence[str], allowed: Filter) -> l
         reserved_output=generation.reserved_output + stages.generator.margin,
         counted=stages.retriever.manifest.tokenizer == stages.tokenizer.fingerprint,
     )
-    return [pack_for(*pair) for pair in zip(questions, found, strict=True)]
+    return [(pack_for(q, one.passages), one.warnings) for q, one in zip(questions, found, strict=True)]
 
 
 def _sampling(stages: Stages) -> Sampling:
@@ -85,7 +90,10 @@ def _sampling(stages: Stages) -> Sampling:
     return Sampling(generation.reserved_output, generation.temperature)
 
 
-def _answer(stages: Stages, prompt: Prompt, completion: Completion, started: float) -> Answer:
+def _answer(
+    stages: Stages, prompt: Prompt, found: tuple[str, ...], completion: Completion, started: float
+) -> Answer:
+    """`found`: what there is to say about how the passages were found."""
     resolved = resolve(completion.text, prompt.passages, stages.retriever.place_of)
     abstained = abstains(resolved.text)
     citations = () if abstained else resolved.citations
@@ -100,7 +108,7 @@ def _answer(stages: Stages, prompt: Prompt, completion: Completion, started: flo
         budget=prompt.budget,
         generator=stages.generator.name,
         tokenizer=stages.tokenizer.name,
-        warnings=tuple(warnings),
+        warnings=(*found, *warnings),
         unreadable_pages=unreadable_pages(stages.retriever, (p.document_id for p in prompt.passages)),
         seconds=time.monotonic() - started,
     )

@@ -35,6 +35,7 @@ from rag.errors import (
     PageNotFound,
     PromptTooLong,
 )
+from rag.find import Found
 from rag.inspect import report_json, selected, terminal_report
 from rag.inspect_html import PICTURES, draw_pages, html_report
 from rag.passwords import with_patterns
@@ -67,6 +68,7 @@ from rag.terminal import (
     say,
 )
 
+SHOWN_AFTER_SECONDS = 5.0
 NEAREST = 3  # passages shown where the documents hold no answer
 
 
@@ -115,16 +117,26 @@ def ingest(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn(say("파일 · {task.fields[pages]:,}쪽", "files · {task.fields[pages]:,} pages")),
+            TextColumn("{task.fields[unit]}"),
             TimeElapsedColumn(),
         )
         with Progress(*columns, console=err(), transient=True) as bar:
-            task = bar.add_task(say("읽는 중", "reading"), total=None, pages=0)
+            reading = bar.add_task(say("읽는 중", "reading"), total=None, unit="")
+            embedding = bar.add_task(
+                say("임베딩", "embedding"), total=None, unit=say("청크", "chunks"), visible=False
+            )
 
             def advance(done: int, total: int, pages: int, path: str) -> None:
-                bar.update(task, completed=done, total=total, pages=pages)
+                unit = say(f"파일 · {pages:,}쪽", f"files · {pages:,} pages")
+                bar.update(reading, completed=done, total=total, unit=unit)
 
-            report = pipeline.ingest(paths, groups=group, passwords=given, sync=sync, progress=advance)
+            def embedded(done: int, total: int) -> None:  # shown where reading has to wait for it
+                slow = bar.tasks[0].elapsed > SHOWN_AFTER_SECONDS and done < total
+                bar.update(embedding, completed=done, total=total, visible=slow)
+
+            report = pipeline.ingest(
+                paths, groups=group, passwords=given, sync=sync, progress=advance, embedded=embedded
+            )
     if as_json:
         print_json(ingest_json(report))
     else:
@@ -251,19 +263,19 @@ def search(
         rows = read_jsonl(queries, "query") if queries else [(None, query)]
         for batch in batches(rows, 64):
             started = time.monotonic()
-            found = pipeline.search_many([text for _, text in batch], k, mode, allowed)
+            found = pipeline.find([text for _, text in batch], k, mode, allowed)
             seconds = (time.monotonic() - started) / len(batch)
-            for (identity, text), passages in zip(batch, found, strict=True):
+            for (identity, text), one in zip(batch, found, strict=True):
                 if as_json or queries:
                     given = {} if identity is None else {"id": identity}
-                    print_json(given | search_json(pipeline, text, allowed, passages, seconds))
+                    print_json(given | search_json(pipeline, text, allowed, one, seconds))
                 else:
                     show_understood(out(), pipeline.understand(text, allowed))
-                    show_search(pipeline, passages, seconds)
+                    show_search(pipeline, one, seconds)
 
 
 def search_json(
-    pipeline: Pipeline, query: str, allowed: Filter, passages: Sequence[Passage], seconds: float
+    pipeline: Pipeline, query: str, allowed: Filter, found: Found, seconds: float
 ) -> dict[str, Any]:
     retriever = pipeline.retriever
     return {
@@ -286,9 +298,10 @@ def search_json(
                 "unit": retriever.find(passage.chunk.document_id).unit,
                 "ocr": ocr_of(pipeline, passage),
             }
-            for passage in passages
+            for passage in found.passages
         ],
-        "unreadable_pages": [asdict(pages) for pages in unreadable_among(pipeline, passages)],
+        "unreadable_pages": [asdict(pages) for pages in unreadable_among(pipeline, found.passages)],
+        "warnings": list(found.warnings),
         "seconds": round(seconds, 4),
     }
 
@@ -316,8 +329,8 @@ def unreadable_among(pipeline: Pipeline, passages: Sequence[Passage]) -> tuple[U
     return unreadable_pages(pipeline.retriever, (passage.chunk.document_id for passage in passages))
 
 
-def show_search(pipeline: Pipeline, passages: Sequence[Passage], seconds: float) -> None:
-    console = out()
+def show_search(pipeline: Pipeline, found: Found, seconds: float) -> None:
+    console, passages = out(), found.passages
     for passage in passages:
         document = pipeline.retriever.find(passage.chunk.document_id)
         place = place_of(
@@ -329,6 +342,8 @@ def show_search(pipeline: Pipeline, passages: Sequence[Passage], seconds: float)
         )
         console.print(title)
         console.print(Padding(Text(shorten(passage.chunk.text, 300)), (0, 0, 1, 3), expand=False))
+    for warning in found.warnings:
+        console.print(Text(f"! {warning}", style="yellow"))
     show_unreadable(console, unreadable_among(pipeline, passages))
     console.print(
         Text(

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from indexes.calibration import Calibration
 from indexes.store import FORMAT
 from rag.pipeline import Pipeline
 from rag.terminal import (
@@ -124,6 +125,86 @@ def repair(
     if not done.repaired:
         out().print(say("고칠 것이 없습니다.", "nothing to repair"))
     raise typer.Exit(PARTLY if done.removed else DONE)
+
+
+@app.command(
+    rich_help_panel=PANEL,
+    help=say(
+        "색인의 임베더를 설정된 것으로 바꿉니다. 문서를 다시 읽지 않고 저장된 글을 다시 임베딩합니다.\n\n"
+        "오래 걸려도 됩니다. 중단하면 다음에 이어서 하고, 끝날 때까지는 이전 벡터로 검색됩니다.",
+        "Give the index the configured embedder: the stored text is embedded again, no document is read.\n\n"
+        "It may take long. Stopped, it goes on where it was; until it is done the index answers with the old"
+        " vectors.",
+    ),
+)
+def reembed(
+    index: IndexOption = DEFAULT_INDEX,
+    config: ConfigOption = None,
+    overrides: SetOption = [],
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    started = time.monotonic()
+    with (
+        open_pipeline(index, config, overrides) as pipeline,
+        counted(say("임베딩", "embedding")) as progress,
+    ):
+        version = pipeline.reembed(progress)
+        name = pipeline.embedder.identity.name
+    if as_json:
+        seconds = time.monotonic() - started
+        print_json({"index": str(index), "version": version, "embedder": name, "seconds": seconds})
+        return
+    out().print(Text(say(f"임베더: {name}(버전 {version})", f"embedder: {name} (version {version})")))
+
+
+@app.command(
+    rich_help_panel=PANEL,
+    help=say(
+        "문서에서 뽑은 질문으로 낱말 검색과 뜻 검색의 비중을 다시 재고, 리랭커가 도움이 되는지 봅니다.\n\n"
+        "색인이 크게 바뀌면 rag ingest 가 스스로 합니다. 리랭커를 바꾼 뒤에 쓰세요.",
+        "Measure anew, by questions taken from the documents, how much meaning counts beside words, and"
+        " whether the reranker helps.\n\nrag ingest does this itself where the index has changed much; use it"
+        " after changing the reranker.",
+    ),
+)
+def calibrate(
+    index: IndexOption = DEFAULT_INDEX,
+    config: ConfigOption = None,
+    overrides: SetOption = [],
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    with open_pipeline(index, config, overrides) as pipeline:
+        found = pipeline.calibrate()
+    if as_json:
+        print_json({"index": str(index), "calibration": asdict(found) if found else None})
+    elif found is None:
+        out().print(Text(say("글이 적어 잴 수 없습니다.", "too little text to measure by")))
+    else:
+        for line in calibration_lines(found):
+            out().print(Text(line))
+
+
+def calibration_lines(found: Calibration) -> list[str]:
+    """What was measured, for people."""
+    measured = f"{found.lexical:.3f} / {found.dense:.3f} / {found.hybrid:.3f}"
+    lines = [
+        say(
+            f"뜻의 비중 {found.dense_weight:g} · 질문 {found.questions}개의 nDCG@10: 낱말 / 뜻 / 함께 {measured}",
+            f"weight of meaning {found.dense_weight:g} · nDCG@10 of {found.questions} questions:"
+            f" words / meaning / both {measured}",
+        )
+    ]
+    if tried := found.reranker:
+        change = f"{tried.before:.3f} → {tried.after:.3f}"
+        lines.append(
+            say(
+                f"리랭커 {tried.name}: {change}" + ("" if tried.helps else " · 껐습니다"),
+                f"reranker {tried.name}: {change}" + ("" if tried.helps else " · turned off"),
+            )
+        )
+    return lines
 
 
 @app.command(

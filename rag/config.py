@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from indexes.embedder import EMBEDDED
+from indexes.embedder import EMBEDDED, EmbeddingConfig
+from indexes.reranker import RerankConfig
 from indexes.retriever import SearchConfig
 from ingest.chunking import ChunkingConfig
 from ingest.worker import IngestConfig
@@ -19,10 +20,11 @@ DEFAULT_FILE = "rag.toml"
 
 @dataclass(frozen=True, slots=True)
 class ModelsConfig:
-    """Names of models: "embedded", a local folder, or a hub name."""
+    """Names of models: "embedded", a local folder, or a hub name; `reranker` may be "": none."""
 
     tokenizer: str = EMBEDDED
     embedder: str = EMBEDDED
+    reranker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,9 @@ class Config:
     models: ModelsConfig = field(default_factory=ModelsConfig)
     ingest: IngestConfig = field(default_factory=IngestConfig)
     chunking: ChunkingConfig = field(default_factory=ChunkingConfig)
+    embedding: EmbeddingConfig = field(default_factory=EmbeddingConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
+    rerank: RerankConfig = field(default_factory=RerankConfig)
     generator: GenerationConfig = field(default_factory=GenerationConfig)
 
 
@@ -115,11 +119,24 @@ ocr = "off"                   # off | auto: 글자가 없는 쪽을 Tesseract로
 [chunking]
 max_tokens = 400              # 위 토크나이저 기준 / in tokens of the tokenizer above
 
+[embedding]
+device = "auto"               # auto | cpu | cuda:0 …
+dtype = "auto"                # auto(GPU: fp16) | float32 | float16 | bfloat16
+dim = 0                       # 0: 전부; 앞의 몇 차원만(마트료시카 모델) / all; the first so many (Matryoshka models)
+batch_tokens = 16384          # 한 번에 처리할 토큰; 메모리가 모자라면 반으로 / tokens at a time; halved where memory runs out
+
 [search]
 k = {k}                        # 찾을 발췌문 수 / passages to retrieve
 mode = "hybrid"               # hybrid | lexical | dense
 dense_weight = "auto"         # 뜻(코사인)의 비중, 색인마다 재어 정함 / weight of the cosine beside BM25, measured per index
 analyser = "kiwi"             # kiwi | bigram
+
+[rerank]
+k = 50                        # 다시 줄 세울 발췌문 수 / passages to put in order again
+timeout_seconds = 10.0        # 질문 하나의 시간 한도; 넘으면 나머지는 그대로 / limit for a question; the rest stay as they are
+device = "auto"
+dtype = "auto"
+batch_tokens = 16384
 """
 GENERATOR = """\
 model = "skt/A.X-4.0-Light"   # 서버의 --served-model-name / the name the server serves it by
@@ -140,6 +157,7 @@ TEMPLATES: dict[Profile, str] = {
 [models]
 tokenizer = "embedded"        # 또는 모델 폴더·허브 이름 / or a folder or hub name, e.g. "skt/A.X-4.0-Light"
 embedder = "embedded"         # 또는 sentence-transformers 모델 / or any sentence-transformers model
+reranker = ""                 # 없음, 또는 교차 인코더 / none, or any cross-encoder
 """
     + COMMON.format(k=120)
     + """
@@ -154,6 +172,7 @@ backend = "extractive"        # extractive | vllm | openai | transformers
 [models]
 tokenizer = "skt/A.X-4.0-Light"
 embedder = "nlpai-lab/KURE-v1"
+reranker = "dragonkue/bge-reranker-v2-m3-ko"   # "": 없음 / none
 """
     + COMMON.format(k=120)
     + """

@@ -57,6 +57,12 @@ def examine(pipeline: Pipeline, language: str) -> list[Check]:
         identity = pipeline.embedder.identity
         return f"{identity.name} ({identity.dim}d, {identity.revision[:12]})"
 
+    def reranker() -> str:
+        loaded = pipeline.reranker
+        if loaded is None:
+            return korean("쓰지 않습니다", "none")
+        return f"{loaded.name} ({loaded.revision[:12]})"
+
     def generator() -> str:
         loaded = pipeline.generator
         if isinstance(loaded, VllmGenerator):
@@ -73,6 +79,7 @@ def examine(pipeline: Pipeline, language: str) -> list[Check]:
         *_libraries(korean),
         attempt(korean("토크나이저", "tokenizer"), tokenizer),
         attempt(korean("임베더", "embedder"), embedder),
+        attempt(korean("리랭커", "reranker"), reranker),
         attempt(korean("답변 모델", "generator"), generator),
         _gpu(pipeline, korean),
         _index(pipeline, language, korean),

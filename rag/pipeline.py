@@ -15,10 +15,13 @@ from indexes.compact import Compaction, compact
 from indexes.embedder import Embedder, open_embedder
 from indexes.engine import EVERYTHING, Filter, Mode, Passage, Understood
 from indexes.errors import IndexNotFound
+from indexes.reembed import reembed
 from indexes.repair import Repair, repair
+from indexes.reranker import Reranker, open_reranker
 from indexes.retriever import Retriever
 from indexes.store import Manifest, Store, StoredDocument
 from indexes.upgrade import upgrade
+from indexes.writer import Writer
 from ingest.korean import Analyser, open_analyser
 from ingest.ocr import find_tesseract
 from ingest.places import PDFIUM
@@ -27,6 +30,7 @@ from rag import generator as generators
 from rag.answer import Answer
 from rag.ask import Stages, ask, ask_stream
 from rag.config import Config
+from rag.find import Found, find
 from rag.passwords import with_patterns
 from rag.show import ShownPage, show
 from rag.tokens import ModelTokenizer
@@ -75,7 +79,14 @@ class Pipeline:
     @property
     def embedder(self) -> Embedder:
         """The model that embeds chunks and queries."""
-        return self._once("embedder", lambda: open_embedder(self.config.models.embedder))
+        return self._once(
+            "embedder", lambda: open_embedder(self.config.models.embedder, self.config.embedding)
+        )
+
+    @property
+    def reranker(self) -> Reranker | None:
+        """What puts the best passages in order again; None where the configuration names none."""
+        return self._once("reranker", lambda: open_reranker(self.config.models.reranker, self.config.rerank))
 
     @property
     def analyser(self) -> Analyser:
@@ -143,6 +154,7 @@ class Pipeline:
         passwords: Sequence[str | tuple[str, str]] = (),
         sync: bool = False,
         progress: build.Progress = lambda *_: None,
+        embedded: rebuild.Progress = lambda *_: None,
     ) -> build.IngestReport:
         """Bring the index up to the files at `paths`; see `indexes.build.ingest`.
 
@@ -159,6 +171,8 @@ class Pipeline:
             groups=groups,
             sync=sync,
             progress=progress,
+            embedded=embedded,
+            open_reranker=lambda: self.reranker,
         )
         self._forget_version()
         report.ocr_missing = self.config.ingest.ocr == "auto" and options.tesseract is None
@@ -204,8 +218,18 @@ class Pipeline:
         allowed: Filter = EVERYTHING,
     ) -> list[list[Passage]]:
         """`search` for each of `queries`, in order."""
-        search = self.config.search
-        return self.retriever.retrieve(queries, k, mode or search.mode, allowed, search.fixed_weight)
+        return [found.passages for found in self.find(queries, k, mode, allowed)]
+
+    def find(
+        self,
+        queries: Sequence[str],
+        k: int = 10,
+        mode: Mode | None = None,
+        allowed: Filter = EVERYTHING,
+    ) -> list[Found]:
+        """`search_many`, with warnings, such as that the time was too short to rerank all passages."""
+        mode = mode or self.config.search.mode
+        return find(self.retriever, self.reranker, self.config, queries, k, mode, allowed)
 
     def understand(self, query: str, allowed: Filter = EVERYTHING) -> tuple[Understood, ...]:
         """What in `query` is taken for the name of a document, a section, an article."""
@@ -232,7 +256,7 @@ class Pipeline:
         return ask_stream(self._stages(), question, allowed)
 
     def _stages(self) -> Stages:
-        return Stages(self.retriever, self.tokenizer, self.generator, self.config)
+        return Stages(self.retriever, self.tokenizer, self.generator, self.config, self.reranker)
 
     def document(self, name: str, allowed: Filter = EVERYTHING) -> StoredDocument:
         """The document with that id, path, file name or title."""
@@ -288,6 +312,25 @@ class Pipeline:
         built = Manifest(self.embedder.identity, self.analyser.name, self.tokenizer.fingerprint)
         return repair(self.index, built, self.embedder, self.analyser, progress=progress)
 
+    def reembed(self, progress: rebuild.Progress = lambda *_: None) -> int:
+        """Give the index the vectors of the configured embedder; see `indexes.reembed.reembed`."""
+        self.close()
+        version = reembed(self.index, self.embedder, progress=progress)
+        self.calibrate()
+        return version
+
+    def calibrate(self) -> Calibration | None:
+        """Measure anew how much the cosine is to count in this index, and whether the reranker helps.
+
+        None where the documents hold too little text to tell. `ingest` does this where the index has
+        changed much.
+        """
+        manifest = Manifest(self.embedder.identity, self.reader.manifest.analyser, self.tokenizer.fingerprint)
+        with Writer(self.index, manifest) as writer:
+            found = build.recalibrate(writer, self.embedder, lambda: self.reranker, anew=True)
+        self._forget_version()
+        return found
+
     def compact(self, wait_seconds: float = 5.0, progress: rebuild.Progress = lambda *_: None) -> Compaction:
         """Remove every trace of deleted documents from the files; see `indexes.compact.compact`."""
         manifest = self.reader.manifest
@@ -339,6 +382,8 @@ class Pipeline:
             "embedder": embedder.name,
             "embedder_revision": embedder.revision,
             "embedder_dim": embedder.dim,
+            "embedder_query_prompt": embedder.query_prompt,
+            "embedder_passage_prompt": embedder.passage_prompt,
             "analyser": manifest.analyser,
             "tokenizer": manifest.tokenizer,
             "dense_recall_at_50": recall,

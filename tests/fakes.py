@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.embedder import EmbedderIdentity
+from indexes.embedder import EmbedderIdentity, OnBatch
 from indexes.engine import EVERYTHING, Passage, Place
 from indexes.fusion import fuse_scores
 from indexes.store import Manifest, StoredDocument, find_document
@@ -20,21 +20,44 @@ from rag.packing import Prompt
 
 
 class BigramEmbedder:
-    """Character bigrams hashed into 64 dimensions: texts that share words are near."""
+    """Character bigrams hashed into so many dimensions: texts that share words are near."""
 
-    def __init__(self, revision: str = "1", max_tokens: int = 1 << 30) -> None:
-        self.identity = EmbedderIdentity("bigrams", revision, 64, "", "")
+    def __init__(self, revision: str = "1", max_tokens: int = 1 << 30, dim: int = 64) -> None:
+        self.identity = EmbedderIdentity("bigrams", revision, dim, "", "")
         self.max_tokens = max_tokens
 
-    def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        vectors = np.zeros((len(texts), 64), np.float32)
+    def count_tokens(self, passages: Sequence[str]) -> list[int]:
+        return [len(text) for text in passages]
+
+    def embed_passages(self, texts: Sequence[str], on_batch: OnBatch = lambda _: None) -> NDArray[np.float32]:
+        dim = self.identity.dim
+        vectors = np.zeros((len(texts), dim), np.float32)
         for row, text in enumerate(texts):
             for term in [*bigrams(fold(text)), *words(fold(text))]:
-                vectors[row, zlib.crc32(term.encode()) % 64] += 1
+                vectors[row, zlib.crc32(term.encode()) % dim] += 1
+        on_batch(len(texts))
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         return vectors / np.where(norms > 0, norms, 1)
 
-    embed_queries = embed_passages
+    def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return self.embed_passages(texts)
+
+
+class WordReranker:
+    """Scores a text by the share of the query's words in it, or against it; keeps what it was given."""
+
+    revision = "1"
+    max_tokens = 1 << 30
+
+    def __init__(self, sign: float = 1.0) -> None:
+        self.name = f"words {sign:+g}"
+        self.given: list[list[tuple[str, str]]] = []
+        self._sign = sign
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
+        self.given.append(list(pairs))
+        shares = [sum(word in text for word in query.split()) / len(query.split()) for query, text in pairs]
+        return self._sign * np.array(shares, np.float32)
 
 
 class ScriptedGenerator:
@@ -61,6 +84,7 @@ class InMemoryEngine:
     """A search engine that is slow and plain: every query looks at every chunk. BM25 as Lucene has it."""
 
     version = 1
+    calibration = None
 
     def __init__(self, contents: Sequence[NewContent], manifest: Manifest, embedder, analyser) -> None:
         self.manifest = manifest

@@ -2,6 +2,9 @@
 
 import os
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ from indexes.check import check
 from indexes.engine import MODES, Filter
 from indexes.errors import ChunkTooLong, DocumentNotFound, NoSuchPath, NothingToIngest
 from indexes.retriever import Retriever
-from indexes.store import Store
+from indexes.store import DATABASE, Store
 from ingest.chunking import ChunkingConfig
 from ingest.korean import BigramAnalyser
 from ingest.worker import IngestConfig, ParseOptions
@@ -22,6 +25,18 @@ from tests.test_worker import CHARACTERS
 TOPICS = ("개인정보 보호", "예산 집행", "안전 점검", "휴가 신청", "계약 이행", "감사 결과")
 
 
+class Counting(BigramEmbedder):
+    """Notes how many texts it is given at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: list[int] = []
+
+    def embed_passages(self, texts, on_batch=lambda _: None):
+        self.given.append(len(texts))
+        return super().embed_passages(texts, on_batch)
+
+
 class Interrupted(BigramEmbedder):
     """An embedder at which somebody presses Ctrl-C, the `at`th time it is asked."""
 
@@ -29,11 +44,11 @@ class Interrupted(BigramEmbedder):
         super().__init__()
         self.left = at
 
-    def embed_passages(self, texts):
+    def embed_passages(self, texts, on_batch=lambda _: None):
         self.left -= 1
         if self.left == 0:
             raise KeyboardInterrupt
-        return super().embed_passages(texts)
+        return super().embed_passages(texts, on_batch)
 
 
 def options(**limits) -> ParseOptions:
@@ -236,6 +251,67 @@ def test_ctrl_c_while_a_new_version_is_embedded_keeps_the_old_one(index, files):
     assert any("예산 집행" in p.chunk.text for p in reader(index).retrieve(["예산 집행"], 5)[0])
 
 
+@pytest.fixture
+def many(tmp_path) -> Path:
+    """40 small files."""
+    (tmp_path / "많은 글").mkdir()
+    for number in range(40):
+        text = f"제1조(목적) 이 지침은 {number}번 업무를 정한다.\n\n제2조(적용) {number}번 담당자에게 적용한다.\n"
+        (tmp_path / "많은 글" / f"{number:02}.txt").write_text(text, encoding="utf-8")
+    return tmp_path / "많은 글"
+
+
+def test_chunks_of_many_small_documents_are_embedded_together(tmp_path, many):
+    embedder, told = Counting(), []
+    report = run(
+        tmp_path / "index", many, embedder=embedder, embedded=lambda done, read: told.append((done, read))
+    )
+    assert report.documents == Counts(added=40)
+    assert sum(embedder.given) == report.chunks and len(embedder.given) <= 4
+    assert told == sorted(told) and told[-1] == (report.chunks, report.chunks)
+    opened = reader(tmp_path / "index")
+    for number in (0, 17, 39):  # each got its own vector
+        (passages,) = opened.retrieve([f"제2조(적용) {number}번 담당자에게 적용한다."], 1, "dense")
+        assert f"{number}번" in passages[0].chunk.text
+
+
+SLOW_INGEST = """
+import sys, time
+from pathlib import Path
+from tests.fakes import BigramEmbedder
+from tests.test_build import run
+
+class Slow(BigramEmbedder):
+    def embed_passages(self, texts, on_batch=lambda _: None):
+        time.sleep(0.05 * len(texts))
+        return super().embed_passages(texts, on_batch)
+
+run(Path(sys.argv[1]), Path(sys.argv[2]), embedder=Slow(), commit_chunks=8)
+"""
+
+
+def test_an_ingest_that_was_killed_goes_on_after_its_last_commit(tmp_path, many):
+    index = tmp_path / "index"
+    root = Path(__file__).parents[1]
+    child = subprocess.Popen([sys.executable, "-c", SLOW_INGEST, index, many], cwd=root)
+    while child.poll() is None and len(committed(index)) < 8:
+        time.sleep(0.02)
+    child.kill()
+    assert child.wait() != 0
+    kept = len(committed(index))
+    assert 8 <= kept < 40
+    embedder = Counting()
+    report = run(index, many, embedder=embedder)
+    assert report.documents == Counts(added=40 - kept, unchanged=kept)
+    assert sum(embedder.given) == report.chunks
+    assert check(index)[1] == [] and len(committed(index)) == 40
+
+
+def committed(index: Path) -> dict[str, tuple]:
+    """The documents of an index that may not be there yet."""
+    return documents(index) if (index / DATABASE).is_file() else {}
+
+
 def test_a_name_that_is_not_utf8_stops_nothing(tmp_path):
     name = os.fsdecode("휴가 규정.pdf".encode("cp949"))
     write(tmp_path / "문서" / name, TOPICS[3])
@@ -283,6 +359,6 @@ def test_what_cannot_be_done_is_said_before_anything_is_written(tmp_path, files)
     (tmp_path / "빈 폴더").mkdir()
     with pytest.raises(NothingToIngest):
         run(tmp_path / "index", tmp_path / "빈 폴더")
-    with pytest.raises(ChunkTooLong, match="60"):
+    with pytest.raises(ChunkTooLong, match=r"reads 32 tokens.* 60 "):
         run(tmp_path / "index", files, embedder=BigramEmbedder(max_tokens=32))
     assert not (tmp_path / "index").exists()

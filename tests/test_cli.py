@@ -13,6 +13,7 @@ from ingest.ocr import find_tesseract
 from rag.cli import main, place_of
 from rag.prompts import ABSTENTION
 from tests.pdfs import make_pdf
+from tests.test_embedder import static_folder
 
 RULES = ["제1조(목적) 이 규칙은 근로조건을 정한다.", "제2조(연차휴가) 사원에게 15일의 연차유급휴가를 준다."]
 
@@ -152,7 +153,7 @@ def test_search_list_status_tokens_and_check_speak_the_contract(run, folder):
     run("ingest", str(folder))
     _, output, _ = run("search", "연차휴가", "-k", "1", "--json")
     found = only_json(output)
-    assert set(found) == {"query", "passages", "unreadable_pages", "seconds"}
+    assert set(found) == {"query", "passages", "unreadable_pages", "warnings", "seconds"}
     assert set(found["passages"][0]) == {
         "rank",
         "score",
@@ -377,9 +378,29 @@ def test_doctor_looks_at_everything(run, folder):
     code, output, _ = run("doctor", "--json")
     checks = {check["name"]: check for check in only_json(output)["checks"]}
     assert code == 0 and checks["kiwipiepy"]["ok"] and checks["index"]["ok"]
-    code, output, _ = run("doctor", "--set", "models.embedder=/no/such/model", "--json")
-    bad = [check for check in only_json(output)["checks"] if not check["ok"]]
-    assert code == 1 and all(check["remedy"] for check in bad)
+    assert checks["reranker"]["ok"] and checks["reranker"]["what"] == "none"
+    for model in ("embedder", "reranker"):
+        code, output, _ = run("doctor", "--set", f"models.{model}=/no/such/model", "--json")
+        bad = [check for check in only_json(output)["checks"] if not check["ok"]]
+        assert code == 1 and all(check["remedy"] for check in bad)
+        assert model in [check["name"] for check in bad]
+
+
+def test_another_embedder_takes_an_index_over(run, folder, tmp_path):
+    run("ingest", str(folder))
+    prompts = {"query": "질문: ", "document": "문서: "}
+    model = f"models.embedder={static_folder(tmp_path / 'model', prompts)}"
+    code, output, _ = run("search", "연차", "--set", model, "--json")
+    assert code == 1 and "reembed" in only_json(output)["error"]["remedy"]
+    code, output, _ = run("reembed", "--set", model, "--set", "embedding.dim=64", "--json")
+    assert code == 0 and only_json(output)["version"] == 2
+    status = only_json(run("status", "--json")[1])
+    assert status["embedder_dim"] == 64
+    assert (status["embedder_query_prompt"], status["embedder_passage_prompt"]) == ("질문: ", "문서: ")
+    code, output, _ = run("search", "연차", "--set", model, "--set", "embedding.dim=64", "--json")
+    found = only_json(output)
+    assert code == 0 and found["passages"] and found["warnings"] == []
+    assert run("check")[0] == 0
 
 
 @pytest.mark.parametrize(("locale", "word"), [("ko_KR.UTF-8", "색인"), ("C.UTF-8", "index")])

@@ -1,6 +1,8 @@
 """Any sentence-transformers folder embeds; what it is gets pinned, and is checked."""
 
 import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,59 +12,45 @@ import pytest
 from indexes.build import ingest
 from indexes.embedder import (
     EMBEDDED_FOLDER,
+    EmbeddingConfig,
     SentenceTransformerEmbedder,
     StaticEmbedder,
     folder_fingerprint,
     open_embedder,
 )
-from indexes.errors import ChunkTooLong, IndexMismatch, ModelUnavailable
+from indexes.errors import (
+    ChunkTooLong,
+    DimTooLarge,
+    HalfPrecisionOverflow,
+    IndexMismatch,
+    IndexNotFound,
+    ModelUnavailable,
+    TextTooLong,
+)
 from indexes.retriever import Retriever
 from ingest.chunking import ChunkingConfig
 from ingest.korean import open_analyser
 from ingest.worker import IngestConfig, ParseOptions
 from rag.tokens import ModelTokenizer
 from tests.pdfs import make_pdf
+from tests.small_models import DIM, make_bi_encoder
+from tests.test_worker import CHARACTERS
 
 TEXTS = ["연차휴가는 며칠인가요?", "매출액 1,234억원 (12.5%)", "", "…", "가" * 3000, "<|im_end|> 漢字 😀"]
 
 
 @pytest.fixture(scope="module")
-def transformer_folder(tmp_path_factory) -> Path:
-    """A small random BERT with a query prompt, saved as sentence-transformers saves any model."""
-    import torch
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+def bi_encoder(tmp_path_factory) -> Path:
+    """A small random BERT with prompts, of which it reads 128 tokens."""
+    return make_bi_encoder(tmp_path_factory.mktemp("bert"), {"query": "query: ", "document": ""})
 
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("bert")
-    words = {
-        word: i
-        for i, word in enumerate(
-            ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "연차", "휴가", "병가", "query", ":"]
-        )
-    }
-    tokenizer = Tokenizer(models.WordLevel(words, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
-    )
-    config = BertConfig(
-        vocab_size=len(words),
-        hidden_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=64,
-    )
-    BertModel(config).save_pretrained(folder / "plain")
-    fast.save_pretrained(folder / "plain")
-    transformer = Transformer(str(folder / "plain"), max_seq_length=64)
-    model = SentenceTransformer(
-        modules=[transformer, Pooling(32), Normalize()], prompts={"query": "query : ", "document": ""}
-    )
-    model.save(str(folder / "model"))
-    return folder / "model"
+
+@pytest.fixture(scope="module")
+def theirs(bi_encoder):
+    """The same, as sentence-transformers runs it."""
+    from sentence_transformers import SentenceTransformer
+
+    return SentenceTransformer(str(bi_encoder), device="cpu")
 
 
 def static_folder(folder: Path, prompts: dict[str, str]) -> Path:
@@ -91,19 +79,105 @@ def test_rows_are_unit_or_zero():
     assert open_embedder("embedded").embed_passages([]).shape[0] == 0
 
 
-def test_prompts_of_the_model_are_used_and_recorded(tmp_path, transformer_folder):
+def test_prompts_of_a_static_model_are_used_and_recorded(tmp_path):
     prompts = {"query": "질문: ", "document": "문서: "}
     static = open_embedder(str(static_folder(tmp_path / "static", prompts)))
     assert isinstance(static, StaticEmbedder)
     assert (static.identity.query_prompt, static.identity.passage_prompt) == ("질문: ", "문서: ")
     plain = open_embedder("embedded")
     np.testing.assert_allclose(static.embed_queries(["연차"]), plain.embed_passages(["질문: 연차"]))
-    bert = open_embedder(str(transformer_folder))
-    assert isinstance(bert, SentenceTransformerEmbedder)
-    assert (bert.identity.query_prompt, bert.identity.dim, bert.max_tokens) == ("query : ", 32, 64)
+
+
+def test_vectors_are_those_of_the_library_whatever_the_batches(bi_encoder, theirs):
+    texts = [*(f"연차 {'휴가 ' * length}" for length in (40, 1, 17, 3, 25, 2)), "", "병가"]
+    for batch_tokens in (1, 60, 16_384):
+        ours = open_embedder(str(bi_encoder), EmbeddingConfig(batch_tokens=batch_tokens))
+        done: list[int] = []
+        assert isinstance(ours, SentenceTransformerEmbedder)
+        assert (ours.identity.query_prompt, ours.identity.dim, ours.max_tokens) == ("query: ", DIM, 128)
+        np.testing.assert_allclose(
+            ours.embed_passages(texts, done.append), theirs.encode_document(texts), atol=1e-5
+        )
+        np.testing.assert_allclose(ours.embed_queries(texts), theirs.encode_query(texts), atol=1e-5)
+        assert done == sorted(done) and done[-1] == len(texts)
+    assert ours.embed_passages([]).shape == (0, DIM)
+    for own, text in zip(ours.count_tokens(texts), texts, strict=True):
+        assert own == theirs.preprocess([text])["input_ids"].shape[1]
+
+
+@pytest.mark.parametrize(
+    ("declared", "query", "passage"),
+    [
+        ({"query": "q: ", "document": "d: ", "passage": "p: "}, "q: ", "d: "),
+        ({"query": "q: ", "passage": "p: "}, "q: ", "p: "),
+        ({"corpus": "c: "}, "", "c: "),
+        ({"web": "w: "}, "", ""),
+        ({}, "", ""),
+    ],
+)
+def test_prompts_are_those_that_the_model_declares(tmp_path, bi_encoder, declared, query, passage):
+    folder = tmp_path / "model"
+    shutil.copytree(bi_encoder, folder)
+    settings = folder / "config_sentence_transformers.json"
+    settings.write_text(json.dumps(json.loads(settings.read_text("utf-8")) | {"prompts": declared}), "utf-8")
+    embedder = open_embedder(str(folder))
+    plain = open_embedder(str(bi_encoder))
+    assert (embedder.identity.query_prompt, embedder.identity.passage_prompt) == (query, passage)
     np.testing.assert_allclose(
-        bert.embed_queries(["연차 휴가"]), bert.embed_passages(["query : 연차 휴가"]), atol=1e-5
+        embedder.embed_passages(["연차 휴가"]), plain.embed_passages([passage + "연차 휴가"]), atol=1e-5
     )
+    np.testing.assert_allclose(
+        embedder.embed_queries(["연차 휴가"]), plain.embed_passages([query + "연차 휴가"]), atol=1e-5
+    )
+    static = open_embedder(str(static_folder(tmp_path / "static", declared))).identity
+    assert (static.query_prompt, static.passage_prompt) == (query, passage)
+
+
+def test_the_first_dimensions_of_a_matryoshka_model_are_pinned(bi_encoder, theirs):
+    small = open_embedder(str(bi_encoder), EmbeddingConfig(dim=8))
+    whole = open_embedder(str(bi_encoder))
+    cut = theirs.encode_document(TEXTS[:2], truncate_dim=8, normalize_embeddings=True)
+    np.testing.assert_allclose(small.embed_passages(TEXTS[:2]), cut, atol=1e-5)
+    assert small.identity.dim == 8 and not small.identity.same_vectors(whole.identity)
+    static, all_of_it = open_embedder("embedded", EmbeddingConfig(dim=64)), open_embedder("embedded")
+    expected = all_of_it.embed_passages(TEXTS)[:, :64]
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True).clip(1e-9)
+    np.testing.assert_allclose(static.embed_passages(TEXTS), expected, atol=1e-5)
+    for name in ("embedded", str(bi_encoder)):
+        with pytest.raises(DimTooLarge, match="1024"):
+            open_embedder(name, EmbeddingConfig(dim=1024))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_gives_nearly_the_same(bi_encoder, dtype):
+    half = open_embedder(str(bi_encoder), EmbeddingConfig(dtype=dtype))
+    whole = open_embedder(str(bi_encoder))
+    np.testing.assert_allclose(half.embed_passages(TEXTS[:2]), whole.embed_passages(TEXTS[:2]), atol=0.01)
+    assert half.identity == whole.identity  # an index that a GPU built answers on a laptop
+
+
+def test_numbers_that_half_precision_cannot_hold_are_refused_not_zeroed(tmp_path, bi_encoder):
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(bi_encoder, tmp_path / "model")
+    weights = next((tmp_path / "model").rglob("*.safetensors"))
+    tensors = load_file(weights)
+    large = next(name for name in tensors if name.endswith("output.LayerNorm.weight"))
+    tensors[large] = tensors[large] * 1e6
+    save_file(tensors, weights, {"format": "pt"})
+    with pytest.raises(HalfPrecisionOverflow, match="bfloat16"):
+        open_embedder(str(tmp_path / "model"), EmbeddingConfig(dtype="float16")).embed_queries(["연차"])
+    assert np.isfinite(open_embedder(str(tmp_path / "model")).embed_queries(["연차"])).all()
+
+
+def test_threads_share_a_model(bi_encoder):
+    embedder = open_embedder(str(bi_encoder))
+    expected = embedder.embed_queries(["연차"])
+    with ThreadPoolExecutor(8) as pool:
+        for found in pool.map(
+            lambda n: (embedder.embed_passages(["휴가 " * n]), embedder.embed_queries(["연차"])), range(1, 60)
+        ):
+            np.testing.assert_allclose(found[1], expected, atol=1e-5)
 
 
 def test_the_fingerprint_follows_the_files_and_not_the_place(tmp_path):
@@ -134,17 +208,39 @@ def test_an_index_keeps_its_model_wherever_a_copy_of_it_lies(tmp_path):
         Retriever(tmp_path / "index", moved, open_analyser("bigram"))
 
 
-def test_a_model_that_reads_less_than_a_chunk_is_refused(tmp_path, transformer_folder):
+def test_a_model_that_reads_less_than_a_chunk_is_refused_before_anything_is_written(tmp_path, bi_encoder):
     (tmp_path / "a.pdf").write_bytes(make_pdf([["제1조(목적) 연차휴가를 정한다."]]))
     tokenizer = ModelTokenizer("embedded").plain_json
-    bert = open_embedder(str(transformer_folder))
-    long = ParseOptions(tokenizer, "bigram", ChunkingConfig(max_tokens=65))
+    bert = open_embedder(str(bi_encoder))
+    options = ParseOptions(tokenizer, "bigram", ChunkingConfig(max_tokens=400))
     with pytest.raises(ChunkTooLong) as caught:
-        ingest(tmp_path / "index", [tmp_path / "a.pdf"], bert, long, tokenizer="embedded")
-    assert "chunking.max_tokens" in caught.value.say("en")
-    short = replace(long, chunking=ChunkingConfig(max_tokens=64))
-    report = ingest(tmp_path / "index", [tmp_path / "a.pdf"], bert, short, tokenizer="embedded")
+        ingest(tmp_path / "index", [tmp_path / "a.pdf"], bert, options, tokenizer="embedded")
+    assert not (tmp_path / "index").exists()
+    fitting = caught.value.fields["fitting"]
+    assert caught.value.fields["tokens"] > 128 and f"chunking.max_tokens to {fitting} " in caught.value.say(
+        "en"
+    )
+    options = replace(options, chunking=ChunkingConfig(max_tokens=fitting))
+    report = ingest(tmp_path / "index", [tmp_path / "a.pdf"], bert, options, tokenizer="embedded")
     assert report.documents.added == 1
+
+
+def test_a_text_that_would_be_cut_is_refused_by_its_own_tokens(tmp_path, bi_encoder):
+    """Chunks are counted in another tokenizer, and without their headings."""
+    bert = open_embedder(str(bi_encoder))
+    assert len(bert.embed_passages(["연차 " * 60])) == 1
+    with pytest.raises(TextTooLong) as caught:
+        bert.embed_passages(["병가", "연차 " * 200])
+    assert caught.value.fields["tokens"] > 128 and "연차 연차" in caught.value.say("ko")
+    assert bert.embed_queries(["연차 " * 200]).shape == (1, DIM)
+    # One «word» of the tokenizer that counts, many of the model's.
+    (tmp_path / "a.txt").write_text("제1조(목적) " + "1,2,3,4,5,6,7,8,9.0 " * 40, encoding="utf-8")
+    coarse = json.dumps(json.loads(CHARACTERS) | {"pre_tokenizer": {"type": "WhitespaceSplit"}})
+    options = ParseOptions(coarse, "bigram", ChunkingConfig(60), IngestConfig(workers=1))
+    with pytest.raises(TextTooLong):
+        ingest(tmp_path / "index", [tmp_path / "a.txt"], bert, options, tokenizer="words")
+    with pytest.raises(IndexNotFound):  # not an empty index that pins the model
+        Retriever(tmp_path / "index", None, None)
 
 
 def test_a_model_that_is_not_there_is_named_with_what_to_do(tmp_path):
