@@ -17,11 +17,11 @@ class IndexMismatch(PipelineError):
     code = "index_mismatch"
     en = (
         "the index was built with {what} {built}, but the configuration names {opened}",
-        "set the configuration back; for another embedder run rag reembed, else ingest into a new --index",
+        "set the configuration back; to change the index instead, run rag reembed (embedder) or rag upgrade (analyser)",
     )
     ko = (
         "색인은 {what} {built}(으)로 만들었는데 설정은 {opened}입니다",
-        "설정을 되돌리세요. 임베더를 바꾸려면 rag reembed, 아니면 새 --index 폴더에 다시 색인하세요",
+        "설정을 되돌리거나, 색인을 바꾸려면 rag reembed(embedder)나 rag upgrade(analyser)를 실행하세요",
     )
 
 

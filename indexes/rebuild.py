@@ -2,13 +2,18 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from indexes.embedder import Embedder, OnBatch
+from indexes.errors import IndexNotFound
 from indexes.store import Store, StoredDocument
+from indexes.writer import Writer
 from ingest.document import Chunk
 from ingest.korean import Analyser
 from ingest.terms import index_terms, searched_text
@@ -60,6 +65,30 @@ def embed_documents(
         vectors[searched] = embedder.embed_passages([texts[row] for row in searched], on_batch)
     ends = np.cumsum([len(chunks) for _, chunks in documents])
     return np.split(vectors, ends[:-1])
+
+
+def renew_terms(folder: Path, analyser: Analyser, progress: Progress = lambda *_: None) -> bool:
+    """Make the word index in `folder` anew where another version of `analyser` made it; whether it did.
+
+    Raises:
+        IndexNotFound, IndexBusy, IndexUnwritable, IndexDamaged.
+    """
+    with closing(Store(folder)) as store:
+        manifest = store.manifest
+    if manifest is None:
+        raise IndexNotFound(path=folder)
+    if manifest.analyser == analyser.name:
+        return False
+    manifest = replace(manifest, analyser=analyser.name)
+    with Writer(folder, manifest, new_analyser=True) as writer:
+        documents = sorted(writer.documents.values(), key=lambda document: document.content)
+        no_keys, no_vectors = np.zeros(0, np.int64), np.zeros((0, manifest.embedder.dim), np.float32)
+
+        def terms(store: Store) -> Iterator[tuple[int, str, str]]:
+            return stored_terms(store, documents, analyser, progress)
+
+        writer.replace((), no_keys, no_vectors, terms)
+    return True
 
 
 def stored_terms(

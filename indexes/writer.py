@@ -52,12 +52,14 @@ class Writer:
         on_step: OnStep = lambda _: None,
         *,
         new_embedder: bool = False,
+        new_analyser: bool = False,
     ) -> None:
         """Take the lock, create the index if there is none, sweep what a dead writer left.
 
         Args:
             new_embedder: the embedder may be another than the index was built with; the caller is to
                 `replace` all vectors.
+            new_analyser: the same of the analyser and all terms.
 
         Raises:
             IndexBusy: another writer lives.
@@ -75,7 +77,8 @@ class Writer:
                 self._store = Store(folder, writable=True)
                 if (built := self._store.manifest) is not None:
                     embedder = None if new_embedder else manifest.embedder
-                    check_manifest(folder, built, embedder, manifest.analyser)
+                    analyser = None if new_analyser else manifest.analyser
+                    check_manifest(folder, built, embedder, analyser)
                 self._version = self._store.version
                 self.documents = {d.id: d for d in self._store.documents(self._version)}
                 self._store.check_seal()

@@ -386,19 +386,26 @@ def restore(
 @app.command(
     rich_help_panel=PANEL,
     help=say(
-        "이전 형식의 색인을 지금 형식으로 바꿉니다. 문서를 다시 읽거나 임베딩하지 않습니다.",
-        "Bring an index of an older format to this one; no document is read or embedded again.",
+        "이전 판의 프로그램이 만든 색인을 이 판에 맞춥니다. 문서를 다시 읽거나 임베딩하지 않습니다.",
+        "Bring an index that an older program made to this one; no document is read or embedded again.",
     ),
 )
 def upgrade(
     index: IndexOption = DEFAULT_INDEX,
     config: ConfigOption = None,
+    overrides: SetOption = [],
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    found = open_pipeline(index, config, ()).upgrade()
+    with (
+        open_pipeline(index, config, overrides) as pipeline,
+        counted(say("낱말 색인", "word index")) as progress,
+    ):
+        found, renewed = pipeline.upgrade(progress)
     if as_json:
-        print_json({"index": str(index), "from": int(found), "to": FORMAT})
+        print_json({"index": str(index), "from": int(found), "to": FORMAT, "word_index_renewed": renewed})
+    elif renewed and found == str(FORMAT):
+        out().print(say("낱말 색인을 다시 만들었습니다", "the word index was made anew"))
     elif found == str(FORMAT):
         out().print(say(f"이미 형식 {FORMAT}입니다", f"already of format {FORMAT}"))
     else:

@@ -348,10 +348,11 @@ class Pipeline:
         self.close()
         return backups.restore(Path(source), self.index, force=force, progress=progress)
 
-    def upgrade(self) -> str:
-        """Bring an index of an older format to this program's; returns the format it had."""
+    def upgrade(self, progress: rebuild.Progress = lambda *_: None) -> tuple[str, bool]:
+        """Bring an index of an older program to this one's: the format it had, and whether its word index,
+        which another version of the analyser had made, was made anew from the stored text."""
         self.close()
-        return upgrade(self.index)
+        return upgrade(self.index), rebuild.renew_terms(self.index, self.analyser, progress)
 
     def check(self) -> tuple[int, list[Finding]]:
         """The version, and what is wrong with it: every byte is read."""
