@@ -46,6 +46,7 @@ class Pipeline:
         self._loaded: dict[str, Any] = {}
         self._retriever: Retriever | None = None
         self._reader: Retriever | None = None
+        self._dates: dict[tuple[str, str, str], str | None] = {}
 
     @classmethod
     def open(cls, index: str | Path = "rag-index", config: Config | None = None) -> "Pipeline":
@@ -232,7 +233,7 @@ class Pipeline:
         return ask_stream(self._stages(), question, allowed)
 
     def _stages(self) -> Stages:
-        return Stages(self.retriever, self.tokenizer, self.generator, self.config)
+        return Stages(self.retriever, self.tokenizer, self.generator, self.config, self._dates)
 
     def document(self, name: str, allowed: Filter = EVERYTHING) -> StoredDocument:
         """The document with that id, path, file name or title."""
