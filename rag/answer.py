@@ -9,11 +9,33 @@ Support = Literal["supported", "partial", "unsupported", "uncited"]
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A passage that was found, too, and not shown, for it repeats text[start:end] of the one shown.
+
+    `reason`: it is a "copy", or from an "older" edition of the document; `changed`: which differs there.
+    `date` is its document's (ISO 8601, as exact as it is known) where it is an edition of the one shown.
+    """
+
+    document_id: str
+    path: str
+    title: str
+    date: str | None
+    first_page: int
+    last_page: int
+    start: int
+    end: int
+    reason: Literal["copy", "older"]
+    changed: bool = False
+    unit: Unit = "page"
+
+
+@dataclass(frozen=True, slots=True)
 class PackedPassage:
     """What the model saw under `marker`: `text == document.text[start:end]`, whole sentences.
 
     May join chunks that touch. `score` is the retriever's, of the best chunk in it. `unit`: what its
     pages are. `ocr`: the lowest confidence of those that OCR read; None where it read none of them.
+    `copies`: what was left out for it.
     """
 
     marker: int
@@ -30,6 +52,7 @@ class PackedPassage:
     score: float
     unit: Unit = "page"
     ocr: float | None = None
+    copies: tuple[LeftOut, ...] = ()
 
 
 def percent(confidence: float) -> str:

@@ -1,15 +1,19 @@
-"""The ask flow: retrieve, pack, generate, resolve."""
+"""The ask flow: retrieve, leave copies out, pack, generate, resolve."""
 
 import collections.abc
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 
-from indexes.engine import Filter, SearchEngine
+from indexes.copies import Copy, without_copies
+from indexes.editions import OPENING, document_date, edition_name
+from indexes.engine import Filter, Passage, SearchEngine
 from indexes.reranker import Reranker
-from rag.answer import Answer, Citation, UnreadablePages, percent
+from indexes.store import StoredDocument
+from ingest.document import Chunk
+from rag.answer import Answer, Citation, LeftOut, PackedPassage, UnreadablePages, percent
 from rag.citations import abstains, resolve
 from rag.config import Config
 from rag.errors import EmptyQuestion
@@ -19,16 +23,23 @@ from rag.packing import Prompt, pack
 from rag.prompts import ABSTENTION
 from rag.tokens import ModelTokenizer
 
+# Of what was left out as a copy, so many lines are told with an answer, each of so many places.
+COPY_LINES, COPY_PLACES = 3, 2
+
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """What the flow runs on: one version of the index, and the models; `reranker` may be None."""
+    """What the flow runs on: one version of the index, and the models; `reranker` may be None.
+
+    `dates` keeps the dates of documents that were asked for, by id, title and path.
+    """
 
     retriever: SearchEngine
     tokenizer: ModelTokenizer
     generator: Generator
     config: Config
     reranker: Reranker | None = None
+    dates: dict[tuple[str, str, str], str | None] = field(default_factory=dict)
 
 
 def ask(stages: Stages, questions: Sequence[str], allowed: Filter) -> list[Answer]:
@@ -64,7 +75,8 @@ def ask_stream(
 def pack_prompts(
     stages: Stages, questions: Sequence[str], allowed: Filter
 ) -> list[tuple[Prompt, tuple[str, ...]]]:
-    """What the generator is asked, per question: the passages found, packed into the window; and warnings.
+    """What the generator is asked, per question: the passages found, without copies, packed into the
+    window; and warnings.
 
     Raises:
         EmptyQuestion, PromptTooLong.
@@ -82,7 +94,58 @@ def pack_prompts(
         reserved_output=generation.reserved_output + stages.generator.margin,
         counted=stages.retriever.manifest.tokenizer == stages.tokenizer.fingerprint,
     )
-    return [(pack_for(q, one.passages), one.warnings) for q, one in zip(questions, found, strict=True)]
+    prompts = []
+    for question, one in zip(questions, found, strict=True):
+        distinct = without_copies(one.passages, stages.retriever.find, partial(_date_of, stages), question)
+        prompt = pack_for(question, distinct.passages)
+        if distinct.copies:
+            prompt = _with_copies(stages, prompt, one.passages, distinct.copies)
+        prompts.append((prompt, one.warnings))
+    return prompts
+
+
+def _date_of(stages: Stages, document: StoredDocument) -> str | None:
+    """The date of a document; kept, for its first words have to be read for it."""
+    key = document.id, document.title, document.path
+    if key not in stages.dates:
+        opening = stages.retriever.text(document, 0, OPENING)
+        stages.dates[key] = document_date(document.title, document.path, opening)
+    return stages.dates[key]
+
+
+def _with_copies(stages: Stages, prompt: Prompt, found: Sequence[Passage], copies: Sequence[Copy]) -> Prompt:
+    """`prompt` whose passages name what was left out for the chunks that they hold."""
+    chunks = {passage.chunk.id: passage.chunk for passage in found}
+    left_out = [(chunks[copy.kept], _left_out(stages, copy, chunks)) for copy in copies]
+    return replace(prompt, passages=tuple(_naming(packed, left_out) for packed in prompt.passages))
+
+
+def _left_out(stages: Stages, copy: Copy, chunks: Mapping[str, Chunk]) -> LeftOut:
+    kept, dropped = chunks[copy.kept], chunks[copy.dropped]
+    document, shown = stages.retriever.find(dropped.document_id), stages.retriever.find(kept.document_id)
+    edition = document.id != shown.id and edition_name(document.title) == edition_name(shown.title) != ""
+    return LeftOut(
+        document.id,
+        document.path,
+        document.title,
+        _date_of(stages, document) if edition else None,
+        dropped.first_page,
+        dropped.last_page,
+        kept.start,
+        kept.end,
+        copy.reason,
+        copy.changed,
+        document.unit,
+    )
+
+
+def _naming(packed: PackedPassage, left_out: Sequence[tuple[Chunk, LeftOut]]) -> PackedPassage:
+    own = (
+        out
+        for kept, out in left_out
+        if kept.document_id == packed.document_id and out.start < packed.end and out.end > packed.start
+    )
+    return replace(packed, copies=tuple(own))
 
 
 def _sampling(stages: Stages) -> Sampling:
@@ -97,7 +160,11 @@ def _answer(
     resolved = resolve(completion.text, prompt.passages, stages.retriever.place_of)
     abstained = abstains(resolved.text)
     citations = () if abstained else resolved.citations
-    warnings = _ocr_warnings(citations) + _warnings(stages, completion, resolved.dropped)
+    warnings = [
+        *_ocr_warnings(citations),
+        *copy_warnings(citations, prompt.passages),
+        *_warnings(stages, completion, resolved.dropped),
+    ]
     return Answer(
         question=prompt.question,
         text=ABSTENTION if abstained else resolved.text,
@@ -141,6 +208,43 @@ def _ocr_warnings(citations: Sequence[Citation]) -> list[str]:
     sure = f"신뢰도 {lowest}" if len(markers) == 1 else f"가장 낮은 신뢰도 {lowest}"
     named = "".join(f"[{marker}]" for marker in markers)
     return [f"{named}{particle} 스캔한 쪽을 OCR로 읽은 글입니다({sure}). 숫자는 원문에서 확인하세요."]
+
+
+def copy_warnings(citations: Sequence[Citation], passages: Sequence[PackedPassage]) -> list[str]:
+    """Where else what was cited stands, a line for a marker: older editions before copies.
+
+    At most `COPY_LINES`, each of at most `COPY_PLACES`.
+    """
+    by_marker = {passage.marker: passage.copies for passage in passages}
+    own: dict[int, dict[LeftOut, None]] = {}  # in order, each once
+    for cited in citations:
+        for out in by_marker[cited.marker]:
+            if out.start < cited.end and out.end > cited.start:
+                own.setdefault(cited.marker, {})[out] = None
+    lines = [_copies_of(marker, [o for o in own[marker] if o.reason == "older"]) for marker in sorted(own)]
+    lines += [_copies_of(marker, [o for o in own[marker] if o.reason == "copy"]) for marker in sorted(own)]
+    return list(filter(None, lines))[:COPY_LINES]
+
+
+def _copies_of(marker: int, left_out: Sequence[LeftOut]) -> str:
+    """One line that names `left_out`, all of one reason; empty where there is none."""
+    if not left_out:
+        return ""
+    places = ", ".join(map(_place, left_out[:COPY_PLACES]))
+    if len(left_out) > COPY_PLACES:
+        places += f" 외 {len(left_out) - COPY_PLACES}곳"
+    if left_out[0].reason == "copy":
+        return f"[{marker}]의 내용은 {places}에도 있습니다."
+    if any(out.changed for out in left_out):
+        return f"[{marker}]의 내용은 이전 판 {places}의 글과 다릅니다. 최신판을 인용했습니다."
+    return f"[{marker}]의 내용은 이전 판 {places}에도 있습니다. 최신판을 인용했습니다."
+
+
+def _place(out: LeftOut) -> str:
+    """«「개인정보 보호법」(2023. 3. 14.) 12쪽»."""
+    date = f"({'. '.join(str(int(part)) for part in out.date.split('-'))}.)" if out.date else ""
+    pages = f"{out.first_page}" if out.first_page == out.last_page else f"{out.first_page}–{out.last_page}"
+    return f"「{out.title}」{date} " + (f"{pages}쪽" if out.unit == "page" else f"구역 {pages}")
 
 
 def unreadable_pages(retriever: SearchEngine, document_ids: Iterable[str]) -> tuple[UnreadablePages, ...]:

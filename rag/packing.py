@@ -65,8 +65,8 @@ def pack(
         rendered = tokenizer.render(messages)
         if len(rendered.token_ids) <= limit:
             break
-        # The whole can be a token or two longer than its parts: give up the last sentence.
-        chosen = _number(_without_last_sentence(chosen, tokenizer))
+        # The whole can be a token longer than its parts at each header: give up the last sentences.
+        chosen = _number(_shorter(chosen, len(rendered.token_ids) - limit, tokenizer))
     budget = _ledger(rendered.counts, len(rendered.token_ids), window, reserved_output)
     return Prompt(rendered.token_ids, messages, tuple(chosen), question, budget)
 
@@ -168,6 +168,14 @@ def _concatenate(first: PackedPassage, second: PackedPassage) -> PackedPassage:
 
 def _number(chosen: Sequence[PackedPassage]) -> list[PackedPassage]:
     return [replace(packed, marker=marker) for marker, packed in enumerate(chosen, start=1)]
+
+
+def _shorter(chosen: Sequence[PackedPassage], excess: int, tokenizer: ModelTokenizer) -> list[PackedPassage]:
+    """`chosen` without as many last sentences as hold `excess` tokens: a rendering for each takes long."""
+    shorter, tokens = list(chosen), sum(packed.tokens for packed in chosen)
+    while shorter and sum(packed.tokens for packed in shorter) > tokens - excess:
+        shorter = _without_last_sentence(shorter, tokenizer)
+    return shorter
 
 
 def _without_last_sentence(chosen: Sequence[PackedPassage], tokenizer: ModelTokenizer) -> list[PackedPassage]:

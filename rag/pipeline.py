@@ -50,6 +50,7 @@ class Pipeline:
         self._loaded: dict[str, Any] = {}
         self._retriever: Retriever | None = None
         self._reader: Retriever | None = None
+        self._dates: dict[tuple[str, str, str], str | None] = {}
 
     @classmethod
     def open(cls, index: str | Path = "rag-index", config: Config | None = None) -> "Pipeline":
@@ -256,7 +257,7 @@ class Pipeline:
         return ask_stream(self._stages(), question, allowed)
 
     def _stages(self) -> Stages:
-        return Stages(self.retriever, self.tokenizer, self.generator, self.config, self.reranker)
+        return Stages(self.retriever, self.tokenizer, self.generator, self.config, self.reranker, self._dates)
 
     def document(self, name: str, allowed: Filter = EVERYTHING) -> StoredDocument:
         """The document with that id, path, file name or title."""

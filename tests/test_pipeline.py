@@ -1,6 +1,7 @@
 """The Python API: the same answers, from threads and from asyncio."""
 
 import asyncio
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -184,3 +185,91 @@ def test_a_stream_cut_at_the_output_limit_says_so(samples):
 
     *_, answer = ask_stream(replace(samples._stages(), generator=Cut()), QUESTION, EVERYTHING)
     assert any("reserved_output" in warning for warning in answer.warnings)
+
+
+RULES = """취업규칙
+[시행 {date}]
+제1장 총칙
+제1조(목적) 이 규칙은 주식회사 한빛의 사원이 지켜야 할 근로조건과 복무에 관한 사항을 정함을 목적으로 한다.
+제2장 휴가
+제2조(포상휴가) ① 회사는 우수 제안을 낸 사원에게 {days}일의 포상휴가를 준다. ② 포상휴가는 제안이 채택된 날부터 한 해 안에
+써야 하며, 쓰지 아니한 포상휴가는 다음 해로 넘기지 아니한다. ③ 부서장은 업무에 큰 지장이 있을 때에 한하여 시기를 바꿀 수 있다.
+"""
+
+
+@pytest.fixture(scope="module")
+def editions(tmp_path_factory):
+    """Two editions of one document, and a copy of the newer one under another name."""
+    folder = tmp_path_factory.mktemp("editions")
+    for name, date, days, opening in (
+        ("취업규칙_20230301", "2023. 3. 1.", 3, ""),
+        ("취업규칙_20250101", "2025. 1. 1.", 5, ""),
+        ("직원 안내 자료집", "2025. 1. 1.", 5, "신입사원에게 드리는 글\n\n"),
+    ):
+        text = opening + RULES.format(date=date, days=days)
+        (folder / f"{name}.txt").write_text(text, encoding="utf-8")
+    with Pipeline.open(folder / "index") as pipeline:
+        pipeline.ingest([folder])
+        yield pipeline
+
+
+BONUS = "포상휴가는 며칠인가요?"
+
+
+def test_the_newer_edition_answers_and_the_older_one_is_named(editions):
+    answer = editions.ask(BONUS)
+    assert "5일" in answer.text and not any("3일" in passage.text for passage in answer.passages)
+    assert any(
+        "이전 판 「취업규칙 20230301」(2023. 3. 1.) 구역 1의 글과 다릅니다" in w for w in answer.warnings
+    )
+    assert any(re.search(r"\[\d+\]의 내용은 「.*」.* 구역 1에도 있습니다", w) for w in answer.warnings)
+    left_out = {(out.reason, out.changed, out.date) for p in answer.passages for out in p.copies}
+    assert ("older", True, "2023-03-01") in left_out and ("copy", False, None) in left_out
+    texts = [passage.text for passage in answer.passages]
+    assert sum("포상휴가를 준다" in text for text in texts) == 1
+
+
+def test_what_was_left_out_repeats_what_is_shown(editions):
+    for passage in editions.ask(BONUS).passages:
+        for out in passage.copies:
+            assert out.start < passage.end and out.end > passage.start
+            document = editions.document(out.document_id)
+            assert (document.path, document.title) == (out.path, out.title)
+
+
+@pytest.mark.parametrize(
+    ("question", "allowed"),
+    [
+        (BONUS, Filter(documents=("*20230301*",))),
+        ("2023년 취업규칙에서 포상휴가는 며칠인가요?", EVERYTHING),
+        ("개정 전에 포상휴가는 며칠이었나요?", EVERYTHING),
+    ],
+)
+def test_the_older_edition_can_be_asked_for(editions, question, allowed):
+    answer = editions.ask(question, allowed)
+    assert any("3일의 포상휴가" in passage.text for passage in answer.passages)
+    assert not any("이전 판" in warning for warning in answer.warnings)
+
+
+def test_a_copy_that_may_not_be_seen_is_not_named(editions):
+    answer = editions.ask(BONUS, Filter(documents=("취업규칙_20250101.txt",)))
+    assert answer.citations and not any(passage.copies for passage in answer.passages)
+
+
+def test_two_prints_of_one_statute_fill_the_context_once(shared, tmp_path):
+    statutes = shared / "data" / "pdf" / "statutes"
+    name = "부정경쟁방지 및 영업비밀보호에 관한 법률"
+    files = [statutes / f"{name}.pdf", statutes / f"{name}(법률)(제20321호)(20240821).pdf"]
+    if not all(file.is_file() for file in files):
+        pytest.skip("not both prints are there")
+    with Pipeline.open(tmp_path / "index") as pipeline:
+        pipeline.ingest(files)
+        answer = pipeline.ask("영업비밀 침해행위에 대한 금지청구권은 누가 행사할 수 있나요?")
+        found = pipeline.search("영업비밀 침해행위에 대한 금지청구권", 60)
+    shown = ["".join(passage.text.split()) for passage in answer.passages]
+    assert len(set(shown)) == len(shown)
+    texts = ["".join(passage.chunk.text.split()) for passage in found]
+    assert len(set(texts)) < 0.7 * len(texts)  # both prints were found
+    assert sum(len(passage.copies) for passage in answer.passages) > 10
+    assert all(out.reason == "copy" for passage in answer.passages for out in passage.copies)
+    assert any("에도 있습니다" in warning for warning in answer.warnings)
