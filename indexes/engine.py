@@ -42,7 +42,7 @@ class Place(NamedTuple):
 class Understood:
     """Words of a query that were taken for more than words, and what for: shown, so that a user sees why."""
 
-    kind: Literal["document", "section", "reference"]
+    kind: Literal["document", "section", "reference", "period", "amount", "alias"]
     words: str
     meaning: str
 

@@ -5,17 +5,32 @@ raised above what only has the same words, so a wrong guess costs little.
 """
 
 import re
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from indexes.engine import Understood
 from indexes.store import StoredDocument
-from ingest.terms import HEADING, REFERENCE, Span, find_references, possible_names, squeeze, without_asking
+from ingest.aliases import find_aliases
+from ingest.expressions import find_expressions, resolve_relative
+from ingest.terms import (
+    ALIAS,
+    HEADING,
+    REFERENCE,
+    VALUE,
+    Span,
+    find_references,
+    possible_names,
+    squeeze,
+    without_asking,
+)
 
 # How much it counts to be named, beside the best BM25, which counts 1.
 NAMED_DOCUMENT, NAMED_PLACE = 0.2, 0.15
+# How much a word counts that the question does not have, but another name of what it names.
+OTHER_NAME = 0.4
 # A name of fewer characters is too often a word; one of more documents than this names none of them.
 SHORTEST_NAME, MOST_NAMED = 3, 20
 SHORT_NAME = re.compile(r"\(\s*약칭\s*:\s*([^()]+)\)")
@@ -27,22 +42,32 @@ Names = Mapping[str, frozenset[str]]  # a name, squeezed → ids of the document
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a question asks for. `words` are to be searched for; chunks of `documents`, or with one of the
-    `keys`, count more."""
+    """What a question asks for. `words` are to be searched for, and with less weight `other_names`; so are
+    the `values`, keys of periods and amounts. Chunks of `documents`, or with one of the `keys`, count more."""
 
     words: str
+    other_names: str
+    values: tuple[str, ...]
     documents: frozenset[str]
     keys: tuple[str, ...]
     by_number: bool  # it names an article or annex: numbers mean nothing to a cosine
     understood: tuple[Understood, ...]
 
 
-def read_question(text: str, names: Names, is_key: Callable[[str], bool]) -> Question:
+def read_question(
+    text: str,
+    names: Names,
+    is_key: Callable[[str], bool],
+    texts_with: Callable[[str], Iterable[str]],
+    today: date,
+) -> Question:
     """What `text` asks for.
 
     Args:
         names: of the documents that the caller may see.
         is_key: whether a chunk that the caller may see has that key.
+        texts_with: texts of some of those that do.
+        today: what «last year» is told from.
     """
     taken: list[tuple[int, int]] = []
     found: list[tuple[int, Understood]] = []
@@ -56,6 +81,15 @@ def read_question(text: str, names: Names, is_key: Callable[[str], bool]) -> Que
     for span, name in _known(spans, taken, lambda form: form in names):
         documents |= names[name]
         take(span.start, span.end, "document", name)
+    others = []
+    for span, name in _known(spans, [], lambda form: is_key(ALIAS + form)):
+        for other in _other_names(name, texts_with(ALIAS + name)):
+            if squeeze(other) in names and not documents:
+                documents |= names[squeeze(other)]
+                take(span.start, span.end, "document", other)
+            elif squeeze(other) not in squeeze(text):
+                others.append(other)
+                found.append((span.start, Understood("alias", text[span.start : span.end], other)))
     keys = []
     for reference in find_references(text):
         known = [key for key in reference.keys if is_key(key)]
@@ -66,8 +100,40 @@ def read_question(text: str, names: Names, is_key: Callable[[str], bool]) -> Que
     for span, name in _known(spans, taken, lambda form: is_key(HEADING + form)):
         keys.append(HEADING + name)
         take(span.start, span.end, "section", name)
+    values = list(_values(text, today))
+    found += [(start, each) for start, each in values]
     understood = tuple(each for _, each in sorted(found, key=lambda pair: pair[0]))
-    return Question(without_asking(text), frozenset(documents), tuple(keys), by_number, understood)
+    return Question(
+        without_asking(text),
+        " ".join(others),
+        tuple(dict.fromkeys(VALUE + each.meaning for _, each in values)),
+        frozenset(documents),
+        tuple(keys),
+        by_number,
+        understood,
+    )
+
+
+def _other_names(name: str, texts: Iterable[str]) -> list[str]:
+    """What else `texts` call what they call `name`: the most frequent other name, if there is one."""
+    counts: Counter[str] = Counter()
+    for text in texts:
+        for alias in find_aliases(text):
+            pair = (alias.long, alias.short)
+            counts.update(b for a, b in (pair, pair[::-1]) if squeeze(a) == name)
+    return [other for other, _ in counts.most_common(1)]
+
+
+def _values(text: str, today: date) -> Iterator[tuple[int, Understood]]:
+    """The periods and amounts of a question, each in the one form that the index has."""
+    expressions = find_expressions(text)
+    for expression in expressions:
+        value = expression.value
+        if expression.kind == "relative":
+            value = resolve_relative(expression, expressions, today)
+        if value is not None:
+            kind = "amount" if expression.kind == "amount" else "period"
+            yield expression.start, Understood(kind, text[expression.start : expression.end], value)
 
 
 def _known(spans: Iterable[Span], taken: list[tuple[int, int]], is_known: Callable[[str], bool]):

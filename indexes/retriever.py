@@ -2,8 +2,9 @@
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -16,6 +17,7 @@ from indexes.fusion import fuse_scores
 from indexes.questions import (
     NAMED_DOCUMENT,
     NAMED_PLACE,
+    OTHER_NAME,
     Names,
     Question,
     document_names,
@@ -30,6 +32,7 @@ from ingest.korean import Analyser
 # one can win by both.
 CANDIDATES, LEAST_CANDIDATES = 3, 300
 NAMED_CANDIDATES = 100  # of what a query names
+ALIAS_TEXTS = 5  # that are asked for another name
 CACHED_DOCUMENTS, CACHED_FILTERS = 256, 64
 
 
@@ -169,7 +172,7 @@ class Retriever(SearchEngine):
             vectors = self._embedder.embed_queries(queries)
             return [self._passages(dense.search(self._segments, v, k, scope.keys)) for v in vectors]
         questions = [self._read(query, scope) for query in queries]
-        terms = self._analyser.terms([question.words for question in questions])
+        terms = self._weighted_terms(questions)
         vectors = self._embedder.embed_queries(queries) if mode == "hybrid" else [None] * len(queries)
         depth = max(CANDIDATES * k, LEAST_CANDIDATES)
         return [
@@ -187,7 +190,23 @@ class Retriever(SearchEngine):
                 index.holders(term) and index.search({}, 1, scope.ids, term) for index in self._postings
             )
 
-        return read_question(query, scope.names, is_key)
+        def texts_with(key: str) -> list[str]:
+            keys = [
+                hit for index in self._postings for hit, _ in index.search({}, ALIAS_TEXTS, scope.ids, key)
+            ]
+            return [chunk.text for chunk in self.store.chunks(self._owner, keys).values()]
+
+        return read_question(query, scope.names, is_key, texts_with, date.today())
+
+    def _weighted_terms(self, questions: Sequence[Question]) -> list[dict[str, float]]:
+        """The terms to search for, each with its weight, per question."""
+        words = self._analyser.terms([question.words for question in questions])
+        others = self._analyser.terms([question.other_names for question in questions])
+        weighted = []
+        for question, own, other in zip(questions, words, others, strict=True):
+            weights = dict.fromkeys(other, OTHER_NAME) | Counter(own)
+            weighted.append(weights | dict.fromkeys(question.values, 1.0))
+        return weighted
 
     def _scope(self, allowed: Filter) -> "_Scope":
         """What `allowed` lets through; kept, for looking through 15,000 documents takes 10 ms."""
@@ -204,10 +223,15 @@ class Retriever(SearchEngine):
         return found
 
     def _rank(
-        self, question: Question, terms: Sequence[str], vector, depth: int, scope: _Scope, dense_weight: float
+        self,
+        question: Question,
+        weights: Mapping[str, float],
+        vector,
+        depth: int,
+        scope: _Scope,
+        dense_weight: float,
     ) -> list[tuple[int, float]]:
         """Keys of chunks with their scores, best first."""
-        weights = Counter(terms)
         by_words, by_meaning = self._search(weights, depth, scope.ids), {}
         named: dict[int, float] = defaultdict(float)
         for key in question.keys:

@@ -1,20 +1,23 @@
 """A chunk → what the index finds it by; a question → its words, and what in it may be a name.
 
 Beside its words a chunk has keys, terms that no word can be: the headings that it begins with (`=`), the
-articles, paragraphs and annexes that stand in it (`@`). A question that holds such a name whole finds
-what is called so, before what only mentions it.
+articles, paragraphs and annexes that stand in it (`@`), the periods and amounts that it names, in one
+form each (`#`), and the names that a bracket in it calls one thing (`~`). A question that holds such a
+name whole finds what is called so, before what only mentions it.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from ingest.aliases import find_aliases
 from ingest.document import Chunk
+from ingest.expressions import find_expressions, widened
 from ingest.korean import Analyser, fold
 
 CONTEXT_SEPARATOR = "\n"
 CRUMB_SEPARATOR = " > "
-HEADING, REFERENCE = "=", "@"
+HEADING, REFERENCE, VALUE, ALIAS = "=", "@", "#", "~"
 # A heading stands so early in a chunk that begins with it, or behind others that do.
 HEADING_REACH = 240
 LONGEST_NAME = 60
@@ -26,6 +29,8 @@ NUMBERING = re.compile(
     r"|[□■◆◇▣○●]|[\[<【〈]?별\s?[표지]\s?(?:제?\s?\d+\s?호?(?:의\s?\d+)?)?\s?(?:서식)?[\]>】〉]?)\s*"
 )
 AMENDED = re.compile(r"[<\[〈][^<>\[\]〈〉]*[>\]〉]")
+# When a sentence of a law was amended is not what it is about.
+NOTE = re.compile(r"<(?:[가-힣]{2,6} )?\d{4}\. ?\d[^<>\n]{0,80}>")
 ARTICLE = re.compile(r"제\s?(\d+)\s?조(?:\s?의\s?(\d+))?")
 ANNEX = re.compile(r"별\s?([표지])\s?제?\s?(\d+)(?:\s?호)?(?:\s?의\s?(\d+))?")
 PARAGRAPH = re.compile(r"(?:^|\n|[)）]\s?)([①-⑳])")
@@ -103,6 +108,11 @@ def chunk_keys(title: str, chunk: Chunk) -> list[str]:
                 keys[number] = None
             for mark in PARAGRAPH.findall(chunk.text):
                 keys[f"{number}{ord(mark) - ord('①') + 1}항"] = None
+    for expression in find_expressions(NOTE.sub("", chunk.text)):
+        if expression.kind != "relative":
+            keys |= dict.fromkeys(VALUE + value for value in (expression.value, *widened(expression.value)))
+    for alias in find_aliases(chunk.text):
+        keys |= dict.fromkeys(ALIAS + squeeze(name) for name in (alias.long, alias.short))
     return list(keys)
 
 

@@ -312,10 +312,17 @@ def show_understood(console: Console, understood: Sequence[Understood]) -> None:
         "document": say("문서", "document"),
         "section": say("항목", "section"),
         "reference": say("조항", "reference"),
+        "period": say("기간", "period"),
+        "amount": say("수량", "amount"),
+        "alias": say("다른 이름", "also called"),
     }
     if understood:
-        named = " · ".join(f"{kinds[each.kind]} «{each.words}»" for each in understood)
-        console.print(Text(say(f"질문에 나온 이름: {named}", f"named: {named}"), style="dim"))
+        told = ("period", "amount", "alias")  # of these the words do not say what they were taken for
+        named = " · ".join(
+            f"{kinds[each.kind]} «{each.words}»" + (f" = {each.meaning}" if each.kind in told else "")
+            for each in understood
+        )
+        console.print(Text(say(f"이렇게 이해했습니다: {named}", f"understood: {named}"), style="dim"))
 
 
 def ocr_of(pipeline: Pipeline, passage: Passage) -> float | None:

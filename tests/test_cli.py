@@ -114,6 +114,7 @@ def test_ingest_then_ask_speaks_the_contract(run, folder):
         "tokens",
         "unit",
         "ocr",
+        "copies",
     }
     assert set(answer["budget"]) == {
         "window",

@@ -1,6 +1,7 @@
 """What a question names: documents, sections and articles."""
 
 from dataclasses import replace
+from datetime import date
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,14 +28,18 @@ NAMES = document_names(
 )
 
 
+TODAY = date(2026, 3, 2)
+TEXTS = ("개인정보 보호책임자(CPO)를 둔다.", "국토의 계획 및 이용에 관한 법률( 약칭: 국토계획법 )")
+
+
 def named(question: str, *known: str):
-    read = read_question(question, NAMES, lambda key: key in known)
+    read = read_question(question, NAMES, lambda key: key in known, lambda key: TEXTS, TODAY)
     return [(found.kind, found.words, found.meaning) for found in read.understood]
 
 
 @given(st.text("개인정보 보호법시행령은제3조'?", max_size=60))
 def test_what_is_understood_are_words_of_the_question_that_do_not_overlap(question):
-    read = read_question(question, NAMES, lambda key: True)
+    read = read_question(question, NAMES, lambda key: True, lambda key: TEXTS, TODAY)
     position = 0
     for found in read.understood:
         start = question.find(found.words, position)
@@ -61,6 +66,23 @@ def test_sections_and_references_are_those_of_the_index():
         ("reference", "제34조제2항", "34조"),
         ("section", "유출 통지", "유출통지"),
     ]
+
+
+def test_periods_and_amounts_have_one_form():
+    assert named("’24.3Q 매출은 전년 동기보다 3조 2,500억 늘었나요?") == [
+        ("period", "’24.3Q", "2024q3"),
+        ("period", "전년 동기", "2023q3"),
+        ("amount", "3조 2,500억", "3250000000000"),
+    ]
+    assert named("작년 예산은?") == [("period", "작년", "2025")]
+
+
+def test_another_name_is_one_that_the_documents_give():
+    question = "CPO는 누가 지정하나요?"
+    assert named(question) == []
+    assert named(question, "~cpo") == [("alias", "CPO는", "개인정보 보호책임자")]
+    read = read_question(question, NAMES, lambda key: key == "~cpo", lambda key: TEXTS, TODAY)
+    assert read.other_names == "개인정보 보호책임자"
 
 
 def test_a_name_of_many_documents_names_none():

@@ -6,8 +6,11 @@ from hypothesis import strategies as st
 from ingest.document import Chunk
 from ingest.korean import BigramAnalyser
 from ingest.terms import (
+    ALIAS,
     HEADING,
     REFERENCE,
+    VALUE,
+    WORD,
     chunk_keys,
     find_references,
     heading_key,
@@ -30,7 +33,9 @@ def chunk(text: str, context: str, kind="text") -> Chunk:
 def test_keys_are_single_terms_that_no_word_can_be(text, context):
     keys = chunk_keys(TITLE, chunk(text, context))
     assert len(set(keys)) == len(keys)
-    assert all(key[0] in HEADING + REFERENCE and len(key) > 2 and not key.split()[1:] for key in keys)
+    assert all(
+        key[0] in HEADING + REFERENCE + VALUE + ALIAS and len(key) > 2 and not key.split()[1:] for key in keys
+    )
     (words,) = BigramAnalyser().terms([text])
     assert not set(keys) & set(words)
 
@@ -39,8 +44,8 @@ def test_keys_are_single_terms_that_no_word_can_be(text, context):
 def test_possible_names_are_whole_words_of_the_question(question):
     for start, end, forms in possible_names(question):
         assert squeeze(question[start:end]) == forms[0]
-        assert start == 0 or question[start - 1].isspace()
-        assert end == len(question) or question[end].isspace()
+        assert start == 0 or not WORD.match(question[start - 1])
+        assert end == len(question) or not WORD.match(question[end])
 
 
 @given(st.text(LETTERS, max_size=60))
@@ -69,6 +74,12 @@ def test_annexes_and_chapters_are_named_and_titles_of_documents_are_not():
     context = f"{TITLE} > 제2절 안전인증 <개정 2020. 2. 4.> > [별지 제33호서식] 변경신청서"
     text = f"{TITLE}\n제2절 안전인증 <개정 2020. 2. 4.>\n[별지 제33호서식] 변경신청서\n"
     assert set(chunk_keys(TITLE, chunk(text, context))) == {"=안전인증", "=변경신청서", "@별지33"}
+
+
+def test_periods_amounts_and_other_names_have_one_form():
+    text = "’24.3Q 매출은 3조 2,500억원이다. 개인정보 보호책임자(CPO)를 둔다. <개정 2011. 1. 1.>"
+    keys = set(chunk_keys(TITLE, chunk(text, "")))
+    assert keys == {"#2024q3", "#2024", "#3250000000000", "~개인정보보호책임자", "~cpo"}
 
 
 def test_contents_pages_have_neither_terms_nor_keys():
