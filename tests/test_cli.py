@@ -154,7 +154,7 @@ def test_search_list_status_tokens_and_check_speak_the_contract(run, folder):
     run("ingest", str(folder))
     _, output, _ = run("search", "연차휴가", "-k", "1", "--json")
     found = only_json(output)
-    assert set(found) == {"query", "passages", "unreadable_pages", "warnings", "seconds"}
+    assert set(found) == {"query", "understood", "passages", "unreadable_pages", "warnings", "seconds"}
     assert set(found["passages"][0]) == {
         "rank",
         "score",
