@@ -6,14 +6,14 @@ figure are no copies, nor are clauses that differ in «없다».
 
 Two passages are versions of one section if their documents are editions of one document
 (editions.py), one known to be newer, and their innermost headings are the same; then it is enough that
-most of their words are, and numbers may differ. The newer one stays, at the better rank of the two. An
-edition that the question names is not left out for a newer one, and none is where the question asks what
-has changed.
+most of their words are, and numbers may differ. The newer one stays, at the better rank of the two. Where
+the question plainly asks for an edition («2023년 판»), that one stays instead; where it may («2023년에»), both
+do, and both where it asks what has changed.
 """
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, NamedTuple
@@ -21,11 +21,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.editions import Edition, asks_for, compares, edition_name, edition_of, newer
+from indexes.editions import Edition, asks_for, compares, edition_name, edition_of, names, newer
 from indexes.engine import Passage
 from indexes.store import StoredDocument
 
-Reason = Literal["copy", "older"]
+Reason = Literal["copy", "older", "newer"]
 
 # Jaccard of the runs of five characters. Of the pairs among 466,000 of real documents that have the same
 # numbers, those from .97 on say the same. Below, one algorithm's parameters have .96 with another's,
@@ -49,7 +49,8 @@ AMENDMENT = re.compile(r"<(?:[가-힣]*개정|신설)[^<>]*>")
 class Copy:
     """The chunk `dropped`, of the document `document_id`, is left out for the chunk `kept`.
 
-    `reason`: it is a "copy", or from an "older" edition; `changed`: which says something else.
+    `reason`: it is a "copy", or from an "older" edition, or from a "newer" one than was asked for;
+    `changed`: that says something else.
     """
 
     kept: str
@@ -74,8 +75,8 @@ def without_copies(
 ) -> Distinct:
     """`passages` without those that repeat another one of them.
 
-    Each one left out is a copy or an older version of the one kept for it, or an older version of a copy
-    of that.
+    Each one left out is a copy or another version of the one kept for it, or another version of a copy of
+    that.
 
     Args:
         passages: of one query, best first.
@@ -87,15 +88,16 @@ def without_copies(
         Ranks from 1. A passage for which a better ranked one is left out has that one's place and score.
     """
     documents = {p.chunk.document_id: find(p.chunk.document_id) for p in passages}
-    names = {identity: edition_name(document.title) for identity, document in documents.items()}
-    ranking = _Ranking(passages, [_compared(p, names[p.chunk.document_id]) for p in passages])
+    called = {identity: edition_name(document.title) for identity, document in documents.items()}
+    ranking = _Ranking(passages, [_compared(p, called[p.chunk.document_id]) for p in passages])
     asked: set[int] = set()
-    for identities, positions in _edition_groups(passages, names):
-        editions = {i: edition_of(documents[i].title, date_of(documents[i])) for i in identities}
-        named = {i for i, edition in editions.items() if asks_for(question, edition)}
-        asked |= {position for position in positions if passages[position].chunk.document_id in named}
+    for positions in _edition_groups(passages, called):
+        of = {p: passages[p].chunk.document_id for p in positions}
+        editions = {i: edition_of(documents[i].title, date_of(documents[i])) for i in set(of.values())}
+        asked |= {p for p in positions if asks_for(question, editions[of[p]])}
+        named = {p for p in positions if names(question, editions[of[p]], called[of[p]])}
         if not compares(question):
-            ranking.drop_older({p: editions[passages[p].chunk.document_id] for p in positions}, asked)
+            ranking.drop_versions({p: editions[of[p]] for p in positions}, asked, named)
     ranking.drop_copies(asked)
     return ranking.distinct()
 
@@ -110,22 +112,30 @@ class _Ranking:
         self._place = list(range(len(passages)))
         self._lost: dict[int, tuple[int, Reason, bool]] = {}
 
-    def drop_older(self, editions: dict[int, Edition], asked: set[int]) -> None:
-        """Drop the versions of which one of a newer edition is there, but for those `asked` for."""
+    def drop_versions(self, editions: dict[int, Edition], asked: set[int], named: set[int]) -> None:
+        """Drop what another edition replaces: one `named`, else a newer one if it is not `asked` for."""
+
+        def replaces(one: int, other: int) -> Reason | None:
+            if newer(editions[one], editions[other]):
+                return "older" if other not in asked else None
+            named_alone = one in named and other not in named
+            return "newer" if named_alone and newer(editions[other], editions[one]) else None
+
         headings = {p: _heading(self._passages[p].chunk.context) for p in editions}
         index = _Index(self._hashes, VERSION_SKETCH, VERSION_SHARED)
-        for position in sorted(editions, key=lambda p: editions[p][:3], reverse=True):  # ties by rank
+        # Stable, so that ties stay by rank.
+        for position in sorted(editions, key=lambda p: (p in named, editions[p][:3]), reverse=True):
             versions = [
-                (likeness, -other, other)
+                (likeness, -other, reason)
                 for other in index.near(position)
                 if headings[other] == headings[position]
-                and newer(editions[other], editions[position])
+                and (reason := replaces(other, position))
                 and (likeness := jaccard(self._hashes[other], self._hashes[position])) >= VERSION
             ]
-            if versions and position not in asked:
-                likeness, _, closest = max(versions)
-                changed = likeness < COPY or self._telling(closest) != self._telling(position)
-                self._drop(position, closest, "older", changed)
+            if versions:
+                likeness, closest, reason = max(versions)
+                changed = likeness < COPY or self._telling(-closest) != self._telling(position)
+                self._drop(position, -closest, reason, changed)
             else:
                 index.add(position)
 
@@ -197,18 +207,16 @@ class _Index:
         )
 
 
-def _edition_groups(
-    passages: Sequence[Passage], names: dict[str, str]
-) -> Iterator[tuple[list[str], list[int]]]:
-    """Ids of documents that have one name, where they are several, and the positions of their passages."""
-    documents: dict[str, list[str]] = defaultdict(list)
-    for identity, name in names.items():
-        if name:
-            documents[name].append(identity)
-    for identities in documents.values():
-        if len(identities) > 1:
-            own = set(identities)
-            yield identities, [p for p, passage in enumerate(passages) if passage.chunk.document_id in own]
+def _edition_groups(passages: Sequence[Passage], called: dict[str, str]) -> list[list[int]]:
+    """Positions of the passages of documents that have one name, where they are several documents."""
+    positions: dict[str, list[int]] = defaultdict(list)
+    for position, passage in enumerate(passages):
+        positions[called[passage.chunk.document_id]].append(position)
+    return [
+        group
+        for name, group in positions.items()
+        if name and len({passages[position].chunk.document_id for position in group}) > 1
+    ]
 
 
 def _compared(passage: Passage, name: str) -> str:

@@ -160,8 +160,22 @@ def newer(one: Edition, other: Edition) -> bool:
 
 
 def asks_for(question: str, edition: Edition) -> bool:
-    """Whether `question` names this edition, by its year, its number or a word of its title."""
+    """Whether `question` may mean this edition: it holds its year, its number or a word of its title."""
     return bool(edition.marks & _marks(question))
+
+
+def names(question: str, edition: Edition, name: str) -> bool:
+    """Whether `question` plainly asks for this edition of the documents called `name`.
+
+    A number or a word like 초안 does, and a year before «판», «개정» or the name («2023년 취업규칙»); the year
+    in «2023년에 입사한 사람» does not.
+    """
+    asked = edition.marks & _marks(question)
+    years = {mark for mark in asked if PLAIN_YEAR.fullmatch(mark)}
+    if asked - years:
+        return True
+    followed = rf"\s?년?도?\s?(?:\d\d?월\s?)?(?:판|개정|시행|{re.escape(name[:2])})"
+    return any(re.search(rf"(?<!\d){year}{followed}", question) for year in years)
 
 
 def compares(question: str) -> bool:
@@ -172,5 +186,6 @@ def compares(question: str) -> bool:
 def _marks(text: str) -> frozenset[str]:
     """Years, numbers of statutes and words in `text` that can name an edition."""
     named = ("".join(match.split()).casefold() for match in NAMED.findall(text))
-    statutes = (number.lstrip("0") for number in STATUTE_NUMBER.findall(text))
+    # Shorter ones are items of an article: 제2조제7호.
+    statutes = (number.lstrip("0") for number in STATUTE_NUMBER.findall(text) if len(number) > 2)
     return frozenset((*named, *statutes, *PLAIN_YEAR.findall(text)))

@@ -12,7 +12,8 @@ Support = Literal["supported", "partial", "unsupported", "uncited"]
 class LeftOut:
     """A passage that was found, too, and not shown, for it repeats text[start:end] of the one shown.
 
-    `reason`: it is a "copy", or from an "older" edition of the document; `changed`: which differs there.
+    `reason`: it is a "copy", or from an "older" edition of the document, or from a "newer" one than was
+    asked for; `changed`: that says something else.
     `date` is its document's (ISO 8601, as exact as it is known) where it is an edition of the one shown.
     """
 
@@ -24,7 +25,7 @@ class LeftOut:
     last_page: int
     start: int
     end: int
-    reason: Literal["copy", "older"]
+    reason: Literal["copy", "older", "newer"]
     changed: bool = False
     unit: Unit = "page"
 

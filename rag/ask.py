@@ -211,7 +211,7 @@ def _ocr_warnings(citations: Sequence[Citation]) -> list[str]:
 
 
 def copy_warnings(citations: Sequence[Citation], passages: Sequence[PackedPassage]) -> list[str]:
-    """Where else what was cited stands, a line for a marker: older editions before copies.
+    """Where else what was cited stands, a line for a marker: other editions before copies.
 
     At most `COPY_LINES`, each of at most `COPY_PLACES`.
     """
@@ -221,8 +221,11 @@ def copy_warnings(citations: Sequence[Citation], passages: Sequence[PackedPassag
         for out in by_marker[cited.marker]:
             if out.start < cited.end and out.end > cited.start:
                 own.setdefault(cited.marker, {})[out] = None
-    lines = [_copies_of(marker, [o for o in own[marker] if o.reason == "older"]) for marker in sorted(own)]
-    lines += [_copies_of(marker, [o for o in own[marker] if o.reason == "copy"]) for marker in sorted(own)]
+    lines = [
+        _copies_of(marker, [out for out in own[marker] if out.reason == reason])
+        for reason in ("older", "newer", "copy")
+        for marker in sorted(own)
+    ]
     return list(filter(None, lines))[:COPY_LINES]
 
 
@@ -235,9 +238,9 @@ def _copies_of(marker: int, left_out: Sequence[LeftOut]) -> str:
         places += f" 외 {len(left_out) - COPY_PLACES}곳"
     if left_out[0].reason == "copy":
         return f"[{marker}]의 내용은 {places}에도 있습니다."
-    if any(out.changed for out in left_out):
-        return f"[{marker}]의 내용은 이전 판 {places}의 글과 다릅니다. 최신판을 인용했습니다."
-    return f"[{marker}]의 내용은 이전 판 {places}에도 있습니다. 최신판을 인용했습니다."
+    edition, cited = ("이전", "최신판을") if left_out[0].reason == "older" else ("더 새로운", "질문한 판을")
+    where = "의 글과 다릅니다" if any(out.changed for out in left_out) else "에도 있습니다"
+    return f"[{marker}]의 내용은 {edition} 판 {places}{where}. {cited} 인용했습니다."
 
 
 def _place(out: LeftOut) -> str:

@@ -229,6 +229,12 @@ def test_the_newer_edition_answers_and_the_older_one_is_named(editions):
     assert sum("포상휴가를 준다" in text for text in texts) == 1
 
 
+def test_the_edition_that_is_asked_for_answers(editions):
+    answer = editions.ask("2023년 취업규칙에서 포상휴가는 며칠인가요?")
+    assert "3일의 포상휴가" in answer.text
+    assert any("더 새로운 판 「취업규칙 20250101」(2025. 1. 1.)" in warning for warning in answer.warnings)
+
+
 def test_what_was_left_out_repeats_what_is_shown(editions):
     for passage in editions.ask(BONUS).passages:
         for out in passage.copies:
