@@ -118,7 +118,9 @@ def ingest(
     if not files and not closed:  # with `sync`, too: a share that is not mounted looks like an empty folder
         raise NothingToIngest(path=", ".join(map(str, paths)))
     check_reads_chunks(embedder, options)
-    manifest = Manifest(embedder.identity, open_analyser(options.analyser).name, tokenizer)
+    manifest = Manifest(
+        embedder.identity, open_analyser(options.analyser, options.dictionary).name, tokenizer
+    )
     report = IngestReport(str(folder))
     with (
         Writer(folder, manifest) as writer,

@@ -42,12 +42,14 @@ class SearchConfig:
     what calibration found for the index.
 
     `analyser`: "kiwi" (morphemes and bigrams) or "bigram" (no start-up time, a little less exact).
+    `dictionary`: a file of words, one a line, that are to be found as a whole; empty for none.
     """
 
     k: int = 120
     mode: Mode = "hybrid"
     dense_weight: float | Literal["auto"] = "auto"
     analyser: str = "kiwi"
+    dictionary: str = ""
 
     def __post_init__(self) -> None:
         if self.k < 1:

@@ -4,6 +4,7 @@ Kiwi does the morphology. Loading it takes about 3 s and 0.5 GB, so one lives pe
 loaded at first use; forked children share it. `BigramAnalyser` needs neither.
 """
 
+import hashlib
 import re
 import unicodedata
 import warnings
@@ -128,6 +129,34 @@ class KiwiAnalyser:
         ]
 
 
+class DictionaryAnalyser:
+    """Another analyser's terms, and the words of a user's dictionary that stand in a text, however spaced.
+
+    Names of departments and products, which no analyser knows and cuts anywhere, so count as a whole.
+    """
+
+    def __init__(self, analyser: Analyser, dictionary: Sequence[str]) -> None:
+        """
+        Args:
+            dictionary: words; blanks and case in them do not matter.
+        """
+        self._analyser = analyser
+        known = sorted({_unspaced(word) for word in dictionary} - {""}, key=lambda word: (-len(word), word))
+        digest = hashlib.sha256("\n".join(known).encode()).hexdigest()[:8]
+        self.name = f"{analyser.name}+dictionary-{digest}"
+        self._words = re.compile("|".join(map(re.escape, known)) or "(?!)")
+
+    def terms(self, texts: Sequence[str]) -> list[list[str]]:
+        found = self._analyser.terms(texts)
+        for terms, text in zip(found, texts, strict=True):
+            terms += [f"!{word}" for word in self._words.findall(_unspaced(text))]
+        return found
+
+
+def _unspaced(text: str) -> str:
+    return "".join(fold(text).split())
+
+
 def words(folded: str) -> list[str]:
     """Latin words, numbers (without thousands separators) and Hanja runs of folded text.
 
@@ -169,9 +198,11 @@ def load_kiwi():
     return kiwi
 
 
-@lru_cache(maxsize=2)
-def open_analyser(name: str) -> Analyser:
-    """The analyser called `name` in the configuration: "kiwi" or "bigram"."""
+@lru_cache(maxsize=4)
+def open_analyser(name: str, dictionary: tuple[str, ...] = ()) -> Analyser:
+    """The analyser called `name` in the configuration, "kiwi" or "bigram", with a user's words."""
+    if dictionary:
+        return DictionaryAnalyser(open_analyser(name), dictionary)
     if name == "kiwi":
         return KiwiAnalyser()
     if name == "bigram":

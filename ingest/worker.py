@@ -87,7 +87,7 @@ class ParseOptions:
 
     `tokenizer_json` counts chunk sizes (tokenizers' format). `passwords` are pairs of a pattern and
     a password for the files that it fits; see `passwords_for`. `tesseract`: None where OCR is off or
-    cannot be had.
+    cannot be had. `dictionary`: words that are terms as a whole; chunks do not depend on it.
     """
 
     tokenizer_json: str
@@ -96,6 +96,7 @@ class ParseOptions:
     limits: IngestConfig = field(default_factory=IngestConfig)
     passwords: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     tesseract: Tesseract | None = None
+    dictionary: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -136,7 +137,7 @@ class Parser:
 
         self._options = options
         self._tokenizer = Tokenizer.from_str(options.tokenizer_json)
-        self._analyser = open_analyser(options.analyser)
+        self._analyser = open_analyser(options.analyser, options.dictionary)
 
     def parse(self, path: str) -> Parsed:
         """The file at `path` as a document, its chunks and their terms.

@@ -69,6 +69,21 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
     return config
 
 
+def read_dictionary(path: str) -> tuple[str, ...]:
+    """The words of a user's dictionary, one a line; what follows a `#` is a remark. None without a path.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    if not path:
+        return ()
+    try:
+        lines = Path(path).read_text("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigError(detail=f"search.dictionary {path}: {exc}") from exc
+    return tuple(dict.fromkeys(word for line in lines if (word := line.partition("#")[0].strip())))
+
+
 def _apply(config: Config, section: str, values: Any, where: str) -> Config:
     names = [section_field.name for section_field in fields(config)]
     if section not in names:
@@ -130,6 +145,7 @@ k = {k}                        # 찾을 발췌문 수 / passages to retrieve
 mode = "hybrid"               # hybrid | lexical | dense
 dense_weight = "auto"         # 뜻(코사인)의 비중, 색인마다 재어 정함 / weight of the cosine beside BM25, measured per index
 analyser = "kiwi"             # kiwi | bigram
+dictionary = ""               # 통째로 찾을 말(부서, 제품명)을 한 줄에 하나씩 적은 파일 / a file of names to find whole, one a line
 
 [rerank]
 k = 50                        # 다시 줄 세울 발췌문 수 / passages to put in order again

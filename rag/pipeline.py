@@ -29,7 +29,7 @@ from ingest.worker import ParseOptions, Parser, Reading
 from rag import generator as generators
 from rag.answer import Answer
 from rag.ask import Stages, ask, ask_stream
-from rag.config import Config
+from rag.config import Config, read_dictionary
 from rag.find import Found, find
 from rag.passwords import with_patterns
 from rag.show import ShownPage, show
@@ -92,7 +92,12 @@ class Pipeline:
     @property
     def analyser(self) -> Analyser:
         """What cuts text into index terms."""
-        return self._once("analyser", lambda: open_analyser(self.config.search.analyser))
+        return self._once(
+            "analyser",
+            lambda: open_analyser(
+                self.config.search.analyser, read_dictionary(self.config.search.dictionary)
+            ),
+        )
 
     @property
     def generator(self) -> generators.Generator:
@@ -187,6 +192,7 @@ class Pipeline:
             self.config.ingest,
             with_patterns(passwords),
             find_tesseract() if self.config.ingest.ocr == "auto" else None,
+            read_dictionary(self.config.search.dictionary),
         )
 
     def inspect(self, path: str | Path, passwords: Sequence[str | tuple[str, str]] = ()) -> Reading:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from ingest.joints import kiwi_spaces
 from ingest.korean import (
     BigramAnalyser,
+    DictionaryAnalyser,
     KiwiAnalyser,
     bigrams,
     fold,
@@ -141,3 +142,18 @@ def test_a_row_of_a_table_is_one_sentence():
     ]
     assert sentences(row) == [row]
     assert len(sentences(f"학자금 | {'지급한다. ' * 200}| 100만원")) > 100
+
+
+def test_words_of_a_dictionary_are_found_whole_however_spaced():
+    analyser = DictionaryAnalyser(BigramAnalyser(), ["스마트 안전팀", "K-센서 200"])
+    spaced, joined, neither = analyser.terms(["스마트안전 팀의 k-센서200", "스마트안전팀", "안전팀"])
+    assert {"!스마트안전팀", "!k-센서200"} <= set(spaced) and "!스마트안전팀" in joined
+    assert not any(term.startswith("!") for term in neither)
+    (plain,) = BigramAnalyser().terms(["스마트안전팀"])
+    assert joined == [*plain, "!스마트안전팀"]
+
+
+def test_another_dictionary_is_another_analyser():
+    names = {open_analyser("bigram", words).name for words in ((), ("가",), ("가", "나"))}
+    assert len(names) == 3
+    assert open_analyser("bigram", ("가", "나")).name == open_analyser("bigram", ("나", "가 ")).name

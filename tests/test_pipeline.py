@@ -10,10 +10,11 @@ import pytest
 
 from eval.dataset import SAMPLES, load_questions
 from indexes.engine import EVERYTHING, Filter
-from indexes.errors import IndexNotFound
+from indexes.errors import IndexMismatch, IndexNotFound
 from indexes.retriever import Retriever
-from rag import Answer, Pipeline
+from rag import Answer, Pipeline, load_config
 from rag.ask import ask, ask_stream
+from rag.errors import ConfigError
 from rag.prompts import ABSTENTION
 from tests.fakes import ScriptedGenerator
 
@@ -279,3 +280,30 @@ def test_two_prints_of_one_statute_fill_the_context_once(shared, tmp_path):
     assert sum(len(passage.copies) for passage in answer.passages) > 10
     assert all(out.reason == "copy" for passage in answer.passages for out in passage.copies)
     assert any("에도 있습니다" in warning for warning in answer.warnings)
+
+
+def test_a_dictionary_belongs_to_the_index_and_is_changed_by_an_upgrade(tmp_path):
+    (tmp_path / "글").mkdir()
+    for name, text in (
+        ("가", "스마트 안전팀이 맡는다."),
+        ("나", "스마트 센서와 안전 관리팀의 팀장이 맡는다."),
+    ):
+        (tmp_path / "글" / f"{name}.txt").write_text(text, encoding="utf-8")
+    (tmp_path / "사전.txt").write_text("스마트안전팀  # 2025년에 생긴 부서\n\n", encoding="utf-8")
+    plain = load_config(None, ["search.analyser=bigram"])
+    known = load_config(None, ["search.analyser=bigram", f"search.dictionary={tmp_path / '사전.txt'}"])
+    with Pipeline.open(tmp_path / "색인", plain) as pipeline:
+        pipeline.ingest([tmp_path / "글"])
+        before = pipeline.search("스마트안전팀", mode="lexical")
+    with Pipeline.open(tmp_path / "색인", known) as pipeline:
+        with pytest.raises(IndexMismatch, match="dictionary"):
+            pipeline.search("스마트안전팀")
+        assert pipeline.upgrade()[1]
+        found = pipeline.search("스마트안전팀", mode="lexical")
+        assert "안전팀이" in found[0].chunk.text
+        assert found[0].score - found[1].score > before[0].score - before[1].score
+        assert pipeline.check()[1] == []
+        report = pipeline.ingest([tmp_path / "글"])
+        assert report.documents.unchanged == 2  # chunks do not depend on it: nothing is read again
+    with pytest.raises(ConfigError, match="없는"):
+        Pipeline.open(tmp_path / "색인", load_config(None, ["search.dictionary=없는.txt"])).analyser  # noqa: B018
