@@ -21,60 +21,170 @@ class Alias:
 ACRONYM = r"[A-Z][A-Za-z0-9&-]{1,9}"
 BRACKET = re.compile(r"[(（]([^()（）\n]{2,90})[)）]")
 SHORT = re.compile(rf"(?=[^A-Z]*[A-Z][^A-Z]*[A-Z]){ACRONYM}(?<!-)")
-SHORT_BEFORE = re.compile(rf"(?<![A-Za-z0-9&._/-])(?=[^A-Z]*[A-Z][^A-Z]*[A-Z])({ACRONYM}) ?$")
-SHORT_TITLE = re.compile(r"\s*약칭\s*:\s*([가-힣A-Za-z0-9·ㆍ ]{2,40}?)\s*")
+SHORT_BEFORE = re.compile(rf"(?<![A-Za-z0-9&._/-])(?<![A-Za-z] )(?=[^A-Z]*[A-Z][^A-Z]*[A-Z]){ACRONYM}(?<!-)$")
+TITLE = re.compile(r"\s*약칭\s*:\s*([가-힣A-Za-z0-9·ㆍ ]{2,40}?)\s*")
 CALLED = re.compile(
-    rf"이하\s?[\"'“‘「]?({ACRONYM})[\"'”’」]?(?:\s?(?:이?라|로)\s?(?:고\s?)?(?:한다|함|합니다|칭한다|칭함|부른다|약칭한다))?"
+    r"이하\s?[\"'“‘「]?(?P<name>[A-Za-z0-9&-]+)[\"'”’」]?(?:\s?(?:이?라|로)\s?(?:고\s?)?[가-힣]{1,5})?"
 )
-ENGLISH = re.compile(r"[A-Za-z][A-Za-z’'&/-]*(?: [A-Za-z&(][A-Za-z’'&/-]*)*")
-KOREAN = re.compile(r"[가-힣][가-힣A-Za-z·ㆍ -]*[가-힣]")
-LAST_WORDS = re.compile(r"[가-힣A-Za-z0-9·ㆍ‧-]+(?: [가-힣A-Za-z0-9·ㆍ‧-]+)*$")
-ENGLISH_BEFORE = re.compile(r"(?:[A-Za-z][A-Za-z’'&-]*[ -]){1,9}[A-Za-z][A-Za-z’'-]*$")
+PARTS = re.compile(r"\s*[,;:/]\s*|\s+[-–=]\s+")
+ENGLISH = re.compile(r"[A-Za-z][A-Za-z'’&-]*(?: [A-Za-z&][A-Za-z'’&-]*)+|[A-Z][a-z]+[A-Z][A-Za-z]+")
+ENGLISH_BEFORE = re.compile(r"[A-Za-z][A-Za-z'’-]*(?:[ -](?:[A-Za-z][A-Za-z'’-]*|&))*$")
+KOREAN_BEFORE = re.compile(r"[가-힣A-Za-z0-9·ㆍ‧]+(?: [가-힣A-Za-z0-9·ㆍ‧]+)*$")
+KOREAN = re.compile(r"[가-힣][가-힣A-Za-z·ㆍ ]*[가-힣]")
 BEFORE = 90  # characters before a bracket that are looked at
+MOST_WORDS = 5
+# A Korean name has about as many parts as its acronym letters: a part is one word and two syllables, at
+# most three (개인정보 보호책임자, CPO). What is longer begins with words that belong to the sentence.
+SYLLABLES_PER_LETTER = 3
+FEW_SYLLABLES_PER_LETTER = 2  # with fewer, one more word is taken, whatever its length
+FEWEST_SYLLABLES = 3  # 제출(AI), 설정(DH): the bracket is about more than that word
 
-# Not second names: formats of files, Roman numerals, answers, and what units are made of.
+# No second names: formats of files, Roman numerals, switches, units, codes of diseases and drawings.
 NO_SHORT = re.compile(
-    r"PDF|HWPX?|DOCX?|XLSX?|PPTX?|JPE?G|PNG|GIF|ZIP|CSV|TXT|XML|HTML?|JSON|MP[34]|URL|[IVX]+|OFF|ON|OK|NO|YES|NEW|"
-    r"[kKMGTm]?(?:WH?|Wh|Hz|HZ|Pa|VA|V|B|BPS)|KRW|USD|AM|PM|[A-Z]-?\d+[A-Z]?\d*|[A-Z]&[A-Z]{0,0}"
+    r"PDF|HWPX?|DOCX?|XLSX?|PPTX?|JPE?G|PNG|GIF|ZIP|CSV|TXT|XML|HTML?|JSON|MP[34]|[IVX]+|OFF|ON|OK|NO|YES|NEW|"
+    r"[kMGTm]?(?:WH|Wh|Hz|HZ|Pa|VA)|[A-Z]&?[A-Z]?-?\d+-?\d*|A&B|[A-Z]-[A-Z]|[A-Z]\d+-[A-Z]\d+"
 )
-SURNAMES = re.compile(r"KIM|LEE|YI|RHEE|PARK|PAK|CHOI|JUNG|JEONG|CHUNG|KANG|CHO|YOON|YUN|JANG|LIM|HAN|SHIN|SEO")
-# A word that ends so is no part of the name; the nouns that look so come first.
+# 김철수(KIM)
+SURNAME = re.compile(
+    r"KIM|LEE|YI|RHEE|PARK|PAK|CHOI|JUNG|JEONG|CHUNG|KANG|CHO|YOON|YUN|JANG|LIM|HAN|SHIN|SEO"
+)
+# Nouns that end like a particle or a verb; what else ends so is no part of a name.
 NOUN = re.compile(
     r".*(?:국가|평가|전문가|허가|인가|원가|단가|증가|추가|물가|주가|대가|제도|정도|한도|용도|속도|온도|습도|농도|강도|지도|"
-    r"태도|보도|철도|수도|밀도|빈도|척도|난이도|도로|경로|진로|통로|회로|근로|항로|선로|결과|학과|성과|효과|부과|초과|통과|경과|"
+    r"태도|보도|위험도|신뢰도|만족도|중요도|정확도|철도|수도|밀도|빈도|척도|도로|경로|진로|통로|회로|근로|항로|선로|결과|학과|성과|효과|부과|초과|통과|경과|"
     r"회의|협의|심의|논의|동의|주의|정의|합의|결의|문의|강의|명의|건의|권한|제한|기한|북한|대한|역할|분할|관할|"
     r"법인|개인|노인|장애인|외국인|승인|확인|원인|요인|본인|성인|타인|대리인|무인|아이|어린이|차이|높이|길이|나이|"
-    r"보고|광고|신고|경고|사고|예고|권고|재고|창고|국고|기여|참여|급여|부여|대여|증여|마을|가을|소음|녹음|발음|기은|산은|한은)"
+    r"보고|광고|신고|경고|사고|예고|권고|재고|창고|국고|기여|참여|급여|부여|대여|증여|마을|가을|소음|녹음|발음|책임)"
 )
 ENDING = re.compile(
-    r".*(?:[은는이가을를의에로와과도만며고여다된될한할인던린난운런른]|에서|에게|부터|까지|보다|처럼|하게|되게|이나|거나|"
-    r"하면|되면|으면|이면|라면|해서|어서|아서|면서|로서|로써|하기|되기|하지|되지|함|됨|음|임|있어|하여|되어|통해|위해|대해)"
+    r".*(?:[은는이가을를의에로와과도만며고여다된될한할인던린난운런른]|에서|에게|부터|까지|보다|처럼|하게|되게|거나|도록|는데|[가-힣]내|"
+    r"[하되이라]면|[해어아면]서|로써|[하되]기|[하되]지|함|됨|음|임|있어|통해|위해|대해)"
+)
+VERBAL = re.compile(
+    r".*(?:[다요며데]|지만|[내히싸]기|으로|에서|에게|까지|부터|에|하[고여는면]|되[고어는면]|[하되]기|[은는을를]|했음|있음|없음)"
 )
 STOP_WORD = re.compile(
-    r"및|또는|등|그|이|각|해당|기타|약|총|본|동|상기|수|것|때|현|전|구|신|당|타|및|내|외|중|후|시|주|위|년|월|일|"
-    r"[가-하]|[0-9].*|[A-Z]|[-·ㆍ‧]+"
+    r"및|또는|등|그|해당|기타|현재|다음|각각|이하|이상|당시|관련|통합|공식|주요|각종|전체|일부|최근|신규|기존|과제|(?![총비])[가-힣]|[0-9].*|제[0-9]+.*|[A-Z]|[·ㆍ‧]+"
 )
-SMALL_WORDS = frozenset(["of", "for", "and", "the", "in", "on", "to", "a", "an", "at", "by", "with", "de"])
+SMALL_WORDS = frozenset(["of", "for", "and", "the", "in", "on", "to", "a", "an", "at", "by", "with", "as"])
 
 
 def find_aliases(text: str) -> list[Alias]:
     """The second names that `text` gives, in the order of their brackets.
 
-    An acronym has at least two capitals. Of a bracket with an acronym and its English name, both the
-    Korean and the English name are long names of it. A list in a bracket («PC, TV») is none.
+    An acronym has at least two capitals. Where a bracket holds an acronym and its English name, both that
+    and the Korean words before are long names of it. A list («PC, TV») is none, nor is an English
+    name that the letters of the acronym do not fit.
     """
     return [alias for bracket in BRACKET.finditer(text) for alias in _of_bracket(text, bracket)]
 
 
 def _of_bracket(text: str, bracket: re.Match) -> Iterator[Alias]:
-    line_start = max(text.rfind("\n", bracket.start() - 400 if bracket.start() > 400 else 0, bracket.start()) + 1, 0)
-    title = SHORT_TITLE.fullmatch(bracket[1])
+    before = text[max(0, bracket.start() - BEFORE) : bracket.start()].rpartition("\n")[2]
+    title = TITLE.fullmatch(bracket[1])
     if title:
-        yield from _law(text, line_start, bracket, title[1])
+        if before.strip():
+            yield _placed(bracket, before, before.strip(), title[1])
         return
-    before = text[max(line_start, bracket.start() - BEFORE) : bracket.start()].rstrip(" ")
-    outside = SHORT_BEFORE.search(before) 
-    if outside and not NO_SHORT.fullmatch(outside[1]):
-        start = bracket.start() - (len(text[max(line_start, bracket.start() - BEFORE) : bracket.start()]) - outside.start(1))
-        for name in _names(bracket[1], outside[1]):
-            yield Alias(name, outside[1], start, bracket.end())
+    parts = [part.strip("\"'“”‘’ ") for part in PARTS.split(bracket[1].strip())]
+    shorts = [short for short in map(_short, parts) if short]
+    outside = SHORT_BEFORE.search(before.rstrip())
+    if len(shorts) == 1:
+        english = [part for part in parts if ENGLISH.fullmatch(part) and _fits(shorts[0], part)]
+        if len(parts) == 1 + len(english):
+            name = _name_before(before, shorts[0])
+            for long in [name, *english] if name else english:
+                yield _placed(bracket, before, long, shorts[0])
+    elif outside and not shorts and not NO_SHORT.fullmatch(outside[0]):
+        names = [part for part in parts if ENGLISH.fullmatch(part) and _fits(outside[0], part)]
+        korean = list(filter(KOREAN.fullmatch, parts))
+        if len(korean) == 1:  # two are kinds of it: SaaS(표준등급, 간편등급)
+            names += [name for name in korean if _is_korean_name(name, outside[0])]
+        for long in names:
+            yield Alias(long, outside[0], bracket.start() - len(before) + outside.start(), bracket.end())
+
+
+def _placed(bracket: re.Match, before: str, long: str, short: str) -> Alias:
+    """The alias, from where `long` begins before the bracket, or else from the bracket."""
+    at = before.rfind(long)
+    return Alias(long, short, bracket.start() - (len(before) - at if at >= 0 else 0), bracket.end())
+
+
+def _short(part: str) -> str | None:
+    """The acronym that a part of a bracket is, or says («이하 “KISA”라 한다»)."""
+    called = CALLED.fullmatch(part)
+    part = called["name"] if called else part
+    return part if SHORT.fullmatch(part) and not NO_SHORT.fullmatch(part) else None
+
+
+def _letters(short: str) -> str:
+    return "".join(filter(str.isalpha, short)).upper()
+
+
+def _fits(short: str, english: str) -> bool:
+    """Whether the name begins like the acronym and holds its letters in this order.
+
+    Initials would be too strict: the O of ISO is in «Standardization», the B of ECB in «CodeBook».
+    """
+    letters, rest = _letters(short), iter(english.upper())
+    if len(english) < 2 * len(letters) or letters[0] != english[0].upper():
+        return False
+    return all(letter in rest for letter in letters)
+
+
+def _name_before(before: str, short: str) -> str | None:
+    """The name right before a bracket that holds `short`."""
+    before = before.rstrip(" ")
+    korean = KOREAN_BEFORE.search(before)
+    if korean and re.search(r"[가-힣]$", before):
+        return _noun_phrase(korean[0].split(" "), short)
+    english = ENGLISH_BEFORE.search(before)
+    return _spelt(english[0], _letters(short)) if english else None
+
+
+def _noun_phrase(words: list[str], short: str) -> str | None:
+    """The last of `words` and as many before it as are nouns and fit the length of `short`."""
+    letters = len(_letters(short))
+    last = words[-1]
+    if len(last) < 2 or VERBAL.fullmatch(last) or (SURNAME.fullmatch(short) and len(last) <= 4):
+        return None
+    phrase = [last]
+    for word in reversed(words[:-1]):
+        syllables = sum(map(len, phrase))
+        fits = syllables + len(word) <= SYLLABLES_PER_LETTER * letters
+        fits = fits or syllables < FEW_SYLLABLES_PER_LETTER * letters
+        if not fits or len(phrase) == min(MOST_WORDS, letters) or not _is_noun(word):
+            break
+        phrase.insert(0, word)
+    if phrase[0] == "기반" and len(phrase) > 1:  # 해시 함수 기반 메시지 인증 코드(HMAC)
+        phrase = phrase[1:]
+    long_enough = sum(map(len, phrase)) >= max(FEWEST_SYLLABLES, letters)
+    return " ".join(phrase) if long_enough else None
+
+
+def _is_noun(word: str) -> bool:
+    return not STOP_WORD.fullmatch(word) and (not ENDING.fullmatch(word) or bool(NOUN.fullmatch(word)))
+
+
+def _is_korean_name(name: str, short: str) -> bool:
+    words = name.split(" ")
+    return (
+        len(_letters(short)) <= len(name)
+        and len(words) <= MOST_WORDS
+        and not VERBAL.fullmatch(words[-1])
+        and all(map(_is_noun, words[:-1]))
+    )
+
+
+def _spelt(english: str, letters: str) -> str | None:
+    """The shortest end of `english` whose initials are `letters`; small words may count or not."""
+    starts = [match.start() for match in re.finditer(r"[A-Za-z'’]+", english)]
+    for start in reversed(starts):
+        words = re.findall(r"[A-Za-z'’]+", english[start:])
+        initials = [
+            "".join(word[0] for word in chosen).upper()
+            for chosen in (words, [w for w in words if w.lower() not in SMALL_WORDS])
+        ]
+        if letters.removesuffix("S") in initials or letters in initials:
+            return english[start:]
+    return None

@@ -76,9 +76,8 @@ TRILLION = rf"""조(?:(?={S}(?:{MONEY}|규모|{NUMBER}[십백천]?{S}[억만]))
 TERM = rf"""{NUMBER}(?:[십백천]?(?:억|만|{TRILLION}) | {S}[십백천]?억 | {S}(?:[십백천]?만|천)(?={S}{COUNTED})
     | [십백천](?={S}(?:{COUNTED}|{NUMBER}[십백]?{S}[만억조])|[0-9]))"""
 # What follows without a blank belongs to the number (9만9900, 2만8천); after a blank its 원 must tell.
-LAST = (
-    rf"(?:(?:{NUMBER}[십백천]){{0,3}}(?:{S}{NUMBER}(?={S}원)|{NUMBER}(?![0-9십백천만억조%]|{S}[년월]))?)" ""
-)
+LAST = rf"""(?:(?:{NUMBER}[십백천]){{0,3}}
+    (?:{S}{NUMBER}(?={S}원)|{NUMBER}(?![0-9십백천만억조%]|{S}[년월]))?)"""
 # «1만여 명» is about as many, not as many.
 AMOUNT = rf"(?<![A-Za-z_])(?P<amount>(?>{TERM}(?:{S}{TERM}){{0,7}}{LAST}))(?!{S}여[\s명원개건])"
 PLAIN = rf"""(?<![A-Za-z_])(?P<plain>[0-9]{{1,3}}(?:,[0-9]{{3}}){{1,6}}(?:\.[0-9]{{1,6}})?
@@ -103,7 +102,7 @@ EXPRESSION = re.compile(
 # The other end of «2024년 1월~3월», which has its year from the first.
 RANGE_END = re.compile(
     rf"""{TO}(?P<text>(?P<month>{MONTH})월(?:{S}(?P<day>{DAY})일)? | (?P<quarter>[1-4]){S}(?:/{S}4{S})?(?:분기|[Qq]{LATIN_END})
-    | (?P<month2>{MONTH})\.{S}(?P<day2>{DAY}){DOT_END} | (?P<day3>{DAY})일 | ['’‘`′](?P<year>[0-9]{{2}})(?![0-9]))""",
+    | (?P<month2>{MONTH})\.{S}(?P<day2>{DAY}){DOT_END} | (?P<day3>{DAY})일 | ['’‘`′](?P<year>[0-9]{{2}})(?![0-9.]|{S}년))""",
     re.VERBOSE,
 )
 PART = re.compile(rf"(?P<quarter>{QUARTER}|[1-4](?:/4)?)|(?P<half>{HALF})|(?P<month>{MONTH})월", re.VERBOSE)
