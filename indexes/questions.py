@@ -17,9 +17,10 @@ from ingest.aliases import find_aliases
 from ingest.expressions import find_expressions, resolve_relative
 from ingest.terms import (
     ALIAS,
+    AMOUNT,
     HEADING,
+    PERIOD,
     REFERENCE,
-    VALUE,
     Span,
     find_references,
     possible_names,
@@ -106,7 +107,9 @@ def read_question(
     return Question(
         without_asking(text),
         " ".join(others),
-        tuple(dict.fromkeys(VALUE + each.meaning for _, each in values)),
+        tuple(
+            dict.fromkeys((AMOUNT if each.kind == "amount" else PERIOD) + each.meaning for _, each in values)
+        ),
         frozenset(documents),
         tuple(keys),
         by_number,

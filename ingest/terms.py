@@ -1,8 +1,8 @@
 """A chunk → what the index finds it by; a question → its words, and what in it may be a name.
 
 Beside its words a chunk has keys, terms that no word can be: the headings that it begins with (`=`), the
-articles, paragraphs and annexes that stand in it (`@`), the periods and amounts that it names, in one
-form each (`#`), and the names that a bracket in it calls one thing (`~`). A question that holds such a
+articles, paragraphs and annexes that stand in it (`@`), the periods (`#`) and amounts (`$`) that it
+names, in one form each, and the names that a bracket in it calls one thing (`~`). A question that holds such a
 name whole finds what is called so, before what only mentions it.
 """
 
@@ -17,7 +17,7 @@ from ingest.korean import Analyser, fold
 
 CONTEXT_SEPARATOR = "\n"
 CRUMB_SEPARATOR = " > "
-HEADING, REFERENCE, VALUE, ALIAS = "=", "@", "#", "~"
+HEADING, REFERENCE, PERIOD, AMOUNT, ALIAS = "=", "@", "#", "$", "~"
 # A heading stands so early in a chunk that begins with it, or behind others that do.
 HEADING_REACH = 240
 LONGEST_NAME = 60
@@ -109,8 +109,10 @@ def chunk_keys(title: str, chunk: Chunk) -> list[str]:
             for mark in PARAGRAPH.findall(chunk.text):
                 keys[f"{number}{ord(mark) - ord('①') + 1}항"] = None
     for expression in find_expressions(NOTE.sub("", chunk.text)):
-        if expression.kind != "relative":
-            keys |= dict.fromkeys(VALUE + value for value in (expression.value, *widened(expression.value)))
+        if expression.kind == "amount":
+            keys[AMOUNT + expression.value] = None
+        elif expression.kind != "relative":
+            keys |= dict.fromkeys(PERIOD + value for value in (expression.value, *widened(expression.value)))
     for alias in find_aliases(chunk.text):
         keys |= dict.fromkeys(ALIAS + squeeze(name) for name in (alias.long, alias.short))
     return list(keys)

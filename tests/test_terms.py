@@ -7,9 +7,10 @@ from ingest.document import Chunk
 from ingest.korean import BigramAnalyser
 from ingest.terms import (
     ALIAS,
+    AMOUNT,
     HEADING,
+    PERIOD,
     REFERENCE,
-    VALUE,
     WORD,
     chunk_keys,
     find_references,
@@ -34,7 +35,8 @@ def test_keys_are_single_terms_that_no_word_can_be(text, context):
     keys = chunk_keys(TITLE, chunk(text, context))
     assert len(set(keys)) == len(keys)
     assert all(
-        key[0] in HEADING + REFERENCE + VALUE + ALIAS and len(key) > 2 and not key.split()[1:] for key in keys
+        key[0] in HEADING + REFERENCE + PERIOD + AMOUNT + ALIAS and len(key) > 2 and not key.split()[1:]
+        for key in keys
     )
     (words,) = BigramAnalyser().terms([text])
     assert not set(keys) & set(words)
@@ -79,7 +81,7 @@ def test_annexes_and_chapters_are_named_and_titles_of_documents_are_not():
 def test_periods_amounts_and_other_names_have_one_form():
     text = "’24.3Q 매출은 3조 2,500억원이다. 개인정보 보호책임자(CPO)를 둔다. <개정 2011. 1. 1.>"
     keys = set(chunk_keys(TITLE, chunk(text, "")))
-    assert keys == {"#2024q3", "#2024", "#3250000000000", "~개인정보보호책임자", "~cpo"}
+    assert keys == {"#2024q3", "#2024", "$3250000000000", "~개인정보보호책임자", "~cpo"}
 
 
 def test_contents_pages_have_neither_terms_nor_keys():
