@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexes import dense
+from indexes.calibration import META
 from indexes.embedder import Embedder, EmbedderIdentity
 from indexes.errors import IndexNotFound
 from indexes.rebuild import Progress, stored_vectors
@@ -36,6 +37,7 @@ def reembed(
 ) -> int:
     """Give the index in `folder` the vectors of `embedder`; returns the version.
 
+    It is to be calibrated anew then; see `indexes.build.recalibrate`.
     Nothing else may write meanwhile. Where the index has been built with `embedder`, nothing is done.
 
     Raises:
@@ -56,6 +58,7 @@ def reembed(
         _embed_missing(writer.store, documents, embedder, parts, progress)
         on_step("parts written")
         keys = _keys(documents)
+        writer.note(META, "")  # what was found of the old embedder's vectors is not for the new ones
         version = writer.replace(segment_names(writer.store), keys, parts.vectors(keys), None)
         forget_parts(folder)
     return version
@@ -123,9 +126,9 @@ class _Parts:
         new.rename(path)
         sync(self._folder)
 
-    def vectors(self, keys: NDArray[np.int64]) -> NDArray[np.float32]:
+    def vectors(self, keys: NDArray[np.int64]) -> NDArray[np.float16]:
         """(N, D), those of ascending `keys`, which are all done."""
-        vectors = np.zeros((len(keys), self._dim), np.float32)
+        vectors = np.zeros((len(keys), self._dim), np.float16)
         for found, rows in self._read():
             at = np.searchsorted(keys, found)
             inside = at < len(keys)

@@ -210,7 +210,7 @@ class Writer:
         self,
         segments: Collection[str],
         keys: NDArray[np.int64],
-        vectors: NDArray[np.float32],
+        vectors: NDArray[np.float32] | NDArray[np.float16],
         terms: Callable[[Store], Iterable[tuple[int, str, str]]] | None,
     ) -> int:
         """Put other files in the place of some; documents stay as they are. Returns the version.

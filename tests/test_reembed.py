@@ -7,16 +7,19 @@ import numpy as np
 import pytest
 
 from indexes.build import delete
+from indexes.calibration import META, Calibration
 from indexes.check import check
 from indexes.compact import compact
 from indexes.errors import IndexMismatch, IndexNotFound, TextTooLong
 from indexes.reembed import FOLDER, reembed
 from indexes.retriever import Retriever
 from indexes.store import Store
+from indexes.writer import Writer
 from ingest.korean import BigramAnalyser
 from tests.fakes import BigramEmbedder
 from tests.test_build import run
 
+CALIBRATED = Calibration(0.7, 50, 0.5, 0.6, 0.7, 240)
 QUERIES = ["17번 담당자에게 적용한다", "예산 집행", "3번 업무"]
 
 
@@ -66,7 +69,10 @@ def ranked(index: Path, embedder) -> list:
 def test_an_index_with_another_embedder_is_one_that_was_built_with_it(tmp_path, files, index):
     before = Retriever(index, BigramEmbedder(), BigramAnalyser())
     told = []
+    with Writer(index, before.manifest) as writer:
+        writer.note(META, CALIBRATED.to_json())
     version = reembed(index, Dying(), progress=lambda done, total: told.append((done, total)))
+    assert Calibration.read(Store(index)) is None  # it was another embedder's
     assert version == before.version + 1 and told[-1] == (chunks(index), chunks(index))
     run(tmp_path / "anew", files, embedder=Dying())
     assert ranked(index, Dying()) == ranked(tmp_path / "anew", Dying())
