@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from eval import chunk_sizes, ingestion, retrieval
+from eval import ablations, chunk_sizes, ingestion, retrieval
 from eval.corpora import READERS, BadDataSet
 from eval.dataset import SAMPLES, load_questions, sample
 from eval.metrics import MEASURES
@@ -87,6 +87,9 @@ RETRIEVAL_COLUMNS = (
 )
 COMPARISON_COLUMNS = ("questions", "before", "after", "difference", "interval", "verdict")
 SEED = 20261123
+
+ABLATED = ("korquad1", "welfare", "welfare-lowoverlap", "articles", "ref-articles", "ref-paragraphs")
+ABLATION_COLUMNS = ("ndcg@10", "brings", "from", "to", "ms")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 ConfigOption = Annotated[Path | None, typer.Option(help="a rag.toml; default: the embedded profile")]
@@ -227,6 +230,26 @@ def retrieval_quality(
     save_run(out, result)
     write(html, html_report(result))
     print(table(retrieval.rows(result), RETRIEVAL_COLUMNS))
+
+
+@app.command("ablations")
+def left_out(
+    shared: Annotated[
+        Path, typer.Option(envvar="RAG_SHARED", help="the folder that holds data/pdf and data/qa")
+    ] = Path("../shared"),
+    index: Annotated[Path, typer.Option(help="folder of indexes, as for retrieval")] = Path(
+        "build/retrieval-index"
+    ),
+    out: Annotated[Path, typer.Option(help="JSON file to write")] = Path("build/ablations.json"),
+    count: Annotated[int, typer.Option(help="questions of each set; 0: all")] = 1_000,
+) -> None:
+    """What each idea of retrieval brings on each set: nDCG@10 with it less without it."""
+    require_shared(shared)
+    sets = [SETS[name](shared) for name in ABLATED]
+    sets = [thinned(one, count) for one in sets] if count else sets
+    result = ablations.run_ablations(sets, index, load_config(None, ()), "hybrid", announce)
+    save(out, result)
+    print(table(result["rows"], ABLATION_COLUMNS))
 
 
 @app.command()

@@ -29,7 +29,8 @@ from ingest.terms import (
 )
 
 # How much it counts to be named, beside the best BM25, which counts 1.
-NAMED_DOCUMENT, NAMED_PLACE = 0.2, 0.15
+# A number is meant as it stands; a heading's words may be just words.
+NAMED_DOCUMENT, NAMED_HEADING, NAMED_NUMBER = 0.2, 0.15, 0.4
 # How much a word counts that the question does not have, but another name of what it names.
 OTHER_NAME = 0.4
 # A name of fewer characters is too often a word; one of more documents than this names none of them.
@@ -50,7 +51,7 @@ class Question:
     other_names: str
     values: tuple[str, ...]
     documents: frozenset[str]
-    keys: tuple[str, ...]
+    keys: Mapping[str, float]  # each with how much it counts
     by_number: bool  # it names an article or annex: numbers mean nothing to a cosine
     understood: tuple[Understood, ...]
 
@@ -91,15 +92,15 @@ def read_question(
             elif squeeze(other) not in squeeze(text):
                 others.append(other)
                 found.append((span.start, Understood("alias", text[span.start : span.end], other)))
-    keys = []
+    keys: dict[str, float] = {}
     for reference in find_references(text):
         known = [key for key in reference.keys if is_key(key)]
         if known:
-            keys += known
+            keys |= dict.fromkeys(known, NAMED_NUMBER)
             take(reference.start, reference.end, "reference", known[0].removeprefix(REFERENCE))
     by_number = bool(keys)
     for span, name in _known(spans, taken, lambda form: is_key(HEADING + form)):
-        keys.append(HEADING + name)
+        keys[HEADING + name] = NAMED_HEADING
         take(span.start, span.end, "section", name)
     values = list(_values(text, today))
     found += [(start, each) for start, each in values]
@@ -111,7 +112,7 @@ def read_question(
             dict.fromkeys((AMOUNT if each.kind == "amount" else PERIOD) + each.meaning for _, each in values)
         ),
         frozenset(documents),
-        tuple(keys),
+        keys,
         by_number,
         understood,
     )

@@ -16,7 +16,6 @@ from indexes.errors import IndexDamaged, IndexMismatch, IndexNotFound
 from indexes.fusion import fuse_scores
 from indexes.questions import (
     NAMED_DOCUMENT,
-    NAMED_PLACE,
     OTHER_NAME,
     Names,
     Question,
@@ -236,11 +235,11 @@ class Retriever(SearchEngine):
         """Keys of chunks with their scores, best first."""
         by_words, by_meaning = self._search(weights, depth, scope.ids), {}
         named: dict[int, float] = defaultdict(float)
-        for key in question.keys:
+        for key, counts in question.keys.items():
             places = self._search(weights, NAMED_CANDIDATES, scope.ids, key)
             by_words = places | by_words
             for chunk in places:
-                named[chunk] += NAMED_PLACE
+                named[chunk] += counts
         if question.documents:
             by_words = self._search(weights, NAMED_CANDIDATES, sorted(question.documents)) | by_words
         if vector is not None and not question.by_number:

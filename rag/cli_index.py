@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -55,8 +55,15 @@ def status(
         return
     table = Table(box=None, show_header=False, pad_edge=False)
     for key, value in body.items():
-        table.add_row(key, f"{value:,}" if isinstance(value, int) else str(value))
+        table.add_row(key, shown(value))
     out().print(table)
+
+
+def shown(value: Any) -> str:
+    """A value of `status` for people."""
+    if isinstance(value, dict):
+        return " · ".join(f"{name} {part}" for name, part in value.items() if part is not None)
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 @app.command(
