@@ -33,6 +33,12 @@ AMENDED = re.compile(r"[<\[〈][^<>\[\]〈〉]*[>\]〉]")
 NOTE = re.compile(r"<(?:[가-힣]{2,6} )?\d{4}\. ?\d[^<>\n]{0,80}>")
 ARTICLE = re.compile(r"제\s?(\d+)\s?조(?:\s?의\s?(\d+))?")
 ANNEX = re.compile(r"별\s?([표지])\s?제?\s?(\d+)(?:\s?호)?(?:\s?의\s?(\d+))?")
+# A line that an annex begins with: «[별표 3] 과태료의 부과기준», not «별표 3과 같다».
+ANNEX_LINE = re.compile(
+    r"^\s*(?:[\[<【〈]\s?별\s?[표지][^\n\]>】〉]{0,20}[\]>】〉]"
+    r"|별\s?[표지]\s?제?\s?\d+(?:\s?호)?(?:\s?의\s?\d+)?(?:\s?서식)?(?=\s|$))",
+    re.MULTILINE,
+)
 PARAGRAPH = re.compile(r"(?:^|\n|[)）]\s?)([①-⑳])")
 ASKED_REFERENCE = re.compile(
     r"제\s?(?P<article>\d+)\s?조(?:\s?의\s?(?P<branch>\d+))?(?:\s?제?\s?(?P<paragraph>\d+)\s?항)?(?:\s?제?\s?\d+\s?호)?"
@@ -100,14 +106,14 @@ def chunk_keys(title: str, chunk: Chunk) -> list[str]:
         begins = bool(squeeze(crumb)) and squeeze(crumb) in opening
         if begins and (key := heading_key(crumb)) and key != HEADING + squeeze(title):
             keys[key] = None
-        if begins:
-            keys |= dict.fromkeys(_annex_keys(crumb))
         if (article := ARTICLE.match(crumb)) and not appended:
             number = REFERENCE + _numbered(f"{article[1]}조", article[2])
             if begins:
                 keys[number] = None
             for mark in PARAGRAPH.findall(chunk.text):
                 keys[f"{number}{ord(mark) - ord('①') + 1}항"] = None
+    for line in ANNEX_LINE.findall(chunk.text):
+        keys |= dict.fromkeys(_annex_keys(line))
     for expression in find_expressions(NOTE.sub("", chunk.text)):
         if expression.kind == "amount":
             keys[AMOUNT + expression.value] = None

@@ -49,7 +49,7 @@ from ingest.terms import index_terms
 # "auto": pages without text that can be read are given to Tesseract, where it is installed.
 Ocr = Literal["off", "auto"]
 # Raise it whenever the same file could give another text or other chunks: it makes files «changed».
-PARSER_VERSION = 6
+PARSER_VERSION = 7
 FRAME = struct.Struct(">I")
 # Number of the child; of the one before it: its exit code (a signal: below 0), its peak memory in MB.
 CHILD = struct.Struct(">IiI")

@@ -84,6 +84,11 @@ def test_periods_amounts_and_other_names_have_one_form():
     assert keys == {"#2024q3", "#2024", "$3250000000000", "~개인정보보호책임자", "~cpo"}
 
 
+def test_annexes_begin_lines():
+    text = "[별표 11] 자체심사의 기준\n[별지 제33호의2서식] 신청서\n별표 3 수수료\n별표 19와 같다.\n법 별표 5에 따른다.\n"
+    assert set(chunk_keys(TITLE, chunk(text, ""))) == {"@별표11", "@별지33의2", "@별표3"}
+
+
 def test_contents_pages_have_neither_terms_nor_keys():
     assert index_terms(BigramAnalyser(), TITLE, [chunk("제1조(목적) ··· 3\n", ARTICLE, "contents")]) == [""]
 
