@@ -24,7 +24,7 @@ from ingest.drawn import shown_words, survey_page
 from ingest.errors import UnreadableFile
 from ingest.glyphs import NOTHING_DRAWN, Drawn, Fonts
 from ingest.layout import page_lines
-from ingest.legible import GARBLED_SHARE, LEADERS, is_doubtful, judge_pages
+from ingest.legible import GARBLED_SHARE, LEADERS, PARTLY_SHARE, Fault, is_doubtful, judge_pages
 from ingest.ocr import Tesseract
 from ingest.pdfium import Frame
 from ingest.raw import OutlineEntry, RawFile, RawLine, RawPage
@@ -117,17 +117,29 @@ def _read_pages(pdf, labels: Sequence[str], fonts: Fonts) -> list[_Read]:
 def _read_again(read: Sequence[_Read], fonts: Fonts, rereader: Rereader) -> list[_Read]:
     """The pages, those by another engine of which PDFium made no sense."""
     texts = [one.text for one in read]
-    doubted, misread = is_doubtful(texts), fonts.misread()
+    faults, doubted, misread = judge_pages(texts), is_doubtful(texts), fonts.misread()
     again = []
-    for one, fault in zip(read, judge_pages(texts), strict=True):
+    for one, fault, garbled in zip(read, faults, _are_garbled(read, faults, misread), strict=True):
         empty = fault == "empty" and not one.mute
-        wrong = one.drawn.share(misread) > GARBLED_SHARE
-        garbled = fault == "garbled" or wrong or one.drawn.unmapped > GARBLED_SHARE
         if garbled or one.mute or (empty and one.page.drawn):
             # A table that is wrong is so for pdfminer, too.
+            wrong = one.drawn.share(misread) > GARBLED_SHARE
             one = _by_another_engine(one, rereader, only_ocr=empty or wrong, doubted=doubted)
         again.append(one)
     return again
+
+
+def _are_garbled(read: Sequence[_Read], faults: Sequence[Fault], misread: set[int]) -> list[bool]:
+    """Which pages cannot be read, by their words, their glyphs, or the other pages of the file."""
+    shares = [max(one.drawn.share(misread), one.drawn.unmapped) for one in read]
+    garbled = [
+        fault == "garbled" or share > GARBLED_SHARE for fault, share in zip(faults, shares, strict=True)
+    ]
+    if 2 * sum(garbled) <= sum(fault != "empty" for fault in faults):
+        return garbled
+    # Where most pages are garbled, one that is so in part owes the rest of its words to chance.
+    parts = [fault == "partly" or share > PARTLY_SHARE for fault, share in zip(faults, shares, strict=True)]
+    return [whole or part for whole, part in zip(garbled, parts, strict=True)]
 
 
 def open_pdf(path: Path, data: bytes, passwords: Sequence[str]):
