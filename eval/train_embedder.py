@@ -4,9 +4,12 @@ A text's vector is the mean of its tokens' vectors (a StaticEmbedding of sentenc
 the whole model is a tokenizer and one table. The table is learnt from pairs that statutes hold by
 themselves, every other pair of a batch serving as a wrong answer:
 
-    law's name and article's title, asked as a question  →  a stretch of the article
-    some words of a sentence, asked as a question        →  a stretch of its article
-    a defined term, asked as a question                  →  its definition
+    an article's title, mostly after its law's name  →  a stretch of the article
+    some words of a sentence                         →  a stretch of its article
+    a defined term                                   →  its definition
+
+Most get an asking phrase behind them. A part of the titles and sentences has words of the law swapped
+for everyday ones (퇴직금 → 그만둘 때 받는 돈, everyday_words.tsv), which statutes themselves never say.
 
     python eval/train_embedder.py --statutes statutes.jsonl.gz --out indexes/embedded
     python eval/train_embedder.py --out indexes/embedded --evaluate QA_DIR
@@ -18,12 +21,14 @@ folder names. That file is written by hand.
 import argparse
 import json
 import os
+import random
 import re
 import sys
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 
@@ -37,26 +42,34 @@ from eval.statutes import Article, Law, read_laws
 
 SEED = 0
 VOCABULARY = 16_000
-DIMENSIONS = 256
-STEPS = 1_000
-BATCH = 512
-LEARNING_RATE = 0.01
+DIMENSIONS = 384
+STEPS = 500
+BATCH = 1_024
+LEARNING_RATE = 0.005
 WARM_UP_STEPS = 50
-SCALE = 20.0  # of the cosines in the loss
+SCALE = 12.0  # of the cosines in the loss
 UNKNOWN = "[UNK]"
 # Runs of one script; what is between them (spaces, punctuation) has no token.
 WORDS = r"\p{Hangul}+|\p{Han}+|\p{Latin}+|\p{N}+|\p{L}+"
 MAX_PIECE_CHARACTERS = 8
 # More than the characters of the alphabet given to the trainer: 2,350 syllables, 26 letters, 10 digits.
 ADDED_CHARACTERS_MOST = 2_400
-QUESTION_WORD_REPEATS = 300
+PHRASE_WORD_REPEATS = 300
 PASSAGE_TOKENS = 300
-SENTENCE_TOKENS = 24
+ANCHOR_TOKENS = 24
 SENTENCE_DROP = 0.3
 ASKED = 0.6  # of the anchors get a phrase of ASKINGS
-WITH_LAW_NAME = 0.7  # of the titles
-KINDS = ("title", "sentence", "term")
-SHARES = (0.6, 0.3, 0.1)
+SHARES = {  # of the kinds of pairs in a batch
+    "named title": 0.35,
+    "title": 0.15,
+    "sentence": 0.25,
+    "term": 0.08,
+    "everyday title": 0.08,
+    "everyday sentence": 0.08,
+    "everyday word": 0.01,
+}
+EVERYDAY_WORDS = Path(__file__).parent / "everyday_words.tsv"
+SWAPPED = 0.8  # of the words that have an everyday one
 WEIGHTS = (0.2, 0.4, 0.7, 1.0)
 
 # What questions add to their subject: statutes ask nothing, so the table must learn elsewhere that
@@ -133,8 +146,8 @@ def train_tokenizer(laws: Sequence[Law]):
     counts: Counter[str] = Counter()
     for law in laws:
         counts.update(set(words(law.text)))
-    for asking in ASKINGS:
-        counts.update({word: QUESTION_WORD_REPEATS for word in words(asking)})
+    for phrase in chain(ASKINGS, *read_everyday_words().values()):
+        counts.update({word: PHRASE_WORD_REPEATS for word in set(words(phrase))})
     trainer = trainers.UnigramTrainer(
         vocab_size=VOCABULARY,
         special_tokens=[UNKNOWN],
@@ -185,60 +198,90 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
-    """What pairs are drawn from. Names, titles and bodies stand row by row for articles."""
+class Pairs:
+    """Anchors of one kind; `answers` has for each the row of `passages` that belongs to it."""
 
-    names: Rows
-    titles: Rows
-    bodies: Rows
-    sentences: Rows
-    sentence_articles: list[int]
-    terms: Rows
-    definitions: Rows
-    askings: Rows
+    anchors: Rows
+    passages: Rows
+    answers: Ids
 
 
-def gather_material(laws: Sequence[Law], tokenizer) -> Material:
-    """The titled articles of `laws`, their sentences and definitions; deleted articles are left out."""
+def gather_pairs(laws: Sequence[Law], tokenizer) -> dict[str, Pairs]:
+    """The pairs of every kind of SHARES; deleted and untitled articles are left out."""
+    rng = random.Random(SEED)
+    everyday = read_everyday_words()
     kept = [(law, article) for law in laws for article in law.articles if _is_useful(article)]
+    named = [f"{law.name} {article.title}" for law, article in kept]
+    titles = [article.title for _, article in kept]
     sentences = [
         (sentence, index)
         for index, (_, article) in enumerate(kept)
         for sentence in _SENTENCE_END.split(article.text)
         if 20 <= len(sentence) <= 400
     ]
-    defined = [found for _, article in kept for found in _DEFINITION.findall(article.text)]
+    bodies = _encode(tokenizer, [article.text for _, article in kept])
 
-    def rows(texts: Sequence[str]) -> Rows:
-        return _encode(tokenizer, texts)
+    def to_bodies(texts: Sequence[tuple[str, int]]) -> Pairs:
+        anchors = _encode(tokenizer, [text for text, _ in texts])
+        return Pairs(anchors, bodies, np.array([index for _, index in texts]))
 
-    return Material(
-        names=rows([law.name for law, _ in kept]),
-        titles=rows([article.title for _, article in kept]),
-        bodies=rows([article.text for _, article in kept]),
-        sentences=rows([sentence for sentence, _ in sentences]),
-        sentence_articles=[index for _, index in sentences],
-        terms=rows([term for term, _ in defined]),
-        definitions=rows([definition for _, definition in defined]),
-        askings=rows(ASKINGS),
-    )
+    def to_texts(texts: Sequence[tuple[str, str]]) -> Pairs:
+        anchors, passages = (_encode(tokenizer, side) for side in zip(*texts, strict=True))
+        return Pairs(anchors, passages, np.arange(len(texts)))
+
+    def swapped(texts: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+        pairs = ((swap_words(text, everyday, rng), text, index) for text, index in texts)
+        return [(new, index) for new, old, index in pairs if new != old]
+
+    return {
+        "named title": to_bodies([(text, index) for index, text in enumerate(named)]),
+        "title": to_bodies([(text, index) for index, text in enumerate(titles)]),
+        "sentence": to_bodies(sentences),
+        "term": to_texts([found for _, article in kept for found in _DEFINITION.findall(article.text)]),
+        "everyday title": to_bodies(swapped((text, i) for i, text in enumerate(named))),
+        "everyday sentence": to_bodies(swapped(sentences)),
+        "everyday word": to_texts([(lay, word) for word, lays in everyday.items() for lay in lays]),
+    }
 
 
-def train_table(laws: Sequence[Law], tokenizer) -> NDArray[np.float16]:
+def read_everyday_words() -> dict[str, list[str]]:
+    """A law's word → what people say instead. Lines of EVERYDAY_WORDS: the word, a tab, "a | b | c"."""
+    lines = EVERYDAY_WORDS.read_text("utf-8").splitlines()
+    entries = (line.split("\t") for line in lines if not line.startswith("#"))
+    return {word: lays.split(" | ") for word, lays in entries}
+
+
+def swap_words(text: str, everyday: dict[str, list[str]], rng: random.Random) -> str:
+    """`text` with most of the words that begin with one of `everyday` said so; the longest word counts."""
+
+    def swap(found: re.Match[str]) -> str:
+        return rng.choice(everyday[found[0]]) if rng.random() < SWAPPED else found[0]
+
+    return _any_of(tuple(everyday)).sub(swap, text)
+
+
+@lru_cache(maxsize=1)
+def _any_of(words: tuple[str, ...]) -> re.Pattern[str]:
+    longest_first = sorted(words, key=len, reverse=True)
+    return re.compile("(?<![가-힣])(?:" + "|".join(map(re.escape, longest_first)) + ")")
+
+
+def train_table(laws: Sequence[Law], tokenizer) -> NDArray[np.float32]:
     """(VOCABULARY, DIMENSIONS): the tokens' vectors after STEPS batches of pairs."""
     import torch
     from torch.nn.functional import cross_entropy
 
     torch.set_num_threads(1)  # the sums, and so the bytes, do not depend on the machine's cores
-    material = gather_material(laws, tokenizer)
+    kinds = gather_pairs(laws, tokenizer)
+    askings = _encode(tokenizer, ASKINGS)
     rng = np.random.default_rng(SEED)
-    table = torch.nn.Parameter(torch.from_numpy(initial_table(material.bodies, rng)))
+    table = torch.nn.Parameter(torch.from_numpy(initial_table(kinds["title"].passages, rng)))
     optimiser = torch.optim.Adam([table], lr=LEARNING_RATE)
     right = torch.arange(BATCH)
     for step in range(STEPS):
         for group in optimiser.param_groups:
             group["lr"] = LEARNING_RATE * min((step + 1) / WARM_UP_STEPS, 1 - step / STEPS)
-        pairs = draw_pairs(material, rng)
+        pairs = draw_pairs(kinds, askings, rng)
         anchors, passages = (_unit_means(table, side) for side in zip(*pairs, strict=True))
         cosines = SCALE * anchors @ passages.T
         loss = (cross_entropy(cosines, right) + cross_entropy(cosines.T, right)) / 2
@@ -247,7 +290,7 @@ def train_table(laws: Sequence[Law], tokenizer) -> NDArray[np.float16]:
         optimiser.step()
         if step % 100 == 0:
             print(f"step {step}: loss {loss.item():.3f}", flush=True)
-    return table.detach().numpy().astype(np.float16)
+    return table.detach().numpy()
 
 
 def initial_table(bodies: Rows, rng: np.random.Generator) -> NDArray[np.float32]:
@@ -263,44 +306,20 @@ def initial_table(bodies: Rows, rng: np.random.Generator) -> NDArray[np.float32]
     return (directions * (rarity / rarity.mean())[:, None]).astype(np.float32)
 
 
-def draw_pairs(material: Material, rng: np.random.Generator) -> list[tuple[Ids, Ids]]:
-    """BATCH pairs (anchor, passage) of the KINDS in their SHARES."""
-    draw: dict[str, Callable[[Material, np.random.Generator], tuple[Ids, Ids]]] = {
-        "title": _title_pair,
-        "sentence": _sentence_pair,
-        "term": _term_pair,
-    }
-    kinds = rng.choice(len(KINDS), p=SHARES, size=BATCH)
-    return [draw[KINDS[kind]](material, rng) for kind in kinds]
+def draw_pairs(kinds: dict[str, Pairs], askings: Rows, rng: np.random.Generator) -> list[tuple[Ids, Ids]]:
+    """BATCH pairs (anchor, passage) of the kinds in their SHARES."""
+    names = rng.choice(list(SHARES), p=list(SHARES.values()), size=BATCH)
+    return [_draw_pair(kinds[name], SENTENCE_DROP * (name == "sentence"), askings, rng) for name in names]
 
 
-def _title_pair(material: Material, rng: np.random.Generator) -> tuple[Ids, Ids]:
-    index = int(rng.integers(len(material.titles)))
-    anchor = material.titles.row(index)
-    if rng.random() < WITH_LAW_NAME:
-        anchor = np.concatenate([material.names.row(index), anchor])
-    return _asked(anchor, material, rng), _stretch(material.bodies.row(index), PASSAGE_TOKENS, rng)
-
-
-def _sentence_pair(material: Material, rng: np.random.Generator) -> tuple[Ids, Ids]:
-    index = int(rng.integers(len(material.sentences)))
-    anchor = _stretch(material.sentences.row(index), SENTENCE_TOKENS, rng)
-    some = anchor[rng.random(len(anchor)) >= SENTENCE_DROP]
-    body = material.bodies.row(material.sentence_articles[index])
-    passage = _stretch(body, PASSAGE_TOKENS, rng)
-    return _asked(some if len(some) else anchor, material, rng), passage
-
-
-def _term_pair(material: Material, rng: np.random.Generator) -> tuple[Ids, Ids]:
-    index = int(rng.integers(len(material.terms)))
-    return _asked(material.terms.row(index), material, rng), material.definitions.row(index)
-
-
-def _asked(anchor: Ids, material: Material, rng: np.random.Generator) -> Ids:
-    """`anchor`, mostly with an asking phrase behind it."""
-    if rng.random() >= ASKED:
-        return anchor
-    return np.concatenate([anchor, material.askings.row(int(rng.integers(len(ASKINGS))))])
+def _draw_pair(pairs: Pairs, drop: float, askings: Rows, rng: np.random.Generator) -> tuple[Ids, Ids]:
+    index = int(rng.integers(len(pairs.anchors)))
+    anchor = _stretch(pairs.anchors.row(index), ANCHOR_TOKENS, rng)
+    some = anchor[rng.random(len(anchor)) >= drop]
+    anchor = some if len(some) else anchor
+    if rng.random() < ASKED:
+        anchor = np.concatenate([anchor, askings.row(int(rng.integers(len(askings))))])
+    return anchor, _stretch(pairs.passages.row(pairs.answers[index]), PASSAGE_TOKENS, rng)
 
 
 def _stretch(ids: Ids, most: int, rng: np.random.Generator) -> Ids:
@@ -322,15 +341,18 @@ def _unit_means(table, rows: Sequence[Ids]):
     return normalize(embedding_bag(ids, table, torch.from_numpy(starts), mode="mean"), dim=1)
 
 
-def save(folder: Path, tokenizer, table: NDArray[np.float16]) -> None:
-    """Write the folder as sentence-transformers reads it."""
+def save(folder: Path, tokenizer, table: NDArray[np.float32]) -> None:
+    """Write the folder as sentence-transformers (6.2 and later) reads it: bytes, and a factor for each row."""
     from safetensors.numpy import save as to_bytes
+
+    factors = np.maximum(np.abs(table).max(axis=1), 1e-9) / 127
+    codes = np.round(table / factors[:, None]).astype(np.int8)
 
     static = folder / "0_StaticEmbedding"
     (folder / "1_Normalize").mkdir(parents=True, exist_ok=True)
     static.mkdir(exist_ok=True)
     tokenizer.save(str(static / "tokenizer.json"), pretty=False)
-    (static / "model.safetensors").write_bytes(to_bytes({"embedding.weight": table}))
+    (static / "model.safetensors").write_bytes(to_bytes({"embeddings": codes, "weights": factors}))
     modules = "sentence_transformers.sentence_transformer.modules"
     _write_json(
         folder / "modules.json",

@@ -131,11 +131,11 @@ class StaticEmbedder:
             raise ModelUnavailable(name=name, detail=str(exc), section="models.embedder") from exc
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
-        weights = next(iter(tensors.values()))
-        self._weights = weights[:, : checked_dim(name, dim, weights.shape[1])]
+        table, self._weights = _token_vectors(tensors)
+        self._table = table[:, : checked_dim(name, dim, table.shape[1])]
         self.max_tokens = UNLIMITED
         prompts = declared_prompts(_settings(folder).get("prompts", {}))
-        self.identity = EmbedderIdentity(name, folder_fingerprint(folder), self._weights.shape[1], *prompts)
+        self.identity = EmbedderIdentity(name, folder_fingerprint(folder), self._table.shape[1], *prompts)
 
     def count_tokens(self, passages: Sequence[str]) -> list[int]:
         return [len(encoding.ids) for encoding in self._encode(passages, self.identity.passage_prompt)]
@@ -155,7 +155,8 @@ class StaticEmbedder:
         vectors = np.zeros((len(texts), self.identity.dim), np.float32)
         for row, encoding in enumerate(self._encode(texts, prompt)):
             if encoding.ids:
-                vectors[row] = self._weights[encoding.ids].astype(np.float32).mean(axis=0)
+                # Of what is then brought to unit length, the sum is as good as the mean.
+                vectors[row] = self._weights[encoding.ids] @ self._table[encoding.ids].astype(np.float32)
         return _unit_rows(vectors)
 
     def _encode(self, texts: Sequence[str], prompt: str):
@@ -296,6 +297,18 @@ def folder_fingerprint(folder: Path) -> str:
 def _static_module(folder: Path) -> Path:
     modules = json.loads((folder / "modules.json").read_text("utf-8"))
     return folder / modules[0]["path"]
+
+
+def _token_vectors(tensors: dict[str, NDArray]) -> tuple[NDArray, NDArray[np.float32]]:
+    """A table and a factor for each of its rows: token i's vector is their product.
+
+    sentence-transformers writes one tensor, `embedding.weight`; since 6.2 it also reads the pair
+    `embeddings` and `weights`, in which the table may be of bytes.
+    """
+    table = tensors["embeddings" if "embeddings" in tensors else "embedding.weight"]
+    if "mapping" in tensors:
+        table = table[tensors["mapping"]]
+    return table, tensors.get("weights", np.ones(len(table))).astype(np.float32)
 
 
 def _settings(folder: Path) -> dict:

@@ -1,6 +1,7 @@
 """Any sentence-transformers folder embeds; what it is gets pinned, and is checked."""
 
 import json
+import random
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -8,7 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.numpy import load_file, save_file
+from tokenizers import Tokenizer, models, pre_tokenizers
 
+from eval.train_embedder import read_everyday_words, save, swap_words
 from indexes.build import ingest
 from indexes.embedder import (
     EMBEDDED_FOLDER,
@@ -71,6 +77,54 @@ def test_a_static_model_read_without_torch_equals_sentence_transformers():
     np.testing.assert_allclose(ours.embed_passages(TEXTS), theirs.embed_passages(TEXTS), atol=2e-3)
     np.testing.assert_allclose(ours.embed_queries(TEXTS), theirs.embed_queries(TEXTS), atol=2e-3)
     assert (ours.identity.dim, ours.identity.revision) == (theirs.identity.dim, theirs.identity.revision)
+
+
+def test_a_table_of_bytes_with_shared_rows_equals_sentence_transformers(tmp_path):
+    """The three tensors that sentence-transformers 6.2 folds into one table, each of them random."""
+    folder = static_folder(tmp_path, {})
+    weights = next(folder.rglob("*.safetensors"))
+    tokens = len(Tokenizer.from_file(str(weights.parent / "tokenizer.json")).get_vocab())
+    rng = np.random.default_rng(0)
+    tensors = {
+        "embeddings": rng.integers(-127, 128, (100, 16)).astype(np.int8),
+        "mapping": rng.integers(100, size=tokens),
+        "weights": rng.random(tokens).astype(np.float32),
+    }
+    save_file(tensors, weights)
+    ours, theirs = StaticEmbedder("x", folder), SentenceTransformerEmbedder(str(folder))
+    np.testing.assert_allclose(ours.embed_queries(TEXTS), theirs.embed_queries(TEXTS), atol=1e-4)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(1e-6, 1e6))
+def test_what_the_trainer_saves_is_read_back_within_half_a_step(tmp_path_factory, seed, size):
+    folder = tmp_path_factory.mktemp("trained")
+    table = np.random.default_rng(seed).standard_normal((4, 8)).astype(np.float32) * np.float32(size)
+    table[0] = 0
+    tokenizer = Tokenizer(models.WordLevel({"가": 0, "나": 1, "다": 2, "[UNK]": 3}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    save(folder, tokenizer, table)
+    tensors = load_file(next(folder.rglob("*.safetensors")))
+    again = tensors["embeddings"] * tensors["weights"][:, None]
+    assert (abs(again - table) <= abs(table).max(axis=1, keepdims=True) / 127 * 0.5001).all()
+    expected = table[1] / np.linalg.norm(table[1])
+    np.testing.assert_allclose(open_embedder(str(folder)).embed_queries(["나"])[0], expected, atol=0.02)
+
+
+def test_everyday_words_are_swapped_whole_and_at_the_start_of_a_word():
+    everyday = {"퇴직": ["그만둠"], "퇴직금": ["그만둘 때 받는 돈"]}
+    always = random.Random(0)
+    always.random = lambda: 0.0
+    assert swap_words("퇴직금의 지급, 명예퇴직 및 퇴직", everyday, always) == (
+        "그만둘 때 받는 돈의 지급, 명예퇴직 및 그만둠"
+    )
+
+
+def test_everyday_words_that_ship_are_well_formed():
+    everyday = read_everyday_words()
+    phrases = [phrase for phrases in everyday.values() for phrase in phrases]
+    assert len(everyday) > 400 and all(phrase == phrase.strip() != "" for phrase in phrases)
+    assert all(word not in phrases for word, phrases in everyday.items())
 
 
 def test_rows_are_unit_or_zero():
