@@ -250,7 +250,11 @@ class Retriever(SearchEngine):
             for chunk in by_words.keys() | by_meaning.keys():
                 if self._owner(chunk).id in question.documents:
                     named[chunk] += NAMED_DOCUMENT
-        return [hit for hit in fuse_scores(by_words, by_meaning, dense_weight, named) if hit[1] > 0]
+        fused = [hit for hit in fuse_scores(by_words, by_meaning, dense_weight, named) if hit[1] > 0]
+        if vector is not None:
+            return fused
+        best = max(by_words.values(), default=0.0) or 1.0
+        return [(key, best * score) for key, score in fused]  # BM25 as it is, where nothing is added
 
     def _search(self, terms, k: int, documents, having: str | None = None) -> dict[int, float]:
         return {

@@ -406,13 +406,13 @@ def upgrade(
 ) -> None:
     with (
         open_pipeline(index, config, overrides) as pipeline,
-        counted(say("낱말 색인", "word index")) as progress,
+        counted(say("다시 만드는 중", "making anew")) as progress,
     ):
         found, renewed = pipeline.upgrade(progress)
     if as_json:
-        print_json({"index": str(index), "from": int(found), "to": FORMAT, "word_index_renewed": renewed})
+        print_json({"index": str(index), "from": int(found), "to": FORMAT, "renewed": renewed})
     elif renewed and found == str(FORMAT):
-        out().print(say("낱말 색인을 다시 만들었습니다", "the word index was made anew"))
+        out().print(say("저장된 글에서 색인을 다시 만들었습니다", "made anew from the stored text"))
     elif found == str(FORMAT):
         out().print(say(f"이미 형식 {FORMAT}입니다", f"already of format {FORMAT}"))
     else:

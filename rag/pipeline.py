@@ -12,7 +12,7 @@ from indexes import build, dense, rebuild
 from indexes.calibration import DEFAULT_WEIGHT, Calibration
 from indexes.check import Finding, check
 from indexes.compact import Compaction, compact
-from indexes.embedder import Embedder, open_embedder
+from indexes.embedder import EMBEDDED, Embedder, open_embedder
 from indexes.engine import EVERYTHING, Filter, Mode, Passage, Understood
 from indexes.errors import IndexNotFound
 from indexes.reembed import reembed
@@ -356,10 +356,18 @@ class Pipeline:
         return backups.restore(Path(source), self.index, force=force, progress=progress)
 
     def upgrade(self, progress: rebuild.Progress = lambda *_: None) -> tuple[str, bool]:
-        """Bring an index of an older program to this one's: the format it had, and whether its word index,
-        which another version of the analyser had made, was made anew from the stored text."""
+        """Bring an index of an older program to this one's: the format it had, and whether terms or vectors,
+        made by another version of the analyser or of the embedder that ships, were made anew."""
         self.close()
-        return upgrade(self.index), rebuild.renew_terms(self.index, self.analyser, progress)
+        found = upgrade(self.index)
+        renewed = rebuild.renew_terms(self.index, self.analyser, progress)
+        built = self.reader.manifest.embedder
+        ships = built.name == self.embedder.identity.name == EMBEDDED
+        if ships and not built.same_vectors(self.embedder.identity):
+            self.reembed(progress)
+            renewed = True
+        self.close()
+        return found, renewed
 
     def check(self) -> tuple[int, list[Finding]]:
         """The version, and what is wrong with it: every byte is read."""

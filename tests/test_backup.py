@@ -125,7 +125,7 @@ def test_an_older_index_answers_after_its_upgrade(old):
     with Pipeline.open(old) as pipeline:
         assert pipeline.upgrade() == ("2", True)
         assert pipeline.upgrade() == (str(FORMAT), False)  # once more does nothing
-        assert check(old) == (3, [])
+        assert check(old) == (4, [])
         documents = {document.title: document for document in pipeline.documents()}
         assert set(documents) == {"숙소 이용 규정", "보안 점검 지침"}
         assert all(d.groups == ("총무",) and d.pages == 1 for d in documents.values())
