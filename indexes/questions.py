@@ -30,7 +30,7 @@ from ingest.terms import (
 
 # How much it counts to be named, beside the best BM25, which counts 1.
 # A number is meant as it stands; a heading's words may be just words.
-NAMED_DOCUMENT, NAMED_HEADING, NAMED_NUMBER = 0.3, 0.15, 0.4
+NAMED_DOCUMENT, NAMED_HEADING, NAMED_NUMBER = 0.3, 0.25, 0.4
 # How much a word counts that the question does not have, but another name of what it names.
 OTHER_NAME = 0.4
 # A name of fewer characters is too often a word; one of more documents than this names none of them.
