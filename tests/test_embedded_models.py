@@ -106,10 +106,10 @@ def test_a_folder_is_small_holds_no_pickle_and_says_what_it_is(folder, most_byte
     assert "Apache-2.0" in (folder / "README.md").read_text("utf-8")
 
 
-def test_embeddings_are_unit_rows_of_256_dimensions(embedder):
+def test_embeddings_are_unit_rows_of_384_dimensions(embedder):
     vectors = embedder.encode(["휴가", "제3조(정의)", "Annual leave", "數 ① 👩‍👩‍👧"])
-    assert embedder.get_embedding_dimension() == 256
-    assert vectors.shape == (4, 256)
+    assert embedder.get_embedding_dimension() == 384
+    assert vectors.shape == (4, 384)
     assert np.isfinite(vectors).all()
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3)
 
@@ -117,7 +117,7 @@ def test_embeddings_are_unit_rows_of_256_dimensions(embedder):
 def test_the_package_reads_the_folder_as_sentence_transformers_does(embedder):
     own = open_embedder("embedded")
     texts = ["제3조(정의) 휴가는 며칠인가요?", "ＡＢＣ", "數 ① 👩‍👩‍👧", "Annual leave"]
-    assert own.identity.dim == 256
+    assert own.identity.dim == 384
     np.testing.assert_allclose(own.embed_passages(texts), embedder.encode(texts), atol=2e-3)
 
 
