@@ -13,7 +13,7 @@ from typing import NamedTuple
 from ingest.aliases import find_aliases
 from ingest.document import Chunk
 from ingest.expressions import find_expressions, widened
-from ingest.korean import Analyser, fold
+from ingest.korean import ITEM_LETTERS, Analyser, fold
 
 CONTEXT_SEPARATOR = "\n"
 CRUMB_SEPARATOR = " > "
@@ -25,7 +25,8 @@ LONGEST_NAME = 60
 NOT_NAMING = re.compile(r"[^0-9a-z가-힣\u3400-\u9fff]+")
 # The number of a heading, which a question that names it leaves out.
 NUMBERING = re.compile(
-    r"\s*(?:제\s?\d+\s?(?:편|장|절|관|조)(?:\s?의\s?\d+)?|[Ⅰ-Ⅻ]\s?\.?|\d{1,2}(?:\.\d{1,2})*\s?\.?(?=\s)|[가-하]\s?\."
+    r"\s*(?:제\s?\d+\s?(?:편|장|절|관|조)(?:\s?의\s?\d+)?|[Ⅰ-Ⅻ]\s?\.?|\d{1,2}(?:\.\d{1,2})*\s?\.?(?=\s)|"
+    rf"[{ITEM_LETTERS}]\s?\."
     r"|[□■◆◇▣○●]|[\[<【〈]?별\s?[표지]\s?(?:제?\s?\d+\s?호?(?:의\s?\d+)?)?\s?(?:서식)?[\]>】〉]?)\s*"
 )
 AMENDED = re.compile(r"[<\[〈][^<>\[\]〈〉]*[>\]〉]")
