@@ -127,6 +127,7 @@ def ingest(
         WorkerPool(options) as pool,
         _EmbeddingThread(embedder, embedded) as embedding,
     ):
+        opened = writer.version
         run = _Run(writer, embedding, options.fingerprint, tuple(map(nfc, groups)), report, commit_chunks)
         try:
             for failure in closed:
@@ -140,7 +141,8 @@ def ingest(
             raise
         writer.commit()
         report.version = writer.merge()
-        recalibrate(writer, embedder, open_reranker)
+        if report.version != opened:  # an index too small to calibrate is not tried again for nothing
+            recalibrate(writer, embedder, open_reranker)
     report.seconds = time.monotonic() - started
     return report
 

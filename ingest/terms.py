@@ -43,7 +43,7 @@ ANNEX_LINE = re.compile(
 PARAGRAPH = re.compile(r"(?:^|\n|[)）]\s?)([①-⑳])")
 ASKED_REFERENCE = re.compile(
     r"제\s?(?P<article>\d+)\s?조(?:\s?의\s?(?P<branch>\d+))?(?:\s?제?\s?(?P<paragraph>\d+)\s?항)?(?:\s?제?\s?\d+\s?호)?"
-    r"|별\s?(?P<annex>[표지])\s?제?\s?(?P<number>\d+)(?:\s?호)?(?:\s?의\s?(?P<suffix>\d+))?(?:\s?서식)?"
+    rf"|{ANNEX.pattern}(?:\s?서식)?"
 )
 # What makes a question of its subject: the words of the answer are others.
 ASKING = re.compile(

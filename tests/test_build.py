@@ -5,11 +5,13 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from indexes.build import Counts, delete, discover, ingest
+from indexes.calibration import FEWEST
 from indexes.check import check
 from indexes.engine import MODES, Filter
 from indexes.errors import ChunkTooLong, DocumentNotFound, NoSuchPath, NothingToIngest
@@ -362,3 +364,15 @@ def test_what_cannot_be_done_is_said_before_anything_is_written(tmp_path, files)
     with pytest.raises(ChunkTooLong, match=r"reads 32 tokens.* 60 "):
         run(tmp_path / "index", files, embedder=BigramEmbedder(max_tokens=32))
     assert not (tmp_path / "index").exists()
+
+
+def test_an_ingest_that_changes_nothing_embeds_nothing(tmp_path):
+    """Not even to calibrate an index that has chunks enough, but nothing in them that asks."""
+    text = "\n".join(f"{number}번 글 " + "가나다라 " * 50 for number in range(FEWEST + 5))
+    (tmp_path / "글.txt").write_text(text, encoding="utf-8")
+    parse = replace(options(), chunking=ChunkingConfig(280))
+    first = run(tmp_path / "색인", tmp_path / "글.txt", parse=parse)
+    again = Counting()
+    report = run(tmp_path / "색인", tmp_path / "글.txt", embedder=again, parse=parse)
+    assert first.chunks > FEWEST and report.documents.unchanged == 1
+    assert again.given == []
