@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ingest.errors import PipelineError
-from rag.generator import VllmGenerator
 from rag.pipeline import Pipeline
+from rag.servers import VllmGenerator
 
 LIBRARIES = (
     "pypdfium2",

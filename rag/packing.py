@@ -8,7 +8,7 @@ from indexes.store import StoredDocument
 from ingest.korean import sentence_spans
 from rag.answer import BudgetLedger, PackedPassage
 from rag.errors import PromptTooLong
-from rag.prompts import answer_messages, passage_header
+from rag.prompts import Turn, answer_messages, passage_header
 from rag.tokens import Message, ModelTokenizer
 
 # A passage cut to its first sentences is worth showing from this many tokens on.
@@ -36,6 +36,7 @@ def pack(
     reserved_output: int,
     *,
     counted: bool = False,
+    history: Sequence[Turn] = (),
 ) -> Prompt:
     """The best of `passages` that fit, as a prompt of at most `window - reserved_output` tokens.
 
@@ -47,12 +48,13 @@ def pack(
         find: the stored document of an id.
         place_of: the pages of a span of a document, by its id.
         counted: the chunks' own token counts are of `tokenizer`, and need not be made again.
+        history: the turns before, oldest first; all of them are shown.
 
     Raises:
-        PromptTooLong: the question leaves no room for a passage.
+        PromptTooLong: question and history leave no room for a passage.
     """
     limit = window - reserved_output
-    empty = tokenizer.render(answer_messages(question, []))
+    empty = tokenizer.render(answer_messages(question, [], history))
     room = limit - len(empty.token_ids)
     if room < 0:
         raise PromptTooLong(tokens=len(empty.token_ids), window=window, reserved=reserved_output)
@@ -61,7 +63,7 @@ def pack(
         raise PromptTooLong(tokens=len(empty.token_ids), window=window, reserved=reserved_output)
     while True:
         chosen = [_placed(packed, place_of) for packed in chosen]
-        messages = answer_messages(question, chosen)
+        messages = answer_messages(question, chosen, history)
         rendered = tokenizer.render(messages)
         if len(rendered.token_ids) <= limit:
             break

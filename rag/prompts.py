@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rag.answer import PackedPassage, percent
 from rag.tokens import Message
@@ -24,11 +25,22 @@ PASSAGES_OPENING = "[발췌문]\n"
 NO_PASSAGES = "(찾은 발췌문이 없습니다.)\n"
 
 
-def answer_messages(question: str, passages: Sequence[PackedPassage]) -> list[Message]:
-    """The messages that ask for an answer to `question` from `passages`."""
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One question of a conversation, and what was answered, without its markers."""
+
+    question: str
+    answer: str
+
+
+def answer_messages(
+    question: str, passages: Sequence[PackedPassage], history: Sequence[Turn] = ()
+) -> list[Message]:
+    """The messages that ask for an answer to `question` from `passages`, after the turns of `history`."""
     shown = "".join(passage_block(passage) for passage in passages) or NO_PASSAGES
     return [
         Message("system", (("system", SYSTEM),)),
+        *(message for turn in history for message in _turn_messages(turn)),
         Message(
             "user",
             (
@@ -36,6 +48,13 @@ def answer_messages(question: str, passages: Sequence[PackedPassage]) -> list[Me
                 ("question", f"\n[질문]\n{question.strip()}"),
             ),
         ),
+    ]
+
+
+def _turn_messages(turn: Turn) -> list[Message]:
+    return [
+        Message("user", (("history", turn.question),)),
+        Message("assistant", (("history", turn.answer),)),
     ]
 
 

@@ -2,7 +2,7 @@
 
 import math
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +15,7 @@ from indexes.store import Manifest, StoredDocument, find_document
 from indexes.writer import NewContent
 from ingest.document import Page
 from ingest.korean import bigrams, fold, words
-from rag.generator import Completion, Sampling
+from rag.generator import Completion, Generated, Sampling, one_by_one
 from rag.packing import Prompt
 
 
@@ -73,6 +73,9 @@ class ScriptedGenerator:
     def generate(self, prompts: Sequence[Prompt], options: Sampling) -> list[Completion]:
         self.prompts += prompts
         return [Completion(self.replies.pop(0), "stop") for _ in prompts]
+
+    def generate_each(self, prompts: Iterable[Prompt], options: Sampling) -> Iterator[Generated]:
+        return one_by_one(self, prompts, options)
 
     def stream(self, prompt: Prompt, options: Sampling) -> Iterator[str]:
         (completion,) = self.generate([prompt], options)

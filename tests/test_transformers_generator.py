@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from rag.errors import GenerationFailed
-from rag.generator import GenerationConfig, Sampling, TransformersGenerator, open_generator
+from rag.generator import GenerationConfig, Sampling, open_generator
+from rag.local import TransformersGenerator
 from rag.packing import Prompt
 from rag.tokens import EMBEDDED_FOLDER, Message, ModelTokenizer
 from tests.server.tiny_model import TinyModel, write_tiny_model

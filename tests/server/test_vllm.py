@@ -20,9 +20,10 @@ from rag import Pipeline
 from rag.answer import Answer
 from rag.config import Config
 from rag.errors import GeneratorMismatch, GeneratorUnavailable, PromptTooLong
-from rag.generator import GenerationConfig, Sampling, VllmGenerator, open_generator
+from rag.generator import GenerationConfig, Sampling, open_generator
 from rag.packing import Prompt, pack
 from rag.prompts import SYSTEM
+from rag.servers import VllmGenerator
 from rag.tokens import Message, ModelTokenizer
 from tests.pdfs import make_pdf
 from tests.server.tiny_model import WINDOW
