@@ -53,6 +53,7 @@ class Writer:
         *,
         new_embedder: bool = False,
         new_analyser: bool = False,
+        exact_rows: int = dense.EXACT_ROWS,
     ) -> None:
         """Take the lock, create the index if there is none, sweep what a dead writer left.
 
@@ -60,6 +61,7 @@ class Writer:
             new_embedder: the embedder may be another than the index was built with; the caller is to
                 `replace` all vectors.
             new_analyser: the same of the analyser and all terms.
+            exact_rows: segments of more rows are searched by codes first.
 
         Raises:
             IndexBusy: another writer lives.
@@ -69,6 +71,7 @@ class Writer:
         self.folder = folder
         self._manifest = manifest
         self._on_step = on_step
+        self._exact_rows = exact_rows
         with translated(folder):
             (folder / "dense").mkdir(parents=True, exist_ok=True)
             (folder / "lexical").mkdir(exist_ok=True)
@@ -303,7 +306,8 @@ class Writer:
 
     def _write_segment(self, version: int, keys, vectors) -> list[StoredFile]:
         self._on_step("write vectors")
-        names = dense.write_segment(self.folder / "dense", f"{version:08d}", keys, vectors)
+        folder, name = self.folder / "dense", f"{version:08d}"
+        names = dense.write_segment(folder, name, keys, vectors, self._exact_rows)
         self._on_step("sync vectors")
         return [_record(self.folder, f"dense/{name}", "dense") for name in names]
 

@@ -21,6 +21,8 @@ def test_no_flip_is_missed_and_repairs_hold(tmp_path):
         "index.sqlite-wal",
         "faiss",
         "keys.npy",
+        "coarse",
+        "approximate.json",
         ".term",
         ".del",
     } <= report.outcomes.keys()

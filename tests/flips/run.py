@@ -30,6 +30,8 @@ SECTOR = 512
 SECTOR_SHARE = 0.2  # of the cases zero a whole sector
 SECONDS = 60
 REPAIRED_SHARE = 0.1  # of those that are found
+EVERY = 1_000  # passages: all
+CODED_ROWS, CODED_K = 4_500, 10  # rows searched by codes; a query asks for so few that codes find them
 
 # What became of a flip. "missed" is the one that must not be.
 OUTCOMES = ("open", "check", "nothing", "missed")
@@ -96,6 +98,23 @@ def make_logged_index(folder: Path) -> None:
     (folder / f"{DATABASE}-shm").unlink(missing_ok=True)  # not a part of what is stored
 
 
+def make_coded_index(folder: Path) -> None:
+    """One document whose segment counts as so large that it is searched by codes."""
+    syllables, random = [chr(ord("가") + 28 * n) for n in range(399)], Random(0)
+    texts = ["".join(random.choices(syllables, k=random.randrange(8, 40))) + ". " for _ in range(CODED_ROWS)]
+    with Writer(folder, MANIFEST, exact_rows=CODED_ROWS - 1) as writer:
+        writer.add(as_ingested(content("묶음", *texts)))
+        writer.commit()
+
+
+# Each index, passages that a query asks for, and the kinds of files that are flipped in it: none named is all.
+INDEXES: tuple[tuple[str, Callable[[Path], None], int, tuple[str, ...]], ...] = (
+    ("closed", make_index, EVERY, ()),
+    ("logged", make_logged_index, EVERY, (f"{DATABASE}-wal",)),
+    ("coded", make_coded_index, CODED_K, ("coarse", "approximate.json")),
+)
+
+
 def kinds(folder: Path) -> dict[str, list[Path]]:
     """The files of an index by kind."""
     found: dict[str, list[Path]] = {}
@@ -112,11 +131,11 @@ def kinds(folder: Path) -> dict[str, list[Path]]:
     return found
 
 
-def observe(folder: Path) -> dict[str, Any]:
-    """All that can be read of an index."""
+def observe(folder: Path, most: int = EVERY) -> dict[str, Any]:
+    """All that can be read of an index; queries ask for `most` passages."""
     opened: Retriever = reader(folder)
-    k = sum(document.chunks for document in opened.documents) + 1
-    seen: dict[str, Any] = {"version": opened.version}
+    k = min(most, sum(document.chunks for document in opened.documents) + 1)
+    seen: dict[str, Any] = {"version": opened.version, "most": most}
     for mode in MODES:
         found = opened.retrieve(QUERIES, k, mode)
         seen[mode] = [[(p.chunk.id, p.chunk.context, round(p.score, 5)) for p in row] for row in found]
@@ -132,12 +151,12 @@ def observe(folder: Path) -> dict[str, Any]:
 def run(seed: int, count: int, folder: Path, report: FlipReport | None = None) -> FlipReport:
     """`count` flips in each kind of file of an index made in the empty `folder`."""
     report = report or FlipReport(seed)
-    for name, make in (("closed", make_index), ("logged", make_logged_index)):
+    for name, make, most, wanted in INDEXES:
         index = folder / name
         make(index)
-        whole = observe(index)
+        whole = observe(index, most)
         for kind, paths in kinds(index).items():
-            if name == "logged" and kind != f"{DATABASE}-wal":
+            if wanted and kind not in wanted:
                 continue
             random = Random(f"{seed}:{kind}")
             for number in range(count):
@@ -153,7 +172,7 @@ def _try(
     shutil.copytree(index, copy)
     victim = copy / path.relative_to(index)
     what = _flip(victim, random)
-    result, seen = in_child(lambda: observe(copy))
+    result, seen = in_child(lambda: observe(copy, whole["most"]))
     outcome = "open"
     if result != "refused":
         found = result == "done" and seen == whole
@@ -193,7 +212,7 @@ def _repair(copy: Path, whole: dict, report: FlipReport, what: str) -> None:
     if result != "done":
         report.broken.append(f"{what}: repair {result}: {lost}")
         return
-    result, seen = in_child(lambda: observe(copy))
+    result, seen = in_child(lambda: observe(copy, whole["most"]))
     if result != "done":
         report.broken.append(f"{what}: after repair, reading {result}: {seen}")
         return
