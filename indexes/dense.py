@@ -57,9 +57,14 @@ def write_segment(
 
     Args:
         exact_rows: a segment of more is approximate, if enough can be found so.
+
+    Raises:
+        ValueError: the keys do not ascend, so that rows would not be found by them.
     """
     import faiss
 
+    if not (keys[1:] > keys[:-1]).all():
+        raise ValueError("the keys of a segment must ascend")
     index = faiss.IndexScalarQuantizer(
         vectors.shape[1], faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
     )

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -89,6 +90,44 @@ def test_compacting_again_writes_nothing_new(tmp_path):
     index_with_secret(tmp_path)
     first = compact(tmp_path, MANIFEST, ANALYSER)
     assert compact(tmp_path, MANIFEST, ANALYSER).version == first.version
+
+
+def test_merging_after_compacting_keeps_every_vector(tmp_path):
+    """What compacting leaves of an old segment is a new one: its keys come before those of its elders."""
+    with Writer(tmp_path, MANIFEST) as writer:
+        for numbers in ([0, 1], [2]):
+            for number in numbers:
+                writer.add(numbered(number))
+            writer.commit()
+        writer.remove(numbered(0).document.id)
+        writer.commit()
+    compact(tmp_path, MANIFEST, ANALYSER)
+    with Writer(tmp_path, MANIFEST) as writer:
+        writer.merge()
+    assert check(tmp_path)[1] == []
+    left = [chunk.text for number in (1, 2) for chunk in numbered(number).chunks]
+    assert sorted(found(reader(tmp_path), "2번 문서", "dense")) == sorted(left)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_order_of_adding_deleting_merging_and_compacting_loses_a_row(tmp_path, seed):
+    random, held = Random(seed), set()
+    for _ in range(12):
+        with Writer(tmp_path, MANIFEST) as writer:
+            for _ in range(random.randrange(1, 4)):
+                number = random.randrange(9)
+                if number in held and random.random() < 0.5:
+                    writer.remove(numbered(number).document.id)
+                    held.discard(number)
+                else:
+                    writer.add(numbered(number, random.randrange(1, 6)))
+                    held.add(number)
+            writer.commit()
+            if random.random() < 0.4:
+                writer.merge()
+        if random.random() < 0.4:
+            compact(tmp_path, MANIFEST, ANALYSER)
+        assert check(tmp_path)[1] == []
 
 
 def test_an_index_of_which_all_was_deleted_is_empty_and_whole(tmp_path):

@@ -65,6 +65,13 @@ def test_nothing_allowed_finds_nothing(tmp_path):
     assert dense.search([], rows[0], 3, ALL) == []
 
 
+@pytest.mark.parametrize("keys", [[1, 3, 2], [1, 2, 2]])
+def test_a_segment_whose_keys_do_not_ascend_is_not_written(tmp_path, keys):
+    with pytest.raises(ValueError, match="ascend"):
+        dense.write_segment(tmp_path, "a", np.array(keys), unit_rows(1, 3))
+    assert not list(tmp_path.iterdir())
+
+
 def test_scores_of_keys_are_their_cosines_and_unknown_keys_are_left_out(tmp_path):
     segments, keys, rows = write(tmp_path, [10, 10])
     wanted = [int(keys[0]), int(keys[7]), int(keys[15]), 11, 1_000_000]
