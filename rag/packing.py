@@ -13,17 +13,23 @@ from rag.tokens import Message, ModelTokenizer
 
 # A passage cut to its first sentences is worth showing from this many tokens on.
 SMALLEST_CUT = 24
+# Of the window, so much at most goes to the turns before; and no more than half of what the question leaves.
+HISTORY_SHARE = 1 / 4
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One question's input, in every form that a generator may need."""
+    """One question's input, in every form that a generator may need.
+
+    `turns_left_out`: of the conversation, how many of the oldest turns had no room.
+    """
 
     token_ids: list[int]
     messages: list[Message]
     passages: tuple[PackedPassage, ...]
     question: str
     budget: BudgetLedger
+    turns_left_out: int = 0
 
 
 def pack(
@@ -48,29 +54,53 @@ def pack(
         find: the stored document of an id.
         place_of: the pages of a span of a document, by its id.
         counted: the chunks' own token counts are of `tokenizer`, and need not be made again.
-        history: the turns before, oldest first; all of them are shown.
+        history: the turns before, oldest first; the newest that fit their share are shown, whole.
 
     Raises:
-        PromptTooLong: question and history leave no room for a passage.
+        PromptTooLong: the question leaves no room for a passage.
     """
     limit = window - reserved_output
-    empty = tokenizer.render(answer_messages(question, [], history))
-    room = limit - len(empty.token_ids)
-    if room < 0:
-        raise PromptTooLong(tokens=len(empty.token_ids), window=window, reserved=reserved_output)
-    chosen = _number(_join(_choose(passages, find, place_of, tokenizer, room, counted)))
-    if passages and not chosen:  # an answer without a passage would be «not in the documents»
-        raise PromptTooLong(tokens=len(empty.token_ids), window=window, reserved=reserved_output)
+    turns = _newest(history, tokenizer, _history_room(question, tokenizer, window, limit))
+    while True:
+        empty = len(tokenizer.render(answer_messages(question, [], turns)).token_ids)
+        chosen = _number(_join(_choose(passages, find, place_of, tokenizer, max(0, limit - empty), counted)))
+        if chosen or not turns or (not passages and empty <= limit):
+            break
+        turns = turns[1:]  # a passage comes before what was said
+    # An answer without a passage would be «not in the documents».
+    if empty > limit or (passages and not chosen):
+        raise PromptTooLong(tokens=empty, window=window, reserved=reserved_output)
     while True:
         chosen = [_placed(packed, place_of) for packed in chosen]
-        messages = answer_messages(question, chosen, history)
+        messages = answer_messages(question, chosen, turns)
         rendered = tokenizer.render(messages)
         if len(rendered.token_ids) <= limit:
             break
         # The whole can be a token longer than its parts at each header: give up the last sentences.
         chosen = _number(_shorter(chosen, len(rendered.token_ids) - limit, tokenizer))
     budget = _ledger(rendered.counts, len(rendered.token_ids), window, reserved_output)
-    return Prompt(rendered.token_ids, messages, tuple(chosen), question, budget)
+    left_out = len(history) - len(turns)
+    return Prompt(rendered.token_ids, messages, tuple(chosen), question, budget, left_out)
+
+
+def _history_room(question: str, tokenizer: ModelTokenizer, window: int, limit: int) -> int:
+    """The most tokens that the turns before may take."""
+    alone = len(tokenizer.render(answer_messages(question, [])).token_ids)
+    return min(int(window * HISTORY_SHARE), (limit - alone) // 2)
+
+
+def _newest(history: Sequence[Turn], tokenizer: ModelTokenizer, room: int) -> list[Turn]:
+    """The last turns of `history` that fit `room` tokens, with what the template writes around them."""
+    if not history:
+        return []
+    none = len(tokenizer.render(answer_messages("", [])).token_ids)
+    kept: list[Turn] = []
+    for turn in reversed(history):
+        room -= len(tokenizer.render(answer_messages("", [], [turn])).token_ids) - none
+        if room < 0:
+            break
+        kept.append(turn)
+    return kept[::-1]
 
 
 def _choose(

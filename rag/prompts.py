@@ -52,9 +52,11 @@ def answer_messages(
 
 
 def _turn_messages(turn: Turn) -> list[Message]:
+    # Chat templates show of an answer what follows its reasoning; so do we, or ids and template would differ.
+    answer = turn.answer.rpartition("</think>")[2].lstrip("\n")
     return [
         Message("user", (("history", turn.question),)),
-        Message("assistant", (("history", turn.answer),)),
+        Message("assistant", (("history", answer),)),
     ]
 
 

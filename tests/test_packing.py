@@ -12,7 +12,7 @@ from ingest.document import Chunk, chunk_id
 from ingest.korean import sentence_spans
 from rag.errors import PromptTooLong
 from rag.packing import pack
-from rag.prompts import answer_messages
+from rag.prompts import Turn, answer_messages
 from rag.tokens import ModelTokenizer
 
 TOKENIZER = ModelTokenizer("embedded")
@@ -141,3 +141,43 @@ def test_a_passage_has_the_unit_of_its_document_and_the_lowest_confidence_of_its
     found = passages([[SENTENCES[0]]])
     (packed,) = pack("연차는?", found, section, scanned, TOKENIZER, 4000, 64).passages
     assert (packed.unit, packed.ocr) == ("section", 0.9)
+
+
+turns = st.lists(st.builds(Turn, bodies, bodies), max_size=8)
+
+
+@settings(deadline=None)
+@given(turns, st.lists(st.lists(bodies, min_size=1, max_size=3), max_size=4), st.integers(500, 4000))
+def test_the_oldest_turns_leave_first_and_passages_keep_room(history, documents, window):
+    prompt = pack("연차는?", passages(documents), find, place_of, TOKENIZER, window, 64, history=history)
+    kept = history[prompt.turns_left_out :]
+    assert prompt.messages == answer_messages("연차는?", prompt.passages, kept)
+    assert prompt.budget.prompt <= window - 64
+    assert prompt.budget.history <= window / 4
+    assert prompt.passages or not documents
+
+
+def test_one_turn_more_would_not_have_fitted():
+    history = [Turn(f"{number}번째 질문은?", SENTENCES[0] * 3) for number in range(100)]
+    prompt = pack("연차는?", [], find, place_of, TOKENIZER, 4000, 64, history=history)
+    without = len(TOKENIZER.render(answer_messages("연차는?", [])).token_ids)
+    more = answer_messages("연차는?", [], history[prompt.turns_left_out - 1 :])
+    assert prompt.budget.prompt - without <= 1000 < len(TOKENIZER.render(more).token_ids) - without
+
+
+def test_a_turn_longer_than_its_share_is_left_out_and_so_are_those_before_it():
+    history = [
+        Turn("짧은 질문", "짧은 답"),
+        Turn("긴 질문", SENTENCES[0] * 200),
+        Turn("연차는?", "15일입니다."),
+    ]
+    prompt = pack("몇 년까지?", [], find, place_of, TOKENIZER, 2000, 64, history=history)
+    assert prompt.turns_left_out == 2
+    assert prompt.messages == answer_messages("몇 년까지?", [], history[2:])
+
+
+def test_a_question_alone_fills_the_window_before_history_is_missed():
+    question = "가나다라 " * 400
+    alone = len(TOKENIZER.render(answer_messages(question, [])).token_ids)
+    prompt = pack(question, [], find, place_of, TOKENIZER, alone + 64, 64, history=[Turn("연차는?", "15일")])
+    assert (prompt.turns_left_out, prompt.budget.free) == (1, 0)
