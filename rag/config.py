@@ -161,7 +161,11 @@ api_key_env = ""              # 키가 든 환경 변수의 이름 / name of the
 window = 16384
 reserved_output = 1024        # 답변에 남겨 둘 토큰 / tokens kept for the answer
 temperature = 0.0
-timeout_seconds = 300.0
+samples = 1                   # 답 후보 수; 근거가 가장 좋은 것을 고름(temperature > 0) / answers to choose the best supported from
+timeout_seconds = 300.0       # 답 하나의 시간 한도 / time limit of one answer
+connect_seconds = 5.0         # 서버 연결의 시간 한도 / time limit of reaching the server
+retries = 8                   # 서버가 끊기거나 바쁠 때 다시 해 볼 횟수 / tries more where the server is gone or busy
+retry_seconds = 120.0         # 그때 기다릴 시간의 한도 / and for how long
 concurrency = 32              # 서버에 함께 보낼 질문 수 / questions sent at a time
 """
 
@@ -178,7 +182,7 @@ reranker = ""                 # 없음, 또는 교차 인코더 / none, or any c
     + COMMON.format(k=120)
     + """
 [generator]
-backend = "extractive"        # extractive | vllm | openai | transformers
+backend = "extractive"        # extractive | vllm | vllm-inprocess | openai | transformers
 """
     + GENERATOR,
     "gpu": """\
@@ -193,7 +197,7 @@ reranker = "dragonkue/bge-reranker-v2-m3-ko"   # "": 없음 / none
     + COMMON.format(k=120)
     + """
 [generator]
-backend = "vllm"              # extractive | vllm | openai | transformers
+backend = "vllm"              # extractive | vllm | vllm-inprocess | openai | transformers
 """
     + GENERATOR,
 }

@@ -157,3 +157,43 @@ class GenerationFailed(PipelineError):
     code = "generation_failed"
     en = ("the model did not give an answer: {detail}", "look at the model server's log")
     ko = ("모델이 답을 만들지 못했습니다: {detail}", "모델 서버의 로그를 확인하세요")
+
+
+class GeneratorBusy(GenerationFailed):
+    """It answers, and not this request: overloaded, starting, or failing inside. Fields: url, detail."""
+
+    code = "generator_busy"
+    en = (
+        "the model server at {url} turned the request down: {detail}",
+        "look at its log; lower generator.concurrency, or raise generator.retries and generator.retry_seconds",
+    )
+    ko = (
+        "{url} 모델 서버가 요청을 받지 않았습니다: {detail}",
+        "서버의 로그를 확인하고 generator.concurrency 를 낮추거나"
+        " generator.retries 와 generator.retry_seconds 를 늘리세요",
+    )
+
+
+class BrokenAnswer(GenerationFailed):
+    """The answer began and did not reach its end. Fields: url, detail."""
+
+    code = "broken_answer"
+    en = ("the answer of {url} broke off: {detail}", "ask again; look at the model server's log")
+    ko = (
+        "{url} 에서 오던 답이 중간에 끊겼습니다: {detail}",
+        "다시 질문하고, 되풀이되면 모델 서버의 로그를 확인하세요",
+    )
+
+
+class GenerationTimeout(GenerationFailed):
+    """Reached, but not done in time. Fields: url, seconds."""
+
+    code = "generation_timeout"
+    en = (
+        "{url} did not finish the answer within {seconds:g} s",
+        "raise generator.timeout_seconds, or lower generator.reserved_output or generator.concurrency",
+    )
+    ko = (
+        "{url} 서버가 {seconds:g}초 안에 답을 끝내지 못했습니다",
+        "generator.timeout_seconds 를 늘리거나 generator.reserved_output 또는 generator.concurrency 를 낮추세요",
+    )

@@ -1,9 +1,12 @@
 """Prompt → completion, by a model server, a model in this process, or none: what they share."""
 
 import collections.abc
-from collections.abc import Iterable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar, get_args
 
 from ingest.errors import PipelineError
 from rag.errors import ConfigError
@@ -11,13 +14,20 @@ from rag.extractive import extract
 from rag.packing import Prompt
 from rag.tokens import ModelTokenizer
 
-Backend = Literal["extractive", "vllm", "openai", "transformers"]
-BACKENDS: tuple[Backend, ...] = ("extractive", "vllm", "openai", "transformers")
+T = TypeVar("T")
+Backend = Literal["extractive", "vllm", "vllm-inprocess", "openai", "transformers"]
+BACKENDS: tuple[Backend, ...] = get_args(Backend)
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationConfig:
-    """Who writes the answer, and in how many tokens. See rag.toml for what each key means."""
+    """Who writes the answer, and in how many tokens. See rag.toml for what each key means.
+
+    `samples`: of so many answers to a question the one is taken that its quotes support best.
+    `timeout_seconds` is the limit of one answer, `connect_seconds` that of reaching the server. What
+    failed for a reason that may pass is tried again up to `retries` times, the last of them at most
+    `retry_seconds` after the first failure.
+    """
 
     backend: Backend = "extractive"
     model: str = "skt/A.X-4.0-Light"
@@ -26,28 +36,48 @@ class GenerationConfig:
     window: int = 16384
     reserved_output: int = 1024
     temperature: float = 0.0
+    samples: int = 1
     timeout_seconds: float = 300.0
+    connect_seconds: float = 5.0
+    retries: int = 8
+    retry_seconds: float = 120.0
     concurrency: int = 32
 
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:
             raise ValueError(f"generator.backend must be one of {', '.join(BACKENDS)}, got {self.backend!r}")
-        for name in ("window", "reserved_output", "timeout_seconds", "concurrency"):
+        for name in (
+            "window",
+            "reserved_output",
+            "samples",
+            "timeout_seconds",
+            "connect_seconds",
+            "concurrency",
+        ):
             if getattr(self, name) <= 0:
                 raise ValueError(f"generator.{name} must be above 0, got {getattr(self, name)}")
+        for name in ("temperature", "retries", "retry_seconds"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"generator.{name} must be at least 0, got {getattr(self, name)}")
         if self.reserved_output >= self.window:
             raise ValueError("generator.reserved_output must be smaller than generator.window")
-        if self.temperature < 0:
-            raise ValueError(f"generator.temperature must be at least 0, got {self.temperature}")
+        if self.samples > 1 and not self.temperature:
+            raise ValueError(
+                "generator.samples above 1 needs a generator.temperature above 0: they would be alike"
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How to generate. `ignore_eos` writes all `max_tokens`; it measures, nobody reads it."""
+    """How to generate. `ignore_eos` writes all `max_tokens`; it measures, nobody reads it.
+
+    `n`: how many completions of each prompt; the prompt is read once for all of them.
+    """
 
     max_tokens: int
     temperature: float = 0.0
     ignore_eos: bool = False
+    n: int = 1
 
 
 # Why a completion ended: by itself, or at the output limit.
@@ -58,14 +88,21 @@ Pieces = collections.abc.Generator[str, None, FinishReason]
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What came back for one prompt; token counts as the backend reports them, else 0."""
+    """What came back for one prompt; token counts as the backend reports them, else 0.
+
+    `others`: the further ones of the same prompt, where `Sampling.n` asked for several; the backend's
+    counts are then of all of them, and stand in the first.
+    """
 
     text: str
     finish_reason: FinishReason
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    others: tuple["Completion", ...] = ()
 
 
+# What is to be generated. An error in the place of a prompt that could not be made comes out at its place.
+Job = Iterable[Prompt | PipelineError]
 # The place of a prompt among those given, from 0, and what came of it.
 Generated = tuple[int, Completion | PipelineError]
 
@@ -84,15 +121,19 @@ class Generator(Protocol):
         """
         ...
 
-    def generate_each(self, prompts: Iterable[Prompt], options: Sampling) -> Iterator[Generated]:
+    def generate_each(self, job: Job, options: Sampling) -> Iterator[Generated]:
         """What came of each prompt, as it is done; one that fails does not stop the others.
 
         Prompts are taken as there is room for them, so that a long job is never whole in memory.
+        Closing the iterator gives up what is being generated.
         """
         ...
 
     def stream(self, prompt: Prompt, options: Sampling) -> Pieces:
-        """The completion of one prompt in pieces; closing the iterator ends the generation."""
+        """The completion of one prompt in pieces; closing the iterator ends the generation.
+
+        One that ends without having been finished raises: half an answer never passes for a whole.
+        """
         ...
 
 
@@ -115,6 +156,10 @@ def open_generator(config: GenerationConfig, tokenizer: ModelTokenizer) -> Gener
         from rag.servers import VllmGenerator
 
         return VllmGenerator(config, tokenizer)
+    if config.backend == "vllm-inprocess":
+        from rag.local import VllmInProcess
+
+        return VllmInProcess(config, tokenizer)
     from rag.local import TransformersGenerator
 
     return TransformersGenerator(config, tokenizer)
@@ -136,8 +181,8 @@ class ExtractiveGenerator:
     def generate(self, prompts: Sequence[Prompt], options: Sampling) -> list[Completion]:
         return [Completion(self._text(prompt), "stop") for prompt in prompts]
 
-    def generate_each(self, prompts: Iterable[Prompt], options: Sampling) -> Iterator[Generated]:
-        return one_by_one(self, prompts, options)
+    def generate_each(self, job: Job, options: Sampling) -> Iterator[Generated]:
+        return one_by_one(self, job, options)
 
     def stream(self, prompt: Prompt, options: Sampling) -> Pieces:
         yield self._text(prompt)
@@ -147,12 +192,48 @@ class ExtractiveGenerator:
         return extract(prompt.question, prompt.passages)
 
 
-def one_by_one(generator: Generator, prompts: Iterable[Prompt], options: Sampling) -> Iterator[Generated]:
+def one_by_one(generator: Generator, job: Job, options: Sampling) -> Iterator[Generated]:
     """`generate_each` of a generator that works at one prompt at a time."""
-    for place, prompt in enumerate(prompts):
+    for place, prompt in enumerate(job):
         try:
+            if isinstance(prompt, PipelineError):
+                raise prompt
             (completion,) = generator.generate([prompt], options)
         except PipelineError as exc:
             yield place, exc
         else:
             yield place, completion
+
+
+def in_order(generated: Iterator[Generated], count: int) -> list[Completion]:
+    """`generate` of a generator that works at many: all completions, or the first failure raised."""
+    completions: dict[int, Completion] = {}
+    with closing(generated):
+        for place, result in generated:
+            if isinstance(result, PipelineError):
+                raise result
+            completions[place] = result
+    return [completions[place] for place in range(count)]
+
+
+def check_window(prompt: Prompt, options: Sampling, window: int) -> None:
+    """Refuse what is over the window: vLLM would clamp it in silence."""
+    if len(prompt.token_ids) + options.max_tokens > window:
+        raise ValueError(
+            f"{len(prompt.token_ids)} prompt tokens and {options.max_tokens} for the answer"
+            f" are over the window of {window}"
+        )
+
+
+def in_thread(work: Callable[[], T]) -> Future[T]:
+    """`work` in a thread that nobody has to wait for."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as exc:  # noqa: BLE001 - raised where the result is asked for
+            future.set_exception(exc)
+
+    threading.Thread(target=run, name="prompts", daemon=True).start()
+    return future

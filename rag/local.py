@@ -1,23 +1,137 @@
-"""Prompt → completion, by the model in this process."""
+"""Prompt → completion, by the model in this process: vLLM, for many prompts, or transformers."""
 
+import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
+from itertools import islice
+from typing import Any
 
-from ingest.errors import MissingDependency, first_line
+from ingest.errors import MissingDependency, PipelineError, first_line
 from rag.errors import ConfigError, GenerationFailed
 from rag.generator import (
     Completion,
     FinishReason,
     Generated,
     GenerationConfig,
+    Job,
     Pieces,
     Sampling,
+    check_window,
+    in_order,
+    in_thread,
     one_by_one,
 )
 from rag.packing import Prompt
 from rag.tokens import ModelTokenizer
+
+# How many rounds of `concurrency` prompts vLLM gets at a time: it idles at the end of the last alone.
+ROUNDS = 4
+
+
+class VllmInProcess:
+    """The model in this process, by vLLM: for batches, where no server is wanted.
+
+    vLLM is given ids and gives ids back. It loads no tokenizer, so it cannot load a wrong one.
+    """
+
+    margin = 0
+
+    def __init__(self, config: GenerationConfig, tokenizer: ModelTokenizer) -> None:
+        # Standard output is the product's own, and nobody is to be told that it runs.
+        os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
+        os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+        try:
+            from vllm import LLM, SamplingParams, TokensPrompt
+        except ImportError as exc:
+            raise MissingDependency(library="vllm", extra="gpu") from exc
+        _check_vocabulary(config, tokenizer, _vocabulary(config.model))
+        with _failures():
+            self._llm = LLM(
+                config.model,
+                skip_tokenizer_init=True,
+                max_model_len=config.window,
+                max_num_seqs=config.concurrency,
+                enable_prefix_caching=True,
+            )
+        self._parameters, self._tokens = SamplingParams, TokensPrompt
+        self._config = config
+        self._tokenizer = tokenizer
+        self._lock = threading.Lock()  # an engine that two threads step would mix up their results
+        self.name = f"vllm-inprocess:{config.model}"
+
+    def generate(self, prompts: Sequence[Prompt], options: Sampling) -> list[Completion]:
+        return in_order(self.generate_each(prompts, options), len(prompts))
+
+    def generate_each(self, job: Job, options: Sampling) -> Iterator[Generated]:
+        size = self._config.concurrency
+        prompts = enumerate(job)
+        taking = in_thread(lambda: list(islice(prompts, size)))
+        while chunk := taking.result():
+            size = min(2 * size, ROUNDS * self._config.concurrency)
+            taking = in_thread(lambda size=size: list(islice(prompts, size)))  # while this one is answered
+            yield from self._chunk(chunk, options)
+
+    def stream(self, prompt: Prompt, options: Sampling) -> Pieces:
+        (completion,) = self.generate([prompt], options)
+        yield completion.text
+        return completion.finish_reason
+
+    def _chunk(
+        self, chunk: Sequence[tuple[int, Prompt | PipelineError]], options: Sampling
+    ) -> Iterator[Generated]:
+        made = [(place, prompt) for place, prompt in chunk if isinstance(prompt, Prompt)]
+        yield from ((place, failed) for place, failed in chunk if isinstance(failed, PipelineError))
+        try:
+            completions = self._complete([prompt for _, prompt in made], options)
+        except GenerationFailed as exc:
+            yield from ((place, exc) for place, _ in made)
+        else:
+            yield from zip((place for place, _ in made), completions, strict=True)
+
+    def _complete(self, prompts: Sequence[Prompt], options: Sampling) -> list[Completion]:
+        for prompt in prompts:
+            check_window(prompt, options, self._config.window)
+        parameters = self._parameters(
+            n=options.n,
+            temperature=options.temperature,
+            max_tokens=options.max_tokens,
+            stop_token_ids=[] if options.ignore_eos else self._tokenizer.stop_ids,
+            ignore_eos=options.ignore_eos,
+            detokenize=False,
+        )
+        tokens = [self._tokens(prompt_token_ids=prompt.token_ids) for prompt in prompts]
+        with self._lock, _failures():
+            results = self._llm.generate(tokens, parameters, use_tqdm=False)
+            return [self._completion(result) for result in results]
+
+    def _completion(self, result: Any) -> Completion:
+        outputs = sorted(result.outputs, key=lambda output: output.index)
+        for output in outputs:
+            if output.finish_reason not in ("stop", "length"):
+                raise GenerationFailed(detail=f"finish_reason {output.finish_reason}")
+        first, *others = (
+            Completion(self._tokenizer.decode(output.token_ids), output.finish_reason) for output in outputs
+        )
+        written = sum(len(output.token_ids) for output in outputs)
+        return replace(
+            first,
+            prompt_tokens=len(result.prompt_token_ids),
+            completion_tokens=written,
+            others=tuple(others),
+        )
+
+
+def _vocabulary(model: str) -> int:
+    """How many token ids `model` knows, by its configuration: its weights take minutes to load."""
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(model).vocab_size
+    except (OSError, ValueError) as exc:
+        raise GenerationFailed(detail=first_line(exc)) from exc
 
 
 class TransformersGenerator:
@@ -38,27 +152,28 @@ class TransformersGenerator:
         if torch.cuda.is_available():
             self._model = self._model.to("cuda")
         self._model.eval()
-        known = self._model.get_input_embeddings().num_embeddings
-        if tokenizer.vocabulary > known:
-            raise ConfigError(
-                detail=f"models.tokenizer = {tokenizer.name!r} has {tokenizer.vocabulary:,} entries, the"
-                f" model {config.model} knows {known:,}: it is another model's tokenizer"
-            )
+        _check_vocabulary(config, tokenizer, self._model.get_input_embeddings().num_embeddings)
         self._tokenizer = tokenizer
         self.name = f"transformers:{config.model}"
 
     def generate(self, prompts: Sequence[Prompt], options: Sampling) -> list[Completion]:
         return [self._complete(prompt, options) for prompt in prompts]
 
-    def generate_each(self, prompts: Iterable[Prompt], options: Sampling) -> Iterator[Generated]:
-        return one_by_one(self, prompts, options)
+    def generate_each(self, job: Job, options: Sampling) -> Iterator[Generated]:
+        return one_by_one(self, job, options)
 
     def _complete(self, prompt: Prompt, options: Sampling) -> Completion:
-        with _torch_failures():
-            output = self._model.generate(**self._arguments(prompt, options))
-        written = output[0][len(prompt.token_ids) :].tolist()
-        text = self._tokenizer.decode(written)
-        return Completion(text, self._reason(written), len(prompt.token_ids), len(written))
+        with _failures():
+            outputs = self._model.generate(**self._arguments(prompt, options), num_return_sequences=options.n)
+        stops = () if options.ignore_eos else self._tokenizer.stop_ids
+        written = [_ended(output[len(prompt.token_ids) :].tolist(), stops) for output in outputs]
+        first, *others = (Completion(self._tokenizer.decode(ids), self._reason(ids)) for ids in written)
+        return replace(
+            first,
+            prompt_tokens=len(prompt.token_ids),
+            completion_tokens=sum(map(len, written)),
+            others=tuple(others),
+        )
 
     def _reason(self, written: Sequence[int]) -> FinishReason:
         return "stop" if written and written[-1] in self._tokenizer.stop_ids else "length"
@@ -87,7 +202,7 @@ class TransformersGenerator:
                 yield from (piece for piece in streamer if piece)
             finally:
                 closed.set()
-            with _torch_failures():
+            with _failures():
                 output = writing.result()
         return self._reason(output[0][len(prompt.token_ids) :].tolist())
 
@@ -111,12 +226,28 @@ class TransformersGenerator:
         return arguments
 
 
+def _ended(written: list[int], stops: Collection[int]) -> list[int]:
+    """`written` up to its end: of several completions the shorter ones are filled up."""
+    ends = (count for count, token in enumerate(written, start=1) if token in stops)
+    return written[: next(ends, None)]
+
+
+def _check_vocabulary(config: GenerationConfig, tokenizer: ModelTokenizer, known: int) -> None:
+    if tokenizer.vocabulary > known:
+        raise ConfigError(
+            detail=f"models.tokenizer = {tokenizer.name!r} has {tokenizer.vocabulary:,} entries, the"
+            f" model {config.model} knows {known:,}: it is another model's tokenizer"
+        )
+
+
 @contextmanager
-def _torch_failures() -> Iterator[None]:
-    """What torch raises, out of memory included, as GenerationFailed."""
+def _failures() -> Iterator[None]:
+    """What torch and vLLM raise, out of memory included, as GenerationFailed."""
     try:
         yield
-    except (RuntimeError, IndexError, ValueError) as exc:
+    except GenerationFailed:
+        raise
+    except Exception as exc:  # vLLM has many kinds, and names none of them in public
         raise GenerationFailed(detail=" ".join(str(exc).split())[:300]) from exc
 
 

@@ -1,18 +1,28 @@
 """Prompt → completion, by a model server: vLLM, which gets token ids, or any chat server."""
 
-import os
+import asyncio
 import re
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import closing
-from urllib.parse import urlsplit
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
-from ingest.errors import MissingDependency, PipelineError
-from rag.errors import GenerationFailed, GeneratorMismatch, GeneratorUnavailable
-from rag.generator import Completion, Generated, GenerationConfig, Pieces, Sampling
+from rag.connection import Connection
+from rag.errors import BrokenAnswer, GeneratorMismatch, GeneratorUnavailable
+from rag.generator import (
+    Completion,
+    FinishReason,
+    Generated,
+    GenerationConfig,
+    Job,
+    Pieces,
+    Sampling,
+    check_window,
+    in_order,
+)
 from rag.packing import Prompt
 from rag.tokens import Message, ModelTokenizer
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
 
 # Kept free for servers that tokenise themselves: a sixteenth of the window.
 OPENAI_MARGIN = 16
@@ -37,49 +47,59 @@ class VllmGenerator:
     def __init__(self, config: GenerationConfig, tokenizer: ModelTokenizer) -> None:
         self._config = config
         self._tokenizer = tokenizer
-        self._client = _client(config)
-        self._checked = False
-        self._lock = threading.Lock()
+        self._connection = Connection(config)
+        self._checked: int | None = None  # how often the connection had been lost when it was
+        self._checking = asyncio.Lock()
         self.name = f"vllm:{config.model}"
 
     def generate(self, prompts: Sequence[Prompt], options: Sampling) -> list[Completion]:
-        return _in_order(self.generate_each(prompts, options), len(prompts))
+        return in_order(self.generate_each(prompts, options), len(prompts))
 
-    def generate_each(self, prompts: Iterable[Prompt], options: Sampling) -> Iterator[Generated]:
-        self.check()
-        return _concurrently(lambda prompt: self._complete(prompt, options), prompts, self._config)
+    def generate_each(self, job: Job, options: Sampling) -> Iterator[Generated]:
+        return self._connection.each(lambda prompt: self._complete(prompt, options), job)
 
     def stream(self, prompt: Prompt, options: Sampling) -> Pieces:
-        self.check()
-        with _translated(self._config):
-            pieces = self._client.completions.create(**self._request(prompt, options), stream=True)
-            reason = None
-            with pieces:  # leaving it closes the connection, and vLLM drops the request
-                for piece in pieces:
-                    for choice in piece.choices:
-                        reason = choice.finish_reason or reason
-                        if choice.text:
-                            yield choice.text
-        return "length" if reason == "length" else "stop"
+        return self._connection.stream(lambda put: self._write(prompt, options, put))
+
+    async def _complete(self, prompt: Prompt, options: Sampling) -> Completion:
+        request = self._request(prompt, options)
+
+        async def attempt(client: "AsyncOpenAI") -> Completion:
+            await self._ensure_checked(client)
+            return _completion(self._connection, await client.completions.create(**request), _text)
+
+        return await self._connection.call(attempt)
+
+    async def _write(self, prompt: Prompt, options: Sampling, put: Callable[[str], None]) -> FinishReason:
+        request = self._request(prompt, options)
+
+        async def attempt(client: "AsyncOpenAI"):
+            await self._ensure_checked(client)
+            return await client.completions.create(**request, stream=True)
+
+        return await _read(self._connection, await self._connection.call(attempt), _text, put)
 
     def check(self) -> None:
-        """Ask the server once whether it is the one that the configuration means.
+        """Ask the server whether it is the one that the configuration means.
 
         Raises:
             GeneratorUnavailable: it does not answer.
             GeneratorMismatch: it serves another model, a shorter window or another tokenisation.
         """
-        with self._lock:
-            if self._checked:
-                return
-            with _translated(self._config):
-                self._check_model()
-                self._check_tokenizer()
-            self._checked = True
+        self._connection.run(self._connection.call(self._ensure_checked))
 
-    def _check_model(self) -> None:
+    async def _ensure_checked(self, client: "AsyncOpenAI") -> None:
+        """Once, and again where the server was gone in between: another may have taken its place."""
+        async with self._checking:
+            losses = self._connection.losses
+            if self._checked != losses:
+                await self._check_model(client)
+                await self._check_tokenizer(client)
+                self._checked = losses
+
+    async def _check_model(self, client: "AsyncOpenAI") -> None:
         config = self._config
-        served = {model.id: model for model in self._client.models.list().data}
+        served = {model.id: model for model in (await client.models.list()).data}
         if config.model not in served:
             names = ", ".join(served) or "–"
             raise GeneratorMismatch(
@@ -99,14 +119,14 @@ class VllmGenerator:
                 fix_ko=f"generator.window = {window} 로 하거나 --max-model-len 을 늘리세요",
             )
 
-    def _check_tokenizer(self) -> None:
+    async def _check_tokenizer(self, client: "AsyncOpenAI") -> None:
         for probe in PROBES:
             messages = [
                 Message("system", (("system", probe),)),
                 Message("user", (("question", probe),)),
             ]
             ours = self._tokenizer.render(messages).token_ids
-            theirs = self._served_tokens(messages)
+            theirs = await self._served_tokens(client, messages)
             if ours != theirs:
                 raise GeneratorMismatch(
                     url=self._config.base_url,
@@ -120,11 +140,11 @@ class VllmGenerator:
                     " --tokenizer 로 주어 서버를 다시 켜세요",
                 )
 
-    def _served_tokens(self, messages: Sequence[Message]) -> list[int]:
+    async def _served_tokens(self, client: "AsyncOpenAI", messages: Sequence[Message]) -> list[int]:
         import openai
 
         try:
-            return self.tokenize(messages)
+            return await self._tokenize(client, messages)
         except openai.NotFoundError as exc:
             raise GeneratorMismatch(
                 url=self._config.base_url,
@@ -136,33 +156,19 @@ class VllmGenerator:
 
     def tokenize(self, messages: Sequence[Message]) -> list[int]:
         """How the server itself tokenises `messages`, ready for the assistant's turn."""
+        return self._connection.run(self._connection.call(lambda client: self._tokenize(client, messages)))
+
+    async def _tokenize(self, client: "AsyncOpenAI", messages: Sequence[Message]) -> list[int]:
         body = {
             "model": self._config.model,
             "messages": [{"role": m.role, "content": m.content} for m in messages],
             "add_generation_prompt": True,
         }
         url = self._config.base_url.rstrip("/").removesuffix("/v1") + "/tokenize"
-        return self._client.post(url, cast_to=object, body=body)["tokens"]
-
-    def _complete(self, prompt: Prompt, options: Sampling) -> Completion:
-        with _translated(self._config):
-            result = self._client.completions.create(**self._request(prompt, options))
-        choice = result.choices[0]
-        usage = result.usage
-        return Completion(
-            choice.text,
-            "length" if choice.finish_reason == "length" else "stop",
-            usage.prompt_tokens if usage else 0,
-            usage.completion_tokens if usage else 0,
-        )
+        return (await client.post(url, cast_to=object, body=body))["tokens"]
 
     def _request(self, prompt: Prompt, options: Sampling) -> dict:
-        # vLLM clamps an overflow in silence, so it is on us: the prompt and its answer must fit.
-        if len(prompt.token_ids) + options.max_tokens > self._config.window:
-            raise ValueError(
-                f"{len(prompt.token_ids)} prompt tokens and {options.max_tokens} for the answer"
-                f" are over the window of {self._config.window}"
-            )
+        check_window(prompt, options, self._config.window)
         # vLLM 0.32 ends at stop_token_ids even where ignore_eos is set.
         stops = [] if options.ignore_eos else self._tokenizer.stop_ids
         extra = {"stop_token_ids": stops, "ignore_eos": options.ignore_eos}
@@ -171,6 +177,7 @@ class VllmGenerator:
             "prompt": prompt.token_ids,
             "max_tokens": options.max_tokens,
             "temperature": options.temperature,
+            "n": options.n,
             "extra_body": extra,
         }
 
@@ -180,38 +187,34 @@ class OpenAIGenerator:
 
     def __init__(self, config: GenerationConfig) -> None:
         self._config = config
-        self._client = _client(config)
+        self._connection = Connection(config)
         self.name = f"openai:{config.model}"
         self.margin = config.window // OPENAI_MARGIN
 
     def generate(self, prompts: Sequence[Prompt], options: Sampling) -> list[Completion]:
-        return _in_order(self.generate_each(prompts, options), len(prompts))
+        return in_order(self.generate_each(prompts, options), len(prompts))
 
-    def generate_each(self, prompts: Iterable[Prompt], options: Sampling) -> Iterator[Generated]:
-        return _concurrently(lambda prompt: self._complete(prompt, options), prompts, self._config)
+    def generate_each(self, job: Job, options: Sampling) -> Iterator[Generated]:
+        return self._connection.each(lambda prompt: self._complete(prompt, options), job)
 
     def stream(self, prompt: Prompt, options: Sampling) -> Pieces:
-        with _translated(self._config):
-            pieces = self._client.chat.completions.create(**self._request(prompt, options), stream=True)
-            reason = None
-            with pieces:
-                for piece in pieces:
-                    for choice in piece.choices:
-                        reason = choice.finish_reason or reason
-                        if choice.delta.content:
-                            yield choice.delta.content
-        return "length" if reason == "length" else "stop"
+        return self._connection.stream(lambda put: self._write(prompt, options, put))
 
-    def _complete(self, prompt: Prompt, options: Sampling) -> Completion:
-        with _translated(self._config):
-            result = self._client.chat.completions.create(**self._request(prompt, options))
-        choice = result.choices[0]
-        return Completion(
-            choice.message.content or "",
-            "length" if choice.finish_reason == "length" else "stop",
-            result.usage.prompt_tokens if result.usage else 0,
-            result.usage.completion_tokens if result.usage else 0,
-        )
+    async def _complete(self, prompt: Prompt, options: Sampling) -> Completion:
+        request = self._request(prompt, options)
+
+        async def attempt(client: "AsyncOpenAI") -> Completion:
+            return _completion(self._connection, await client.chat.completions.create(**request), _said)
+
+        return await self._connection.call(attempt)
+
+    async def _write(self, prompt: Prompt, options: Sampling, put: Callable[[str], None]) -> FinishReason:
+        request = self._request(prompt, options)
+
+        async def attempt(client: "AsyncOpenAI"):
+            return await client.chat.completions.create(**request, stream=True)
+
+        return await _read(self._connection, await self._connection.call(attempt), _added, put)
 
     def _request(self, prompt: Prompt, options: Sampling) -> dict:
         return {
@@ -221,83 +224,58 @@ class OpenAIGenerator:
             ],
             "max_tokens": options.max_tokens,
             "temperature": options.temperature,
+            "n": options.n,
         }
 
 
-def _concurrently(
-    complete: Callable[[Prompt], Completion], prompts: Iterable[Prompt], config: GenerationConfig
-) -> Iterator[Generated]:
-    """`complete` of each prompt as it is done, at most `config.concurrency` at a time.
+# What a choice says: of a completion, of a chat, of a piece of a chat.
 
-    As many again wait their turn, so that the server has work while a result is looked at; further
-    prompts are not taken yet. Closing the iterator gives up those that wait.
+
+def _text(choice: Any) -> str:
+    return choice.text
+
+
+def _said(choice: Any) -> str:
+    return choice.message.content or ""
+
+
+def _added(choice: Any) -> str:
+    return choice.delta.content or ""
+
+
+def _completion(connection: Connection, result: Any, text: Callable[[Any], str]) -> Completion:
+    """The choices of `result`, in their order.
+
+    Raises:
+        BrokenAnswer: there are none, or one was given up.
     """
-    pool = ThreadPoolExecutor(config.concurrency)
-    running: dict[Future[Completion], int] = {}
-    try:
-        for place, prompt in enumerate(prompts):
-            running[pool.submit(complete, prompt)] = place
-            if len(running) >= 2 * config.concurrency:
-                yield from _done(running)
-        while running:
-            yield from _done(running)
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _done(running: dict[Future[Completion], int]) -> Iterator[Generated]:
-    """What is done by now, at least one; taken out of `running`."""
-    done, _ = wait(running, return_when=FIRST_COMPLETED)
-    for future in sorted(done, key=running.__getitem__):
-        place = running.pop(future)
-        try:
-            yield place, future.result()
-        except PipelineError as exc:
-            yield place, exc
-
-
-def _in_order(generated: Iterator[Generated], count: int) -> list[Completion]:
-    """All completions, in the order of their prompts; the first failure is raised."""
-    completions: list[Completion | None] = [None] * count
-    with closing(generated):
-        for place, result in generated:
-            if isinstance(result, PipelineError):
-                raise result
-            completions[place] = result
-    return completions
-
-
-def _client(config: GenerationConfig):
-    try:
-        import openai
-    except ImportError as exc:
-        raise MissingDependency(library="openai", extra="") from exc
-    key = os.environ.get(config.api_key_env, "") if config.api_key_env else ""
-    # A proxy named in the environment cannot reach a server on this machine.
-    local = urlsplit(config.base_url).hostname in ("localhost", "127.0.0.1", "::1")
-    return openai.OpenAI(
-        http_client=openai.DefaultHttpxClient(trust_env=not local),
-        base_url=config.base_url,
-        api_key=key or "none",  # a server of one's own asks for none; the client insists on one
-        timeout=config.timeout_seconds,
-        max_retries=2,
+    choices = getattr(result, "choices", None)
+    if not choices:
+        raise BrokenAnswer(url=connection.url, detail="no completion in it")
+    first, *others = (
+        Completion(text(choice), connection.whole(choice.finish_reason))
+        for choice in sorted(choices, key=lambda choice: choice.index)
     )
+    counted = (result.usage.prompt_tokens, result.usage.completion_tokens) if result.usage else (0, 0)
+    return Completion(first.text, first.finish_reason, *counted, tuple(others))
 
 
-class _translated:  # noqa: N801 - reads as a statement
-    """The OpenAI client's errors as ours, each with what to do about it."""
+async def _read(
+    connection: Connection, pieces: Any, text: Callable[[Any], str], put: Callable[[str], None]
+) -> FinishReason:
+    """Hand on the text of a stream's pieces; returns why it ended.
 
-    def __init__(self, config: GenerationConfig) -> None:
-        self._config = config
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind, error, trace) -> None:
-        import openai
-
-        if isinstance(error, openai.APIConnectionError):
-            detail = str(error.__cause__ or error)
-            raise GeneratorUnavailable(url=self._config.base_url, detail=detail) from error
-        if isinstance(error, openai.APIError):
-            raise GenerationFailed(detail=" ".join(str(error).split())[:300]) from error
+    Raises:
+        BrokenAnswer: it ended without having been finished.
+    """
+    reason = None
+    try:
+        async with connection.limits(), pieces:  # leaving closes the connection, and vLLM drops the request
+            async for piece in pieces:
+                for choice in piece.choices:
+                    reason = choice.finish_reason or reason
+                    if added := text(choice):
+                        put(added)
+            return connection.whole(reason)
+    except GeneratorUnavailable as exc:
+        raise BrokenAnswer(url=connection.url, detail=exc.fields["detail"]) from exc

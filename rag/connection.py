@@ -1,0 +1,254 @@
+"""Requests to a model server from synchronous code: many at a time, tried again, given up."""
+
+import asyncio
+import json
+import os
+import random
+import threading
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from concurrent.futures import Future
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from ingest.errors import MissingDependency, PipelineError
+from rag.errors import BrokenAnswer, GenerationFailed, GenerationTimeout, GeneratorBusy, GeneratorUnavailable
+from rag.generator import Completion, FinishReason, Generated, GenerationConfig, Job, Pieces, in_thread
+from rag.packing import Prompt
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+T = TypeVar("T")
+# Seconds before the second try, at most; twice as long before each further one.
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 20.0
+# Statuses that may pass; of those above, 501 says that it never will.
+TIMEOUT, TOO_MANY, SERVER_ERROR, NOT_IMPLEMENTED = 408, 429, 500, 501
+
+
+class Connection:
+    """The server at `config.base_url`, asked from an event loop in a thread of its own.
+
+    A request that waits in a thread cannot be given up; one that waits in a loop can: cancelling it
+    closes its connection, on which vLLM drops what it was writing.
+
+    `losses` counts how often the server could not be reached: what is there afterwards may be another.
+    """
+
+    def __init__(self, config: GenerationConfig) -> None:
+        self._config = config
+        self._client = _client(config)
+        self._loop = asyncio.new_event_loop()
+        self._known = False
+        self.url = config.base_url
+        self.losses = 0
+        threading.Thread(
+            target=_serve, args=(self._loop, self._client), name="generator", daemon=True
+        ).start()
+        weakref.finalize(self, self._loop.call_soon_threadsafe, self._loop.stop)
+
+    # from synchronous code
+
+    def run(self, request: Coroutine[Any, Any, T]) -> T:
+        """What `request` returns; an interrupt gives it up."""
+        future = asyncio.run_coroutine_threadsafe(request, self._loop)
+        try:
+            return future.result()
+        finally:
+            future.cancel()
+
+    def each(self, complete: Callable[[Prompt], Awaitable[Completion]], job: Job) -> Iterator[Generated]:
+        """`complete` of each prompt as it is done, at most `config.concurrency` at a time.
+
+        Prompts are taken in a thread of their own: making one holds up no result. As many again as run
+        are taken beforehand or wait to be looked at; then no more, until a result was.
+        """
+        done: SimpleQueue[tuple[int, Future[Completion]] | None] = SimpleQueue()
+        running: set[Future[Completion]] = set()
+        room = threading.Semaphore(2 * self._config.concurrency)
+        slots = asyncio.Semaphore(self._config.concurrency)
+        closed = threading.Event()
+
+        async def in_turn(prompt: Prompt | PipelineError) -> Completion:
+            if isinstance(prompt, PipelineError):
+                raise prompt
+            async with slots:
+                return await complete(prompt)
+
+        def take() -> int:
+            taken = 0
+            for place, prompt in enumerate(job):
+                request = asyncio.run_coroutine_threadsafe(in_turn(prompt), self._loop)
+                running.add(request)
+                request.add_done_callback(lambda request, place=place: done.put((place, request)))
+                taken += 1
+                room.acquire()
+                if closed.is_set():
+                    request.cancel()
+                    break
+            return taken
+
+        taking: Future[int] = in_thread(take)
+        taking.add_done_callback(lambda _: done.put(None))
+        given, count = 0, None
+        try:
+            while given != count:
+                item = done.get()
+                if item is None:
+                    count = taking.result()
+                    continue
+                place, request = item
+                running.discard(request)
+                room.release()
+                given += 1
+                yield place, _outcome(request)
+        finally:
+            closed.set()
+            room.release()
+            for request in tuple(running):
+                request.cancel()
+
+    def stream(self, write: Callable[[Callable[[str], None]], Coroutine[Any, Any, FinishReason]]) -> Pieces:
+        """The pieces that `write` hands to its argument, as they come, and what it returns."""
+        pieces: SimpleQueue[str | None] = SimpleQueue()
+        writing = asyncio.run_coroutine_threadsafe(write(pieces.put), self._loop)
+        writing.add_done_callback(lambda _: pieces.put(None))
+        try:
+            while (piece := pieces.get()) is not None:
+                yield piece
+            return writing.result()
+        finally:
+            writing.cancel()
+
+    # in the loop
+
+    async def call(self, attempt: Callable[["AsyncOpenAI"], Awaitable[T]]) -> T:
+        """What `attempt` returns, tried again where what went wrong may pass.
+
+        A server that never answered is named at once, and so is one that was waited for in vain: of a
+        long job only the first prompts wait for it.
+
+        Raises:
+            GeneratorUnavailable, GeneratorBusy, BrokenAnswer: of the last try.
+            GenerationTimeout, GenerationFailed: of the first; another would end alike.
+        """
+        tries, last = 0, None
+        while True:
+            tries += 1
+            try:
+                async with self.limits():
+                    return await attempt(self._client)
+            except (GeneratorUnavailable, GeneratorBusy, BrokenAnswer) as exc:
+                now = self._loop.time()
+                last = last or now + self._config.retry_seconds
+                pause = _pause(tries, exc)
+                gone = isinstance(exc, GeneratorUnavailable)
+                if gone and not self._known:
+                    raise
+                if tries > self._config.retries or now + pause > last:
+                    self._known = self._known and not gone
+                    raise _after(exc, tries) from exc.__cause__
+            await asyncio.sleep(pause)
+
+    @asynccontextmanager
+    async def limits(self) -> AsyncIterator[None]:
+        """In it a whole answer has its time, and the client's errors become ours."""
+        import openai
+
+        try:
+            async with asyncio.timeout(self._config.timeout_seconds):
+                yield
+            self._known = True
+        except TimeoutError as exc:
+            raise GenerationTimeout(url=self.url, seconds=self._config.timeout_seconds) from exc
+        except openai.APITimeoutError as exc:  # of the connection: only that has a limit in the client
+            self.losses += 1
+            seconds = self._config.connect_seconds
+            raise GeneratorUnavailable(url=self.url, detail=f"no connection within {seconds:g} s") from exc
+        except openai.APIConnectionError as exc:
+            self.losses += 1
+            raise GeneratorUnavailable(url=self.url, detail=str(exc.__cause__ or exc)) from exc
+        except openai.APIStatusError as exc:
+            status, detail = exc.status_code, _one_line(exc)
+            if status in (TIMEOUT, TOO_MANY) or (status >= SERVER_ERROR and status != NOT_IMPLEMENTED):
+                raise GeneratorBusy(url=self.url, detail=detail) from exc
+            raise GenerationFailed(detail=detail) from exc
+        except json.JSONDecodeError as exc:
+            raise BrokenAnswer(url=self.url, detail=_one_line(exc)) from exc
+        except openai.APIError as exc:
+            raise GenerationFailed(detail=_one_line(exc)) from exc
+
+    def whole(self, reason: str | None) -> FinishReason:
+        """`reason`, if an answer that ended so is a whole one, or ran into its limit.
+
+        Raises:
+            BrokenAnswer: the server gave it up (vLLM says "abort" when it is told to stop), or it just ended.
+        """
+        if reason == "length":
+            return "length"
+        if reason != "stop":
+            raise BrokenAnswer(url=self.url, detail=f"finish_reason {reason}")
+        return "stop"
+
+
+def _serve(loop: asyncio.AbstractEventLoop, client: "AsyncOpenAI") -> None:
+    loop.run_forever()
+    loop.run_until_complete(client.close())
+    loop.close()
+
+
+def _outcome(request: Future[Completion]) -> Completion | PipelineError:
+    try:
+        return request.result()
+    except PipelineError as exc:
+        return exc
+
+
+def _pause(tries: int, error: PipelineError) -> float:
+    """Seconds until the next try: what the server asks for, and no less than comes of the tries so far."""
+    pause = min(FIRST_PAUSE * 2 ** (tries - 1), LONGEST_PAUSE)
+    return max(pause * random.uniform(0.5, 1), _retry_after(error.__cause__))
+
+
+def _retry_after(error: BaseException | None) -> float:
+    """What the answer's Retry-After says, in seconds or as a date; 0 where there is none."""
+    response = getattr(error, "response", None)
+    value = response.headers.get("retry-after", "") if response is not None else ""
+    if value.strip().isdigit():
+        return float(value)
+    try:
+        return (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError):
+        return 0.0
+
+
+def _after(error: GenerationFailed | GeneratorUnavailable, tries: int) -> PipelineError:
+    """`error`, saying how often it was tried."""
+    if tries == 1:
+        return error
+    return type(error)(**error.fields | {"detail": f"{error.fields['detail']} (×{tries})"})
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
+
+
+def _client(config: GenerationConfig) -> "AsyncOpenAI":
+    try:
+        import openai
+    except ImportError as exc:
+        raise MissingDependency(library="openai", extra="") from exc
+    key = os.environ.get(config.api_key_env, "") if config.api_key_env else ""
+    # A proxy named in the environment cannot reach a server on this machine.
+    local = urlsplit(config.base_url).hostname in ("localhost", "127.0.0.1", "::1")
+    return openai.AsyncOpenAI(
+        http_client=openai.DefaultAsyncHttpxClient(trust_env=not local),
+        base_url=config.base_url,
+        api_key=key or "none",  # a server of one's own asks for none; the client insists on one
+        timeout=openai.Timeout(None, connect=config.connect_seconds),
+        max_retries=0,
+    )
