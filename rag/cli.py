@@ -16,7 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-import rag.cli_index  # noqa: F401 - its commands register themselves
+import rag.cli_index
+import rag.cli_model  # noqa: F401 - their commands register themselves
 from indexes.engine import MODES, Filter, Passage, Understood
 from ingest.errors import PipelineError
 from ingest.raw import Unit
@@ -808,7 +809,7 @@ def inspect(
     )
 )
 def init(
-    profile: Annotated[str, typer.Option(help="embedded | gpu")] = "embedded",
+    profile: Annotated[str, typer.Option(help="embedded | gpu | gpu-72b")] = "embedded",
     config: Annotated[
         Path, typer.Option("--config", metavar="FILE", help=say("만들 파일", "the file to write"))
     ] = Path(DEFAULT_FILE),

@@ -13,8 +13,9 @@ from ingest.chunking import ChunkingConfig
 from ingest.worker import IngestConfig
 from rag.errors import ConfigError, UnknownConfigKey
 from rag.generator import GenerationConfig
+from rag.serve_model import ServingConfig
 
-Profile = Literal["embedded", "gpu"]
+Profile = Literal["embedded", "gpu", "gpu-72b"]
 DEFAULT_FILE = "rag.toml"
 
 
@@ -38,6 +39,7 @@ class Config:
     search: SearchConfig = field(default_factory=SearchConfig)
     rerank: RerankConfig = field(default_factory=RerankConfig)
     generator: GenerationConfig = field(default_factory=GenerationConfig)
+    serving: ServingConfig = field(default_factory=ServingConfig)
 
 
 def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -> Config:
@@ -155,18 +157,61 @@ dtype = "auto"
 batch_tokens = 16384
 """
 GENERATOR = """\
-model = "skt/A.X-4.0-Light"   # 서버의 --served-model-name / the name the server serves it by
+model = "{model}"   # 서버의 --served-model-name / the name the server serves it by
 base_url = "http://127.0.0.1:8000/v1"
 api_key_env = ""              # 키가 든 환경 변수의 이름 / name of the variable that holds the key
-window = 16384
-reserved_output = 1024        # 답변에 남겨 둘 토큰 / tokens kept for the answer
+window = {window}
+reserved_output = {reserved}        # 답변에 남겨 둘 토큰 / tokens kept for the answer
 temperature = 0.0
 samples = 1                   # 답 후보 수; 근거가 가장 좋은 것을 고름(temperature > 0) / answers to choose the best supported from
-timeout_seconds = 300.0       # 답 하나의 시간 한도 / time limit of one answer
+timeout_seconds = {timeout}       # 답 하나의 시간 한도 / time limit of one answer
 connect_seconds = 5.0         # 서버 연결의 시간 한도 / time limit of reaching the server
 retries = 8                   # 서버가 끊기거나 바쁠 때 다시 해 볼 횟수 / tries more where the server is gone or busy
 retry_seconds = 120.0         # 그때 기다릴 시간의 한도 / and for how long
-concurrency = 32              # 서버에 함께 보낼 질문 수 / questions sent at a time
+concurrency = {concurrency}              # 서버에 함께 보낼 질문 수 / questions sent at a time
+
+[serving]
+# rag serve-model 이 모델 서버를 켜는 방법 / how rag serve-model starts the model server
+weights = ""                  # 모델 폴더; 비우면 generator.model / folder of the model; "": generator.model
+gpus = {gpus}                      # 모델을 나누어 올릴 GPU 수 / GPUs that the model is shared out over
+precision = "{precision}"            # bf16 | fp8: 가중치 / weights
+kv_cache = "bf16"             # bf16 | fp8
+gpu_memory_utilization = 0.9  # GPU 메모리 중 쓸 몫 / share of each GPU's memory
+max_num_seqs = {seqs}            # 서버가 한 번에 처리할 질문 수 / questions that the server works at together
+batched_tokens = 8192         # 한 걸음에 읽을 토큰 / tokens read in one step
+"""
+LIGHT = GENERATOR.format(
+    model="skt/A.X-4.0-Light",
+    window=16384,
+    reserved=1024,
+    timeout=300.0,
+    concurrency=32,
+    gpus=1,
+    precision="bf16",
+    seqs=128,
+)
+LARGE = GENERATOR.format(
+    model="skt/A.X-4.0",
+    window=131072,
+    reserved=2048,
+    timeout=1800.0,
+    concurrency=8,
+    gpus=4,
+    precision="fp8",
+    seqs=32,
+)
+GPU = """\
+# GPU 프로필: vLLM 서버의 {name} 이(가) 답합니다. 이름은 모두 로컬 폴더로 바꿀 수 있습니다.
+# GPU profile: {name} on a vLLM server answers. Every name may be a local folder instead.
+
+[models]
+tokenizer = "{model}"
+embedder = "nlpai-lab/KURE-v1"
+reranker = "dragonkue/bge-reranker-v2-m3-ko"   # "": 없음 / none
+"""
+VLLM = """
+[generator]
+backend = "vllm"              # extractive | vllm | vllm-inprocess | openai | transformers
 """
 
 TEMPLATES: dict[Profile, str] = {
@@ -184,20 +229,8 @@ reranker = ""                 # 없음, 또는 교차 인코더 / none, or any c
 [generator]
 backend = "extractive"        # extractive | vllm | vllm-inprocess | openai | transformers
 """
-    + GENERATOR,
-    "gpu": """\
-# GPU 프로필: vLLM 서버의 A.X 4.0 Light 가 답합니다. 이름은 모두 로컬 폴더로 바꿀 수 있습니다.
-# GPU profile: A.X 4.0 Light on a vLLM server answers. Every name may be a local folder instead.
-
-[models]
-tokenizer = "skt/A.X-4.0-Light"
-embedder = "nlpai-lab/KURE-v1"
-reranker = "dragonkue/bge-reranker-v2-m3-ko"   # "": 없음 / none
-"""
-    + COMMON.format(k=120)
-    + """
-[generator]
-backend = "vllm"              # extractive | vllm | vllm-inprocess | openai | transformers
-"""
-    + GENERATOR,
+    + LIGHT,
+    "gpu": GPU.format(name="A.X 4.0 Light", model="skt/A.X-4.0-Light") + COMMON.format(k=120) + VLLM + LIGHT,
+    # 131,072 tokens hold some 320 chunks.
+    "gpu-72b": GPU.format(name="A.X 4.0", model="skt/A.X-4.0") + COMMON.format(k=600) + VLLM + LARGE,
 }

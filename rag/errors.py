@@ -197,3 +197,47 @@ class GenerationTimeout(GenerationFailed):
         "{url} 서버가 {seconds:g}초 안에 답을 끝내지 못했습니다",
         "generator.timeout_seconds 를 늘리거나 generator.reserved_output 또는 generator.concurrency 를 낮추세요",
     )
+
+
+class GpusUnfit(PipelineError):
+    """The model cannot be shared out over so many GPUs. Fields: model, gpus, heads, kv_heads, possible."""
+
+    code = "gpus_unfit"
+    en = (
+        "{model} cannot be shared out over {gpus} GPUs: it has {heads} heads and {kv_heads} KV heads",
+        "set serving.gpus (--gpus) to one of {possible}",
+    )
+    ko = (
+        "{model} 은(는) 헤드 {heads}개, KV 헤드 {kv_heads}개라 GPU {gpus}개에 나눌 수 없습니다",
+        "serving.gpus(--gpus)를 {possible} 가운데 하나로 하세요",
+    )
+
+
+class TokenizerFolderUnfit(PipelineError):
+    """The folder for the server's tokenizer holds something else. Fields: path, what, what_ko."""
+
+    code = "tokenizer_folder_unfit"
+    en = ("the folder {path} {what}", "name another with --tokenizer-dir, or empty it")
+    ko = ("{path} 폴더: {what_ko}", "--tokenizer-dir 로 다른 폴더를 주거나 비우세요")
+
+
+class PortTaken(PipelineError):
+    """Something listens already where the model server should. Fields: url."""
+
+    code = "port_taken"
+    en = (
+        "something answers at {url} already",
+        "rag serve-model --check looks at it; or change generator.base_url",
+    )
+    ko = (
+        "{url} 에 이미 켜져 있는 것이 있습니다",
+        "rag serve-model --check 로 확인하거나 generator.base_url 을 바꾸세요",
+    )
+
+
+class ModelServerEnded(PipelineError):
+    """The model server ended by itself. Fields: status, log, last."""
+
+    code = "model_server_ended"
+    en = ("the model server ended (exit code {status}): {last}", "see {log}")
+    ko = ("모델 서버가 꺼졌습니다(종료 코드 {status}): {last}", "{log} 를 확인하세요")

@@ -67,6 +67,7 @@ class ModelTokenizer:
         """
         self.name = name
         folder = EMBEDDED_FOLDER if name == EMBEDDED else _folder(name)
+        self.folder = folder  # where its files are
         config = _read_json(name, folder / "tokenizer_config.json")
         self._full = _load_tokenizer(name, folder, config)
         state = json.loads(self._full.to_str())
@@ -93,6 +94,10 @@ class ModelTokenizer:
     def vocabulary(self) -> int:
         """How many ids it can give."""
         return self._full.get_vocab_size(with_added_tokens=True)
+
+    def to_json(self) -> str:
+        """The whole tokenizer, as a tokenizer.json holds it."""
+        return self._full.to_str()
 
     def count(self, text: str) -> int:
         """Tokens of plain `text`; control tokens in it are text."""

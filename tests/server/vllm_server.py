@@ -43,10 +43,11 @@ class Server:
     def root(self) -> str:
         return self.base_url.removesuffix("/v1")
 
-    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    def post(self, path: str, body: dict[str, Any], key: str = "") -> dict[str, Any]:
         """The reply to a request that no generator of ours makes."""
         request = {"model": MODEL} | body
-        response = httpx.post(self.root + path, json=request, timeout=60, trust_env=False)
+        headers = {"Authorization": f"Bearer {key}".encode()} if key else {}
+        response = httpx.post(self.root + path, json=request, headers=headers, timeout=60, trust_env=False)
         return response.raise_for_status().json()
 
     def metric(self, name: str) -> float:
