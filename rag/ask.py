@@ -1,8 +1,9 @@
 """The ask flow: retrieve, leave copies out, pack, generate, resolve."""
 
 import collections.abc
+import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -13,8 +14,9 @@ from indexes.engine import Filter, Passage, SearchEngine
 from indexes.reranker import Reranker
 from indexes.store import StoredDocument
 from ingest.document import Chunk
+from ingest.errors import PipelineError
 from rag.answer import Answer, Citation, LeftOut, PackedPassage, UnreadablePages, percent
-from rag.citations import abstains, resolve
+from rag.citations import Resolved, abstains, resolve
 from rag.config import Config
 from rag.errors import EmptyQuestion
 from rag.find import find
@@ -25,6 +27,10 @@ from rag.tokens import ModelTokenizer
 
 # Of what was left out as a copy, so many lines are told with an answer, each of so many places.
 COPY_LINES, COPY_PLACES = 3, 2
+# So many rounds of `generator.concurrency` questions may be begun before the first of them is answered.
+ROUNDS_AHEAD = 8
+# What a sentence's verdict counts where several answers are compared.
+WORTH = {"supported": 1.0, "partial": 0.5, "unsupported": 0.0, "uncited": 0.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +49,58 @@ class Stages:
 
 
 def ask(stages: Stages, questions: Sequence[str], allowed: Filter) -> list[Answer]:
-    """One answer per question, in order; the generator gets all prompts at once."""
-    started = time.monotonic()
-    packed = pack_prompts(stages, questions, allowed)
-    completions = stages.generator.generate([prompt for prompt, _ in packed], _sampling(stages))
-    return [
-        _answer(stages, prompt, warnings, completion, started)
-        for (prompt, warnings), completion in zip(packed, completions, strict=True)
-    ]
+    """One answer per question, in order; the first failure is raised."""
+    answers = []
+    with closing(ask_each(stages, questions, allowed)) as results:
+        for result in results:
+            if isinstance(result, PipelineError):
+                raise result
+            answers.append(result)
+    return answers
+
+
+def ask_each(
+    stages: Stages, questions: Iterable[str], allowed: Filter
+) -> collections.abc.Generator[Answer | PipelineError, None, None]:
+    """What came of each question, in order, as soon as it and those before it are done.
+
+    Prompts are made while the generator works, and only so far ahead of the answer that is waited for:
+    memory holds as much of a long job as of a short one.
+    """
+    ahead = threading.Semaphore(ROUNDS_AHEAD * stages.config.generator.concurrency)
+    making, closed = threading.Lock(), threading.Event()
+    made: dict[int, tuple[Prompt, tuple[str, ...], float]] = {}
+    done: dict[int, Answer | PipelineError] = {}
+
+    def prompts() -> Iterator[Prompt | PipelineError]:  # may run in a thread of the generator's
+        for place, question in enumerate(questions):
+            ahead.acquire()
+            with making:
+                if closed.is_set():
+                    return
+                started = time.monotonic()
+                try:
+                    ((prompt, warnings),) = pack_prompts(stages, [question], allowed)
+                    made[place] = prompt, warnings, started
+                except PipelineError as exc:
+                    prompt = exc
+            yield prompt
+
+    given = 0
+    generated = stages.generator.generate_each(prompts(), _sampling(stages))
+    try:
+        for place, result in generated:
+            of = made.pop(place, None)
+            done[place] = _answer(stages, *of, result) if isinstance(result, Completion) else result
+            while given in done:
+                yield done.pop(given)
+                ahead.release()
+                given += 1
+    finally:
+        with making:  # nobody reads the index any more once this is left
+            closed.set()
+        ahead.release()
+        generated.close()
 
 
 def ask_stream(
@@ -59,9 +109,16 @@ def ask_stream(
     """The generated text in pieces as it comes, then the resolved answer."""
     started = time.monotonic()
     ((prompt, warnings),) = pack_prompts(stages, [question], allowed)
+    sampling = _sampling(stages)
+    if sampling.n > 1:  # which of them is the answer is known at the end
+        (completion,) = stages.generator.generate([prompt], sampling)
+        answer = _answer(stages, prompt, warnings, started, completion)
+        yield answer.text
+        yield answer
+        return
     pieces: list[str] = []
     reason = None
-    with closing(stages.generator.stream(prompt, _sampling(stages))) as stream:
+    with closing(stages.generator.stream(prompt, sampling)) as stream:
         while True:
             try:
                 pieces.append(next(stream))
@@ -69,7 +126,7 @@ def ask_stream(
                 reason = end.value
                 break
             yield pieces[-1]
-    yield _answer(stages, prompt, warnings, Completion("".join(pieces), reason or "stop"), started)
+    yield _answer(stages, prompt, warnings, started, Completion("".join(pieces), reason or "stop"))
 
 
 def pack_prompts(
@@ -150,20 +207,24 @@ def _naming(packed: PackedPassage, left_out: Sequence[tuple[Chunk, LeftOut]]) ->
 
 def _sampling(stages: Stages) -> Sampling:
     generation = stages.config.generator
-    return Sampling(generation.reserved_output, generation.temperature)
+    return Sampling(generation.reserved_output, generation.temperature, n=generation.samples)
 
 
 def _answer(
-    stages: Stages, prompt: Prompt, found: tuple[str, ...], completion: Completion, started: float
+    stages: Stages, prompt: Prompt, found: tuple[str, ...], started: float, completion: Completion
 ) -> Answer:
     """`found`: what there is to say about how the passages were found."""
-    resolved = resolve(completion.text, prompt.passages, stages.retriever.place_of)
+    samples = (completion, *completion.others)
+    answers = [resolve(sample.text, prompt.passages, stages.retriever.place_of) for sample in samples]
+    resolved = max(answers, key=_worth)  # the first of equals
+    completion = samples[answers.index(resolved)]
     abstained = abstains(resolved.text)
     citations = () if abstained else resolved.citations
     warnings = [
         *_ocr_warnings(citations),
         *copy_warnings(citations, prompt.passages),
         *_warnings(stages, completion, resolved.dropped),
+        *_comparison(len(samples)),
     ]
     return Answer(
         question=prompt.question,
@@ -179,6 +240,20 @@ def _answer(
         unreadable_pages=unreadable_pages(stages.retriever, (p.document_id for p in prompt.passages)),
         seconds=time.monotonic() - started,
     )
+
+
+def _worth(resolved: Resolved) -> tuple[float, bool]:
+    """How well the quotes support the sentences; to abstain is worth nothing, but more than what nothing supports."""
+    if abstains(resolved.text):
+        return 0.0, True
+    worths = [WORTH[sentence.support] for sentence in resolved.sentences]
+    return sum(worths) / max(len(worths), 1), False
+
+
+def _comparison(samples: int) -> list[str]:
+    if samples == 1:
+        return []
+    return [f"답변 후보 {samples}개를 견주어 근거가 가장 잘 뒷받침하는 것을 골랐습니다."]
 
 
 def _warnings(stages: Stages, completion: Completion, dropped: int) -> list[str]:

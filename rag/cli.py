@@ -5,6 +5,7 @@ import sys
 import time
 import traceback
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,12 +30,9 @@ from rag.doctor import examine
 from rag.errors import (
     ConfigError,
     ConfigExists,
-    EmptyQuestion,
-    GenerationFailed,
     InputUnreadable,
     OutputFailed,
     PageNotFound,
-    PromptTooLong,
 )
 from rag.find import Found
 from rag.inspect import report_json, selected, terminal_report
@@ -113,31 +111,23 @@ def ingest(
     if ocr is not None:
         overrides = [*overrides, f"ingest.ocr={ocr}"]
     given = given_passwords(password, passwords)
-    with open_pipeline(index, config, overrides) as pipeline:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[unit]}"),
-            TimeElapsedColumn(),
+    with open_pipeline(index, config, overrides) as pipeline, progress_bar() as bar:
+        reading = bar.add_task(say("읽는 중", "reading"), total=None, unit="")
+        embedding = bar.add_task(
+            say("임베딩", "embedding"), total=None, unit=say("청크", "chunks"), visible=False
         )
-        with Progress(*columns, console=err(), transient=True) as bar:
-            reading = bar.add_task(say("읽는 중", "reading"), total=None, unit="")
-            embedding = bar.add_task(
-                say("임베딩", "embedding"), total=None, unit=say("청크", "chunks"), visible=False
-            )
 
-            def advance(done: int, total: int, pages: int, path: str) -> None:
-                unit = say(f"파일 · {pages:,}쪽", f"files · {pages:,} pages")
-                bar.update(reading, completed=done, total=total, unit=unit)
+        def advance(done: int, total: int, pages: int, path: str) -> None:
+            unit = say(f"파일 · {pages:,}쪽", f"files · {pages:,} pages")
+            bar.update(reading, completed=done, total=total, unit=unit)
 
-            def embedded(done: int, total: int) -> None:  # shown where reading has to wait for it
-                slow = bar.tasks[0].elapsed > SHOWN_AFTER_SECONDS and done < total
-                bar.update(embedding, completed=done, total=total, visible=slow)
+        def embedded(done: int, total: int) -> None:  # shown where reading has to wait for it
+            slow = bar.tasks[0].elapsed > SHOWN_AFTER_SECONDS and done < total
+            bar.update(embedding, completed=done, total=total, visible=slow)
 
-            report = pipeline.ingest(
-                paths, groups=group, passwords=given, sync=sync, progress=advance, embedded=embedded
-            )
+        report = pipeline.ingest(
+            paths, groups=group, passwords=given, sync=sync, progress=advance, embedded=embedded
+        )
     if as_json:
         print_json(ingest_json(report))
     else:
@@ -402,30 +392,17 @@ def ask_file(pipeline: Pipeline, questions: Path, allowed: Filter) -> int:
     rows = read_jsonl(questions, "question")
     pipeline.retriever  # noqa: B018 - a missing index is one error, not one for each question
     failed = 0
-    for batch in batches(rows, 4 * pipeline.config.generator.concurrency):
-        for identity, result in answer_batch(pipeline, batch, allowed):
+    results = pipeline.ask_each((question for _, question in rows), allowed)
+    # Rows on a terminal show by themselves how far it is, and a bar would stand between them.
+    with closing(results), progress_bar(redirect_stdout=False, disable=sys.stdout.isatty()) as bar:
+        answering = bar.add_task(say("답하는 중", "answering"), total=len(rows), unit="")
+        for (identity, _), result in zip(rows, results, strict=True):
             failed += isinstance(result, PipelineError)
             body = error_json(result) if isinstance(result, PipelineError) else answer_json(result)
             print_json({"id": identity} | body)
+            unit = say(f"질문 · 실패 {failed:,}", f"questions · {failed:,} failed")
+            bar.update(answering, advance=1, unit=unit)
     return DONE if not failed else PARTLY if failed < len(rows) else NOTHING
-
-
-def answer_batch(
-    pipeline: Pipeline, batch: Sequence[tuple[Any, str]], allowed: Filter
-) -> Iterator[tuple[Any, Answer | PipelineError]]:
-    try:
-        answers = pipeline.ask_many([question for _, question in batch], allowed)
-        yield from zip((identity for identity, _ in batch), answers, strict=True)
-    except (PromptTooLong, EmptyQuestion, GenerationFailed) as exc:
-        if len(batch) == 1:
-            yield batch[0][0], exc
-            return
-        # One of them is at fault. Halves find it, and the others keep being asked together.
-        middle = len(batch) // 2
-        yield from answer_batch(pipeline, batch[:middle], allowed)
-        yield from answer_batch(pipeline, batch[middle:], allowed)
-    except PipelineError as exc:  # the server, say: asking again would not help
-        yield from ((identity, exc) for identity, _ in batch)
 
 
 def answer_json(answer: Answer) -> dict[str, Any]:
@@ -861,6 +838,18 @@ def doctor(
 
 
 # small things
+
+
+def progress_bar(**options: bool) -> Progress:
+    """A bar on standard error, gone at its end; tasks have the field `unit`."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[unit]}"),
+        TimeElapsedColumn(),
+    )
+    return Progress(*columns, console=err(), transient=True, **options)
 
 
 def one_of(first: Any, second: Any, first_name: str, second_name: str) -> None:

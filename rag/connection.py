@@ -5,10 +5,12 @@ import json
 import os
 import random
 import threading
+import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from queue import SimpleQueue
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 # Seconds before the second try, at most; twice as long before each further one.
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 20.0
+# No server with a model in it starts faster.
+SILENT_SECONDS = 5.0
 # Statuses that may pass; of those above, 501 says that it never will.
 TIMEOUT, TOO_MANY, SERVER_ERROR, NOT_IMPLEMENTED = 408, 429, 500, 501
 
@@ -36,16 +40,14 @@ class Connection:
     A request that waits in a thread cannot be given up; one that waits in a loop can: cancelling it
     closes its connection, on which vLLM drops what it was writing.
 
-    `losses` counts how often the server could not be reached: what is there afterwards may be another.
     """
 
     def __init__(self, config: GenerationConfig) -> None:
         self._config = config
-        self._client = _client(config)
+        self._contact = _Contact()
+        self._client = _client(config, self._contact)
         self._loop = asyncio.new_event_loop()
-        self._known = False
         self.url = config.base_url
-        self.losses = 0
         threading.Thread(
             target=_serve, args=(self._loop, self._client), name="generator", daemon=True
         ).start()
@@ -147,10 +149,11 @@ class Connection:
                 last = last or now + self._config.retry_seconds
                 pause = _pause(tries, exc)
                 gone = isinstance(exc, GeneratorUnavailable)
-                if gone and not self._known:
+                if gone and not self._contact.known:
                     raise
                 if tries > self._config.retries or now + pause > last:
-                    self._known = self._known and not gone
+                    if gone:
+                        self._contact.known = False
                     raise _after(exc, tries) from exc.__cause__
             await asyncio.sleep(pause)
 
@@ -162,15 +165,14 @@ class Connection:
         try:
             async with asyncio.timeout(self._config.timeout_seconds):
                 yield
-            self._known = True
         except TimeoutError as exc:
             raise GenerationTimeout(url=self.url, seconds=self._config.timeout_seconds) from exc
         except openai.APITimeoutError as exc:  # of the connection: only that has a limit in the client
-            self.losses += 1
+            self._contact.era += 1
             seconds = self._config.connect_seconds
             raise GeneratorUnavailable(url=self.url, detail=f"no connection within {seconds:g} s") from exc
         except openai.APIConnectionError as exc:
-            self.losses += 1
+            self._contact.era += 1
             raise GeneratorUnavailable(url=self.url, detail=str(exc.__cause__ or exc)) from exc
         except openai.APIStatusError as exc:
             status, detail = exc.status_code, _one_line(exc)
@@ -181,6 +183,17 @@ class Connection:
             raise BrokenAnswer(url=self.url, detail=_one_line(exc)) from exc
         except openai.APIError as exc:
             raise GenerationFailed(detail=_one_line(exc)) from exc
+
+    def era(self) -> int:
+        """A number that changes where another server may have taken the place of the last one.
+
+        It may where the server could not be reached, or said nothing for longer than one takes to start:
+        a connection that was closed in between is made anew without a word.
+        """
+        if time.monotonic() - self._contact.last > SILENT_SECONDS:
+            self._contact.era += 1
+            self._contact.last = time.monotonic()
+        return self._contact.era
 
     def whole(self, reason: str | None) -> FinishReason:
         """`reason`, if an answer that ended so is a whole one, or ran into its limit.
@@ -193,6 +206,15 @@ class Connection:
         if reason != "stop":
             raise BrokenAnswer(url=self.url, detail=f"finish_reason {reason}")
         return "stop"
+
+
+@dataclass(slots=True)
+class _Contact:
+    """Whether there is a server at all, when it last answered, and how often it may have been replaced."""
+
+    known: bool = False
+    last: float = 0.0
+    era: int = 0
 
 
 def _serve(loop: asyncio.AbstractEventLoop, client: "AsyncOpenAI") -> None:
@@ -237,16 +259,20 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
 
 
-def _client(config: GenerationConfig) -> "AsyncOpenAI":
+def _client(config: GenerationConfig, contact: _Contact) -> "AsyncOpenAI":
     try:
         import openai
     except ImportError as exc:
         raise MissingDependency(library="openai", extra="") from exc
     key = os.environ.get(config.api_key_env, "") if config.api_key_env else ""
+
+    async def answered(_: Any) -> None:
+        contact.known, contact.last = True, time.monotonic()
+
     # A proxy named in the environment cannot reach a server on this machine.
     local = urlsplit(config.base_url).hostname in ("localhost", "127.0.0.1", "::1")
     return openai.AsyncOpenAI(
-        http_client=openai.DefaultAsyncHttpxClient(trust_env=not local),
+        http_client=openai.DefaultAsyncHttpxClient(trust_env=not local, event_hooks={"response": [answered]}),
         base_url=config.base_url,
         api_key=key or "none",  # a server of one's own asks for none; the client insists on one
         timeout=openai.Timeout(None, connect=config.connect_seconds),

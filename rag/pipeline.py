@@ -22,13 +22,14 @@ from indexes.retriever import Retriever
 from indexes.store import Manifest, Store, StoredDocument
 from indexes.upgrade import upgrade
 from indexes.writer import Writer
+from ingest.errors import PipelineError
 from ingest.korean import Analyser, open_analyser
 from ingest.ocr import find_tesseract
 from ingest.places import PDFIUM
 from ingest.worker import ParseOptions, Parser, Reading
 from rag import generator as generators
 from rag.answer import Answer
-from rag.ask import Stages, ask, ask_stream
+from rag.ask import Stages, ask, ask_each, ask_stream
 from rag.config import Config, read_dictionary
 from rag.find import Found, find
 from rag.passwords import with_patterns
@@ -254,6 +255,16 @@ class Pipeline:
     def ask_many(self, questions: Sequence[str], allowed: Filter = EVERYTHING) -> list[Answer]:
         """`ask` for each of `questions`, in order; a server gets them concurrently."""
         return ask(self._stages(), questions, allowed)
+
+    def ask_each(
+        self, questions: Iterable[str], allowed: Filter = EVERYTHING
+    ) -> Generator[Answer | PipelineError, None, None]:
+        """What came of each of `questions`, in order and as soon as it is there; for jobs of any length.
+
+        A question that fails gives its error, and the others are answered. Closing the iterator gives
+        up what is being answered.
+        """
+        return ask_each(self._stages(), questions, allowed)
 
     def ask_stream(self, question: str, allowed: Filter = EVERYTHING) -> Generator[str | Answer, None, None]:
         """The answer's text in pieces as it is generated, then the `Answer`.

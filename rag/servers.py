@@ -48,7 +48,7 @@ class VllmGenerator:
         self._config = config
         self._tokenizer = tokenizer
         self._connection = Connection(config)
-        self._checked: int | None = None  # how often the connection had been lost when it was
+        self._checked: int | None = None  # the era of the server that was
         self._checking = asyncio.Lock()
         self.name = f"vllm:{config.model}"
 
@@ -89,13 +89,13 @@ class VllmGenerator:
         self._connection.run(self._connection.call(self._ensure_checked))
 
     async def _ensure_checked(self, client: "AsyncOpenAI") -> None:
-        """Once, and again where the server was gone in between: another may have taken its place."""
+        """Once, and again where another server may have taken its place."""
         async with self._checking:
-            losses = self._connection.losses
-            if self._checked != losses:
+            era = self._connection.era()
+            if self._checked != era:
                 await self._check_model(client)
                 await self._check_tokenizer(client)
-                self._checked = losses
+                self._checked = era
 
     async def _check_model(self, client: "AsyncOpenAI") -> None:
         config = self._config
