@@ -20,7 +20,7 @@ from rag.errors import EmptyQuestion
 from rag.find import find
 from rag.generator import Completion, Generator, Sampling
 from rag.packing import Prompt, pack
-from rag.prompts import ABSTENTION
+from rag.prompts import ABSTENTION, Turn
 from rag.tokens import ModelTokenizer
 
 # Of what was left out as a copy, so many lines are told with an answer, each of so many places.
@@ -31,7 +31,8 @@ COPY_LINES, COPY_PLACES = 3, 2
 class Stages:
     """What the flow runs on: one version of the index, and the models; `reranker` may be None.
 
-    `dates` keeps the dates of documents that were asked for, by id, title and path.
+    `dates` keeps the dates of documents that were asked for, by id, title and path. `history`: the turns
+    of the conversation that the questions go on with, oldest first.
     """
 
     retriever: SearchEngine
@@ -40,6 +41,7 @@ class Stages:
     config: Config
     reranker: Reranker | None = None
     dates: dict[tuple[str, str, str], str | None] = field(default_factory=dict)
+    history: tuple[Turn, ...] = ()
 
 
 def ask(stages: Stages, questions: Sequence[str], allowed: Filter) -> list[Answer]:
@@ -93,6 +95,7 @@ def pack_prompts(
         window=generation.window,
         reserved_output=generation.reserved_output + stages.generator.margin,
         counted=stages.retriever.manifest.tokenizer == stages.tokenizer.fingerprint,
+        history=stages.history,
     )
     prompts = []
     for question, one in zip(questions, found, strict=True):
@@ -164,6 +167,7 @@ def _answer(
         *_ocr_warnings(citations),
         *copy_warnings(citations, prompt.passages),
         *_warnings(stages, completion, resolved.dropped),
+        *_forgotten(prompt.turns_left_out),
     ]
     return Answer(
         question=prompt.question,
@@ -178,7 +182,13 @@ def _answer(
         warnings=(*found, *warnings),
         unreadable_pages=unreadable_pages(stages.retriever, (p.document_id for p in prompt.passages)),
         seconds=time.monotonic() - started,
+        standalone=prompt.question,
     )
+
+
+def _forgotten(turns: int) -> list[str]:
+    """What to tell of the turns of the conversation that had no room."""
+    return [f"창에 자리가 없어 앞선 대화 {turns}개를 모델에 보이지 않았습니다."] if turns else []
 
 
 def _warnings(stages: Stages, completion: Completion, dropped: int) -> list[str]:

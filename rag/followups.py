@@ -2,16 +2,50 @@
 
 «그럼 본부장은요?» after «팀장의 직책수당은 얼마인가요?» is «본부장의 직책수당은 얼마인가요?». A question that is whole
 stays as it is, to the letter. What is carried over comes from the last question in its stand-alone
-form, so that a topic lives through any number of turns. Kiwi says which words are nouns.
+form, so that a topic lives through any number of turns.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
-from ingest.expressions import find_expressions
 from ingest.korean import load_kiwi
 from ingest.terms import find_references
+from rag.words import (
+    ASKING,
+    CLASSES,
+    COUNTED,
+    MEASURE,
+    NOMINAL,
+    NUMBER,
+    ORDINAL,
+    PAIRS,
+    PARTICLE,
+    RELATIONAL,
+    Word,
+    is_entity,
+    is_of_years,
+    is_period,
+    is_proper,
+    read_words,
+    with_particle,
+)
+
+Rewrite = Literal["auto", "rule", "off"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatConfig:
+    """How follow-up questions are made whole: "auto", by the model where there is one; by "rule"; "off"."""
+
+    rewrite: Rewrite = "auto"
+
+    def __post_init__(self) -> None:
+        if self.rewrite not in get_args(Rewrite):
+            raise ValueError(
+                f"chat.rewrite must be one of {', '.join(get_args(Rewrite))}, got {self.rewrite!r}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,96 +61,54 @@ class Asked:
     context: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
-    """`text[start:end]` between blanks; its first characters `noun` are one, or empty. `mark`: what follows it.
-
-    "topic" (은, 는), "subject", "object", "of" (의), "bare" (nothing), "verb" (it is one, or a copula), "other".
-    `parts`: the nouns that it is made of. `proper`: all of them are names.
-    """
-
-    start: int
-    end: int
-    noun: str
-    mark: str
-    parts: tuple[str, ...] = ()
-    proper: bool = False
-
-
 # Connectives that go back to what was said; the weak ones say nothing about the question after them.
 CONNECTIVE = re.compile(
     r"(?P<strong>그럼|그러면|그렇다면|그래서|그러니까)[,\s]+|(?:그런데|근데|그리고|또한?|혹시)[,\s]+"
 )
-PARTICLE = "(?:에서는|에서도|에서|에는|에도|에게는|에게|서는|서|으로|로|은|는|이|가|을|를|의|에|도|만|와|과|까지|부터)"
 PRONOUN = re.compile(
     r"(?<![가-힣])(?:[그이저](?P<short>[건걸게])|(?:[그이저][것거](?:들)?|[그이]들|그분|거기|여기|[그이]곳)"
     rf"(?P<particle>{PARTICLE})?)(?![가-힣])"
 )
 SHORT = {"건": "은", "걸": "을", "게": "이"}
-PAIRS = {particle: pair for pair in ("은는", "이가", "을를", "과와") for particle in pair}
 MANNER = re.compile(r"(?<![가-힣])[그이]렇게(?![가-힣])")
 AMONG = re.compile(r"(?<![가-힣])[그이]\s?(?:중|가운데)(?:에서|에)?(?=\s)")
 THEN = re.compile(r"(?<![가-힣])[그이](?:때|\s경우)(?:에는|에도|에|는|도)?(?![가-힣])")
 AFTER = re.compile(r"(?<![가-힣])그\s?(?P<after>뒤|후|다음)(?:에는|에|엔)?(?![가-힣])")
-POINTED = re.compile(r"(?<![가-힣])(?P<det>[그이저]|위|해당|앞의|상기)\s(?P<noun>[가-힣A-Za-z0-9]+)")
+POINTED = re.compile(r"(?<![가-힣])(?P<det>[그이]|위|해당|앞의|상기)\s(?P<noun>[가-힣A-Za-z0-9]+)")
 POINTERS = (PRONOUN, MANNER, AMONG, THEN, AFTER, POINTED)
 NOT_POINTED = re.compile(r"밖|외|동안|대로|자체|중|가운데|경우|뒤|후|다음|전")
 # What «이 규정» and «해당 조항» point at: the document, or the place in it, that was cited.
 DOCUMENT_NOUN = re.compile(rf"(?:규정|규칙|지침|법률?|시행령|조례|문서|보고서|계약서|매뉴얼)(?={PARTICLE}?$)")
 PLACE_NOUN = re.compile(rf"(?:조항|조문|조|항|별표|표|절|장)(?={PARTICLE}?$)")
 
-# Words that ask, and those that no question is about.
-ASKING = re.compile(r"무엇|무슨|뭐|뭘|뭔|어떤|어떻|어디|언제|누구|누가|얼마|며칠|몇|왜|어느|궁금")
-# Nouns that are something of something else: a question of these alone does not say of what.
-RELATIONAL = frozenset(
-    "기간 기한 시기 시점 날짜 일자 시간 금액 비용 한도 상한 하한 단위 이유 사유 원인 까닭 배경 예외 조건 요건 자격 기준 대상 대상자"
-    " 방법 절차 순서 과정 서류 증빙 증빙서류 진단서 신청 신청서 승인 허가 제출 보고 신고 결정 처분 처벌 결과 효과 영향 내용 의미 뜻"
-    " 정의 목적 근거 조항 항목 종류 유형 예 예시 사례 차이 차이점 비율 비중 증감률 증가율 감소율 합계 총액 평균 개수 건수 횟수"
-    " 인원 순위 점수 목표 실적 전망 계획 대책 대응 담당 담당자 책임자 주체 장소 위치 연락처 전화번호 주소 급여 임금 월급 보수"
-    " 연장 변경 취소 철회 갱신 면제 벌칙 주기 빈도 조사 평가 심사 심의 의결 위원장 위원 당사자 지급 지원 청구 적용 시행 반납"
-    " 보관 유효 지정 해제 구성 작성 이용 사용 공개 통보 참석 출석 위반 인정 처리 접수 발급 불이익 배상 보상 이자 벌금 상세"
-    " 요약 설명 정리 표 수 것 등 때 경우 사람 곳 쪽 처음 다음 이후 이전 전 후 뒤 안 동안 중 가운데 정도 하루 날 해 말 초 지 데"
-    " 바 줄 외 밖 여부 가능 필요 회의 정기 임시 대외 대내 외부 내부 사전 사후 온라인 오프라인 연속 오래 일반 입사 문제 최대 최소 모두 전부 각각 별도 추가 이하 이상 미만 초과 이내 거 거절 확인 교육 지연 일".split()
-)
-# Kinds of things: «센서 부문» is about 센서.
-CLASSES = frozenset(
-    "부문 부서 회사 기관 제품 제도 서비스 사업 분야 지역 직원 사원 사람 등급 업체 시스템 자산".split()
-)
-COUNTED = re.compile(
-    r"(?:\d+|한|두|세|네)?\s?(?:년|개월|달|주일?|일주일|일|시간|분|회|번|차례|퍼센트|명|건|개|세|자|원|곳)|하룻밤|매[년월주일]|연간|월간"
-)
-MEASURE = re.compile(r"(?:[액률율량비금익]|매출|투자|자산|부채|현금)$")
-ORDINAL = re.compile(r"(?:첫|둘|셋|넷|다섯)째|[첫두세네] ?번째")
-NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 COMMAND = re.compile(r"(?:줘|주세요|주십시오|바랍니다|하라|해라)[.!]?$")
 CONDITION = re.compile(r"면$")
-NOMINAL = frozenset(["NNG", "NNP", "NNB", "NR", "SN", "SL", "SH", "XPN", "XSN", "NP"])
-MARKS = {"JKS": "subject", "JKO": "object", "JKG": "of"}
-VERBAL = frozenset(["XSV", "XSA", "VV", "VA", "VX", "VCP", "VCN"])
 # What stands before the «요» of a fragment.
 FRAGMENT_TAGS = NOMINAL | {"JX", "JKB", "JKS", "JKO", "MAG"}
+IN_CASE = re.compile(r"^.{1,40}?의 경우 ")
+# So many words at most say what a question is about.
+MOST_WORDS = 6
 # How alike two words must be, one to take the place of the other.
 ALIKE = 1
+# Beyond the question's own length, what is carried over is no question any more.
 LONGEST = 240
 
 
-def stand_alone(question: str, history: Sequence[Asked]) -> str:
-    """`question` as it would be asked first; itself where it is whole, or where nothing came before.
+def stand_alone(question: str, last: Asked) -> str:
+    """`question`, asked after `last`, as it would be asked first; itself where it is whole.
 
-    Args:
-        history: oldest first; the last is what is gone back to.
+    Never empty where the question is not.
     """
-    if not history or not question.strip():
-        return question
-    last = history[-1]
     opening = CONNECTIVE.match(question.strip())
     rest = question.strip()[opening.end() :] if opening else question.strip()
+    if not rest:
+        return question
     found = _pointing(rest, last) or _fragment(rest, last) or _parallel(rest, last) or _dependent(rest, last)
     if found is None and opening and opening["strong"]:
         found = _about(last.question, rest)
     if found is None:
         return question
-    return found if len(found) <= LONGEST else f"{last.question} {question.strip()}"
+    return found if 0 < len(found) <= LONGEST + len(question) else question
 
 
 # what is pointed at
@@ -127,11 +119,13 @@ def _pointing(question: str, last: Asked) -> str | None:
 
     What stands behind another noun goes back to that, in the question itself: «휴직하면 그 기간은 …».
     """
-    first = next((word.start for word in read_words(question) if _is_entity(word)), len(question))
+    first = next((word.start for word in read_words(question) if is_entity(word)), len(question))
     pointers = [match.start() for pattern in POINTERS for match in pattern.finditer(question)]
     if not pointers or min(pointers) > first:
         return None
     topic = _topic(last.question)
+    if not topic:
+        return f"{last.question} {question}"
     said = question
 
     def pronoun(match: re.Match) -> str:
@@ -158,11 +152,11 @@ def _named(match: re.Match, last: Asked, topic: str) -> str:
         return _renamed(noun, PLACE_NOUN, _place(last) or topic)
     words = read_words(noun)
     stem = words[0].noun if words and words[0].noun else noun
-    if match["det"] == "해당" and stem not in RELATIONAL | CLASSES:
+    if match["det"] not in "그이" and not (RELATIONAL.fullmatch(stem) or CLASSES.fullmatch(stem)):
         return match[0]
     if fuller := _fuller(stem, last):
         return fuller + noun[len(stem) :]
-    if stem in CLASSES:  # 그 회사, 이 제품: what it is called, not what of it was asked
+    if CLASSES.fullmatch(stem):  # 그 회사, 이 제품: what it is called, not what of it was asked
         return with_particle(topic.partition("의 ")[0], noun[len(stem) :])
     return f"{topic} {noun}"
 
@@ -215,11 +209,11 @@ def _fragment(question: str, last: Asked) -> str | None:
     if references := list(find_references(said)):
         named = said[references[0].start : references[0].end]
         return f"{last.title} {with_particle(named, '은')} 무슨 내용인가요?".strip()
-    if nouns[-1].noun in RELATIONAL or MEASURE.search(nouns[-1].noun):
+    if RELATIONAL.fullmatch(nouns[-1].noun) or MEASURE.search(nouns[-1].noun):
         return _about(last.question, f"{with_particle(said, '은')} 어떻게 되나요?")
-    if any(expression.kind in ("period", "date", "relative") for expression in find_expressions(said)):
+    if is_period(said):
         return f"{said} {last.question}"
-    return f"{said}의 경우 {last.question}"
+    return f"{said}의 경우 {IN_CASE.sub('', last.question)}"  # not of several cases, one from each turn
 
 
 def _without_ending(question: str) -> str | None:
@@ -248,13 +242,13 @@ def _under_condition(clause: str, previous: str) -> str:
     if old is None:
         return f"{clause} {previous}"
     new, before = read_words(clause), [word for word in words if word.end <= old.end]
-    if {word.noun for word in new if _is_entity(word)} & {word.noun for word in before if word.noun}:
+    if {word.noun for word in new if is_entity(word)} & {word.noun for word in before if word.noun}:
         kept = []  # the same thing happens to somebody else: «본인이 결혼하면» → «자녀가 결혼하면»
     elif _specific(clause):
         marks = ("other",) if any(word.mark == "subject" for word in new) else ("other", "subject", "topic")
-        kept = [word.noun for word in before if _is_entity(word) and word.mark in marks]
+        kept = [word.noun for word in before if is_entity(word) and word.mark in marks]
     else:
-        kept = [word.noun for word in before if _is_entity(word)]
+        kept = [word.noun for word in before if is_entity(word)]
     return " ".join([*kept, clause, previous[old.end :].strip()])
 
 
@@ -264,17 +258,17 @@ def _in_place(said: str, previous: str) -> str | None:
     if old and new:
         return previous[: old[0].start] + _joined(said[new[0].start : new[0].end], previous[old[0].end :])
     first, _, others = said.partition(" ")
-    if others and _is_period(first) and (dated := _in_place(first, previous)) is not None:
+    if others and is_period(first) and (dated := _in_place(first, previous)) is not None:
         return _in_place(others, dated) or _about(dated, f"{with_particle(others, '은')} 어떻게 되나요?")
     words = [word for word in read_words(previous) if word.noun and not ASKING.match(word.noun)]
-    heads = [head for head in said.split() if head not in previous] or [said.split()[-1]]
+    heads = [head for head in said.split() if head not in previous] or [said.rsplit(maxsplit=1)[-1]]
     if len(heads) < len(said.split()) and not said.endswith(heads[-1]):
         return _modified(said, heads, words, previous)  # of «10년 된 직원» only the number is new
-    slot = _slot(heads[-1] if len(heads) == 1 else said.split()[-1], words, previous)
+    slot = _slot(heads[-1] if len(heads) == 1 else said.rsplit(maxsplit=1)[-1], words, previous)
     if slot is not None:
         return _replaced(slot, said, previous)
-    entities = [word for word in words if _is_entity(word) and not MEASURE.search(word.noun)]
-    if len(entities) != 1 or said in RELATIONAL or MEASURE.search(said) or _is_period(said) or new:
+    entities = [word for word in words if is_entity(word) and not MEASURE.search(word.noun)]
+    if len(entities) != 1 or RELATIONAL.fullmatch(said) or MEASURE.search(said) or is_period(said) or new:
         return None
     if entities[0].mark in ("topic", "subject"):  # what is asked about: «협력사는요?» → 협력사 산업재해는 …
         return f"{previous[: entities[0].start]}{said} {previous[entities[0].start :]}"
@@ -285,7 +279,7 @@ def _modified(said: str, heads: Sequence[str], words: Sequence[Word], previous: 
     """`previous` with the new words `heads` of `said` for their like, or before the noun that they go with."""
     if len(heads) == 1 and (slot := _slot(heads[0], words, previous)) is not None:
         return _replaced(slot, heads[0], previous)
-    last = said.split()[-1]
+    last = said.rsplit(maxsplit=1)[-1]
     at = next((index for index, word in enumerate(words) if word.noun == last), None)
     if at is None:
         return None
@@ -307,9 +301,8 @@ def _replaced(slot: Word, said: str, previous: str) -> str:
 
 def _joined(noun: str, after: str) -> str:
     """`noun` and the text after another one, with the particle that `noun` takes."""
-    if after[:1] in PAIRS and not re.match(r".[가-힣]", after):
-        return with_particle(noun, after[0]) + after[1:]
-    return noun + after
+    particle = re.match(rf"({'|'.join(PAIRS)}|으로|로)(?![가-힣])", after)
+    return with_particle(noun, particle[0]) + after[particle.end() :] if particle else noun + after
 
 
 def alike(head: str, word: Word, text: str) -> int:
@@ -317,14 +310,14 @@ def alike(head: str, word: Word, text: str) -> int:
     noun = word.noun
     if head == noun:
         return 0
-    if _is_period(head) or _is_period(noun):
-        return 4 if _is_period(head) and _is_period(noun) and _step(head) == _step(noun) else 0
+    if is_period(head) or is_period(noun):
+        return 4 if is_period(head) and is_period(noun) and is_of_years(head) == is_of_years(noun) else 0
     if NUMBER.search(head) or NUMBER.search(noun):
         same = NUMBER.sub("#", head) == NUMBER.sub("#", noun)
         return 4 if same else 0
     if ORDINAL.match(head) and ORDINAL.match(text[word.start :]):
         return 4
-    if head in RELATIONAL or noun in RELATIONAL:
+    if RELATIONAL.fullmatch(head) or RELATIONAL.fullmatch(noun):
         return 0
     if min(len(head), len(noun)) > 2 and head[:2] == noun[:2]:
         return 2
@@ -334,7 +327,7 @@ def alike(head: str, word: Word, text: str) -> int:
         return 0
     if len(head) > 1 and len(noun) > 1 and head[-1] == noun[-1]:
         return 3 if head[-2:] == noun[-2:] else 2
-    return 1 if word.proper and _is_proper(head) else 0
+    return 1 if word.proper and is_proper(head) else 0
 
 
 # «파트장은 얼마예요?» after «팀장의 직책수당은 얼마인가요?»
@@ -362,7 +355,7 @@ def _parallel(question: str, last: Asked) -> str | None:
         or alike(said, slot, last.question) < 2
     ):
         return None
-    if MEASURE.search(said) and not _is_period(last.question):
+    if MEASURE.search(said) and not is_period(last.question):
         return None
     return _in_place(said, last.question)
 
@@ -377,21 +370,7 @@ def _dependent(question: str, last: Asked) -> str | None:
 
 def _specific(question: str) -> bool:
     """Whether `question` says by itself what it is about."""
-    return any(_is_entity(word) for word in read_words(question))
-
-
-def _is_entity(word: Word) -> bool:
-    """Whether a word names something by itself: no time or number, no kind, no part of another thing."""
-    noun = word.noun
-    return (
-        len(noun) > 1
-        and not ASKING.match(noun)
-        and not RELATIONAL.issuperset(word.parts)
-        and noun not in RELATIONAL | CLASSES
-        and not COUNTED.fullmatch(noun)
-        and not NUMBER.match(noun)
-        and not _is_period(noun)
-    )
+    return any(is_entity(word) for word in read_words(question))
 
 
 def _about(previous: str, question: str) -> str:
@@ -416,7 +395,7 @@ def _topic(previous: str, without: str = "", conditions: bool = False) -> str:
     Args:
         conditions: what leads to a condition is kept as it stands: «회사를 그만두려면».
     """
-    words, dated = read_words(previous), _is_period(without)
+    words, dated = read_words(previous), is_period(without)
     start = 0
     if conditions:
         start = max(
@@ -430,94 +409,24 @@ def _topic(previous: str, without: str = "", conditions: bool = False) -> str:
         last_verb = following is None and word.mark == "verb" and bool(kept)
         if word.start >= start and _is_kept(word, before, following, dated) and not last_verb:
             kept.append(word)
-    said = [(word.noun + "의" * (word.mark == "of"), word) for word in kept if word.noun not in without]
-    said.sort(
-        key=lambda pair: not _is_period(pair[1].noun)
-    )  # stable: periods first, the others as they stood
-    topic = " ".join(noun for noun, _ in said).removesuffix("의")
+    kept = [word for word in kept if word.noun not in without]
+    if len(kept) > MOST_WORDS:
+        kept = [word for word in kept if is_entity(word) or is_period(word.noun)][:MOST_WORDS]
+    kept.sort(key=lambda word: not is_period(word.noun))  # stable: periods first, the others as they stood
+    topic = " ".join(word.noun + "의" * (word.mark == "of") for word in kept).removesuffix("의")
     return f"{previous[:start]} {topic}".strip()
 
 
 def _is_kept(word: Word, before: Word | None, following: Word | None, dated: bool) -> bool:
     if not word.noun or ASKING.match(word.noun):
         return False
-    if _is_entity(word):
+    if is_entity(word):
         return True
-    if _is_period(word.noun):
+    if is_period(word.noun):
         return not dated
-    bare = word.mark in ("bare", "of") and following is not None and _is_entity(following)
-    if NUMBER.match(word.noun) or word.noun in CLASSES:
+    bare = word.mark in ("bare", "of") and following is not None and is_entity(following)
+    if NUMBER.match(word.noun) or CLASSES.fullmatch(word.noun):
         return bare or (
             before is not None and before.mark in ("bare", "of") and not COUNTED.fullmatch(word.noun)
         )
     return before is not None and before.mark in ("bare", "of") and word.mark != "verb"
-
-
-def _is_period(text: str) -> bool:
-    return any(e.kind in ("period", "date", "relative") for e in find_expressions(text))
-
-
-def _step(text: str) -> bool:
-    """Whether a period is of a year: «2024년» takes the place of «작년», not of «3분기»."""
-    return not re.search(r"분기|반기|월", text)
-
-
-def _is_proper(noun: str) -> bool:
-    tokens = load_kiwi().tokenize(noun)
-    return bool(tokens) and all(token.tag == "NNP" for token in tokens)
-
-
-def read_words(text: str) -> list[Word]:
-    """The words of `text`, in order."""
-    tokens = load_kiwi().tokenize(text)
-    words, at = [], 0
-    for match in re.finditer(r"\S+", text):
-        own = []
-        while at < len(tokens) and tokens[at].start < match.end():
-            own.append(tokens[at])
-            at += 1
-        words.append(_word(text, match, own))
-    return words
-
-
-def _word(text: str, match: re.Match, tokens: Sequence) -> Word:
-    tokens = [token for token in tokens if token.tag not in ("SSO", "SSC", "SF")]
-    count = 0
-    while count < len(tokens) and (tokens[count].tag in NOMINAL or (count and tokens[count].tag == "SP")):
-        count += 1
-    if not count:
-        return Word(match.start(), match.end(), "", "verb")
-    start, end = tokens[0].start, tokens[count - 1].start + tokens[count - 1].len
-    after = tokens[count] if count < len(tokens) else None
-    if after is None:
-        mark = "bare"
-    elif after.tag == "JX" and after.form in ("은", "는"):
-        mark = "topic"
-    else:
-        mark = MARKS.get(after.tag, "verb" if after.tag in VERBAL else "other")
-    nouns = tokens[:count]
-    proper = all(token.tag == "NNP" for token in nouns)
-    return Word(start, match.end(), text[start:end], mark, tuple(token.form for token in nouns), proper)
-
-
-def with_particle(noun: str, particle: str) -> str:
-    """`noun` with `particle` in the form that it takes there: 은 or 는, 이 or 가, 을 or 를, 과 or 와, 으로 or 로."""
-    if particle in ("서", "서는"):
-        particle = f"에{particle}"
-    closed = _final(noun)
-    if particle in PAIRS:
-        particle = PAIRS[particle][0 if closed else 1]
-    elif particle in ("으로", "로"):
-        particle = "으로" if closed and closed != "ㄹ" else "로"
-    return noun + particle
-
-
-def _final(noun: str) -> str:
-    """The final consonant of the last syllable, as far as particles ask for it; empty where it has none."""
-    last = noun.rstrip(" )）]」』\"'’”")[-1:]
-    if "가" <= last <= "힣":
-        final = (ord(last) - ord("가")) % 28
-        return "" if not final else "ㄹ" if final == 8 else "ㄴ"
-    return {"0": "ㅇ", "1": "ㄹ", "3": "ㅁ", "6": "ㄱ", "7": "ㄹ", "8": "ㄹ"}.get(
-        last, "ㄹ" if last in "lLrR" else ""
-    )
