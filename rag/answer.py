@@ -126,7 +126,11 @@ class UnreadablePages:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer to one question, with its evidence. `abstained`: the documents hold none."""
+    """The answer to one question, with its evidence. `abstained`: the documents hold none.
+
+    `standalone`: the question as it was searched for and asked; in a conversation it may say more than
+    `question` does.
+    """
 
     question: str
     text: str
@@ -140,3 +144,4 @@ class Answer:
     warnings: tuple[str, ...]
     unreadable_pages: tuple[UnreadablePages, ...]
     seconds: float
+    standalone: str = ""

@@ -22,7 +22,7 @@ from rag.errors import EmptyQuestion
 from rag.find import find
 from rag.generator import Completion, Generator, Sampling
 from rag.packing import Prompt, pack
-from rag.prompts import ABSTENTION
+from rag.prompts import ABSTENTION, Turn
 from rag.tokens import ModelTokenizer
 
 # Of what was left out as a copy, so many lines are told with an answer, each of so many places.
@@ -37,7 +37,8 @@ WORTH = {"supported": 1.0, "partial": 0.5, "unsupported": 0.0, "uncited": 0.0}
 class Stages:
     """What the flow runs on: one version of the index, and the models; `reranker` may be None.
 
-    `dates` keeps the dates of documents that were asked for, by id, title and path.
+    `dates` keeps the dates of documents that were asked for, by id, title and path. `history`: the turns
+    of the conversation that the questions go on with, oldest first.
     """
 
     retriever: SearchEngine
@@ -46,6 +47,7 @@ class Stages:
     config: Config
     reranker: Reranker | None = None
     dates: dict[tuple[str, str, str], str | None] = field(default_factory=dict)
+    history: tuple[Turn, ...] = ()
 
 
 def ask(stages: Stages, questions: Sequence[str], allowed: Filter) -> list[Answer]:
@@ -150,6 +152,7 @@ def pack_prompts(
         window=generation.window,
         reserved_output=generation.reserved_output + stages.generator.margin,
         counted=stages.retriever.manifest.tokenizer == stages.tokenizer.fingerprint,
+        history=stages.history,
     )
     prompts = []
     for question, one in zip(questions, found, strict=True):
@@ -225,6 +228,7 @@ def _answer(
         *copy_warnings(citations, prompt.passages),
         *_warnings(stages, completion, resolved.dropped),
         *_comparison(len(samples)),
+        *_forgotten(prompt.turns_left_out),
     ]
     return Answer(
         question=prompt.question,
@@ -239,6 +243,7 @@ def _answer(
         warnings=(*found, *warnings),
         unreadable_pages=unreadable_pages(stages.retriever, (p.document_id for p in prompt.passages)),
         seconds=time.monotonic() - started,
+        standalone=prompt.question,
     )
 
 
@@ -254,6 +259,11 @@ def _comparison(samples: int) -> list[str]:
     if samples == 1:
         return []
     return [f"답변 후보 {samples}개를 견주어 근거가 가장 잘 뒷받침하는 것을 골랐습니다."]
+
+
+def _forgotten(turns: int) -> list[str]:
+    """What to tell of the turns of the conversation that had no room."""
+    return [f"창에 자리가 없어 앞선 대화 {turns}개를 모델에 보이지 않았습니다."] if turns else []
 
 
 def _warnings(stages: Stages, completion: Completion, dropped: int) -> list[str]:

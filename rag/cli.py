@@ -1003,3 +1003,6 @@ def run() -> None:
         if hasattr(stream, "reconfigure"):  # an EUC-KR terminal has no «–»: show ? instead of failing
             stream.reconfigure(errors="replace")
     sys.exit(main())
+
+
+import rag.cli_chat  # noqa: E402, F401 - its command shows answers as `ask` does, so it comes last

@@ -12,6 +12,7 @@ from indexes.retriever import SearchConfig
 from ingest.chunking import ChunkingConfig
 from ingest.worker import IngestConfig
 from rag.errors import ConfigError, UnknownConfigKey
+from rag.followups import ChatConfig
 from rag.generator import GenerationConfig
 from rag.serve_model import ServingConfig
 
@@ -39,6 +40,7 @@ class Config:
     search: SearchConfig = field(default_factory=SearchConfig)
     rerank: RerankConfig = field(default_factory=RerankConfig)
     generator: GenerationConfig = field(default_factory=GenerationConfig)
+    chat: ChatConfig = field(default_factory=ChatConfig)
     serving: ServingConfig = field(default_factory=ServingConfig)
 
 
@@ -148,6 +150,9 @@ mode = "hybrid"               # hybrid | lexical | dense
 dense_weight = "auto"         # 뜻(코사인)의 비중, 색인마다 재어 정함 / weight of the cosine beside BM25, measured per index
 analyser = "kiwi"             # kiwi | bigram
 dictionary = ""               # 통째로 찾을 말(부서, 제품명)을 한 줄에 하나씩 적은 파일 / a file of names to find whole, one a line
+
+[chat]
+rewrite = "auto"              # 이어지는 질문을 완전한 질문으로: auto(모델이 있으면 모델) | rule | off / how follow-ups are made whole
 
 [rerank]
 k = 50                        # 다시 줄 세울 발췌문 수 / passages to put in order again

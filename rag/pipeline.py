@@ -30,7 +30,9 @@ from ingest.worker import ParseOptions, Parser, Reading
 from rag import generator as generators
 from rag.answer import Answer
 from rag.ask import Stages, ask, ask_each, ask_stream
+from rag.asynchronous import iterate
 from rag.config import Config, read_dictionary
+from rag.conversation import Conversation, Exchange
 from rag.find import Found, find
 from rag.passwords import with_patterns
 from rag.show import ShownPage, show
@@ -273,6 +275,15 @@ class Pipeline:
         """
         return ask_stream(self._stages(), question, allowed)
 
+    def conversation(self, allowed: Filter = EVERYTHING, turns: Iterable[Exchange] = ()) -> Conversation:
+        """A conversation, in which questions may go back to those before them.
+
+        Args:
+            allowed: of which documents its answers are.
+            turns: those of an earlier one, to go on with it: its `turns`, or `rag.conversation.read_turns`.
+        """
+        return Conversation(self._stages, allowed, turns)
+
     def _stages(self) -> Stages:
         return Stages(self.retriever, self.tokenizer, self.generator, self.config, self.reranker, self._dates)
 
@@ -433,20 +444,6 @@ class Pipeline:
         """`ask`, awaitable."""
         return await asyncio.to_thread(self.ask, question, allowed)
 
-    async def ask_stream_async(
-        self, question: str, allowed: Filter = EVERYTHING
-    ) -> AsyncIterator[str | Answer]:
+    def ask_stream_async(self, question: str, allowed: Filter = EVERYTHING) -> AsyncIterator[str | Answer]:
         """`ask_stream`, as an asynchronous iterator; leaving it ends the generation."""
-        pieces = self.ask_stream(question, allowed)
-        waiting: asyncio.Future | None = None
-        try:
-            while True:
-                waiting = asyncio.ensure_future(asyncio.to_thread(next, pieces, None))
-                piece = await asyncio.shield(waiting)  # a thread cannot be cancelled, only waited for
-                if piece is None:
-                    return
-                yield piece
-        finally:
-            if waiting is not None and not waiting.done():
-                await asyncio.wait([waiting])
-            await asyncio.to_thread(pieces.close)
+        return iterate(self.ask_stream(question, allowed))
