@@ -5,7 +5,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from indexes import backup as backups
 from indexes import build, dense, rebuild
@@ -27,13 +27,19 @@ from ingest.ocr import find_tesseract
 from ingest.places import PDFIUM
 from ingest.worker import ParseOptions, Parser, Reading
 from rag import generator as generators
-from rag.answer import Answer
+from rag.answer import Answer, FailedSummary, Summary
 from rag.ask import Stages, ask, ask_stream
+from rag.batch import OnProgress, summarise
+from rag.checkpoints import Checkpoints
 from rag.config import Config, read_dictionary
 from rag.find import Found, find
+from rag.kinds import EXECUTIVE, Style, SummaryOptions
 from rag.passwords import with_patterns
 from rag.show import ShownPage, show
+from rag.summarise import summary_key
 from rag.tokens import ModelTokenizer
+
+T = TypeVar("T")
 
 
 class Pipeline:
@@ -265,6 +271,55 @@ class Pipeline:
     def _stages(self) -> Stages:
         return Stages(self.retriever, self.tokenizer, self.generator, self.config, self.reranker, self._dates)
 
+    def summarise(
+        self,
+        documents: Iterable[str | StoredDocument],
+        kind: str = EXECUTIVE.name,
+        *,
+        sentences: int | None = None,
+        tokens: int | None = None,
+        style: Style = "서술형",
+        allowed: Filter = EVERYTHING,
+        checkpoints: str | Path | None = None,
+        on_progress: OnProgress = lambda _: None,
+    ) -> Iterator[Summary | FailedSummary]:
+        """The summary of each document, or why there is none, as it is done; a server gets them all together.
+
+        Args:
+            documents: as `documents()` gives them, or their ids, paths, file names or titles.
+            kind: one of `rag.kinds.KINDS`.
+            sentences, tokens: the length at most; neither: as configured.
+            checkpoints: a folder for what is generated, so that a killed job goes on where it was. What is
+                kept of a document goes when the result after it is asked for.
+
+        Raises:
+            DocumentNotFound, AmbiguousDocument: before anything is generated.
+            GeneratorUnavailable, GeneratorMismatch: the model server. Documents that were done stay done.
+        """
+        options = SummaryOptions(kind, sentences, tokens, style)
+        found = [self.document(one, allowed) if isinstance(one, str) else one for one in documents]
+        once = list({document.id: document for document in found}.values())
+        kept = Checkpoints(Path(checkpoints) if checkpoints else None)
+        return summarise(self._reading_stages(), once, options, kept, on_progress)
+
+    def summarise_all(
+        self, documents: Iterable[str | StoredDocument], kind: str = EXECUTIVE.name, **options
+    ) -> list[Summary | FailedSummary]:
+        """`summarise` as a list, each document once, in the order of `documents`."""
+        found = list(documents)
+        made = list(self.summarise(found, kind, **options))
+        names = [one if isinstance(one, str) else one.id for one in found]
+        places = {self.document(name).id: place for place, name in reversed(list(enumerate(names)))}
+        return sorted(made, key=lambda result: places[result.document_id])
+
+    def summary_key(self, document: StoredDocument, options: SummaryOptions) -> str:
+        """The `key` that the summary of `document` would have."""
+        return summary_key(self._reading_stages(), document, options)
+
+    def _reading_stages(self) -> Stages:
+        """For flows that search nothing: neither the embedder nor Kiwi is loaded."""
+        return Stages(self.reader, self.tokenizer, self.generator, self.config)
+
     def document(self, name: str, allowed: Filter = EVERYTHING) -> StoredDocument:
         """The document with that id, path, file name or title."""
         return self.reader.document(name, allowed)
@@ -422,20 +477,33 @@ class Pipeline:
         """`ask`, awaitable."""
         return await asyncio.to_thread(self.ask, question, allowed)
 
+    async def summarise_async(
+        self, documents: Iterable[str | StoredDocument], kind: str = EXECUTIVE.name, **options
+    ) -> AsyncIterator[Summary | FailedSummary]:
+        """`summarise`, as an asynchronous iterator; leaving it ends the job."""
+        results = await asyncio.to_thread(self.summarise, documents, kind, **options)
+        async for result in _in_thread(results):
+            yield result
+
     async def ask_stream_async(
         self, question: str, allowed: Filter = EVERYTHING
     ) -> AsyncIterator[str | Answer]:
         """`ask_stream`, as an asynchronous iterator; leaving it ends the generation."""
-        pieces = self.ask_stream(question, allowed)
-        waiting: asyncio.Future | None = None
-        try:
-            while True:
-                waiting = asyncio.ensure_future(asyncio.to_thread(next, pieces, None))
-                piece = await asyncio.shield(waiting)  # a thread cannot be cancelled, only waited for
-                if piece is None:
-                    return
-                yield piece
-        finally:
-            if waiting is not None and not waiting.done():
-                await asyncio.wait([waiting])
-            await asyncio.to_thread(pieces.close)
+        async for piece in _in_thread(self.ask_stream(question, allowed)):
+            yield piece
+
+
+async def _in_thread(results: Iterator[T]) -> AsyncIterator[T]:
+    """What the generator `results` yields, each made in a thread; leaving it closes the generator."""
+    waiting: asyncio.Future | None = None
+    try:
+        while True:
+            waiting = asyncio.ensure_future(asyncio.to_thread(next, results, None))
+            result = await asyncio.shield(waiting)  # a thread cannot be cancelled, only waited for
+            if result is None:
+                return
+            yield result
+    finally:
+        if waiting is not None and not waiting.done():
+            await asyncio.wait([waiting])
+        await asyncio.to_thread(results.close)
