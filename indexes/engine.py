@@ -113,6 +113,10 @@ class SearchEngine(Protocol):
         """`document.text[start:end]`."""
         ...
 
+    def chunks(self, document: StoredDocument) -> list[Chunk]:
+        """All chunks of `document`, in order; together they are its text."""
+        ...
+
     def pages(self, document_id: str) -> list[Page]:
         """The pages of the document with that id."""
         ...

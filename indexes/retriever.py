@@ -24,7 +24,7 @@ from indexes.questions import (
 )
 from indexes.store import Manifest, Store, StoredDocument, find_document
 from ingest.chunking import pages_of_span
-from ingest.document import Page
+from ingest.document import Chunk, Page
 from ingest.korean import Analyser
 
 # Each retriever gives this many times k to the fusion, and no fewer than so many: a chunk ranked low by
@@ -273,6 +273,10 @@ class Retriever(SearchEngine):
     def text(self, document: StoredDocument, start: int = 0, end: int | None = None) -> str:
         """`document.text[start:end]`, read from its chunks."""
         return self.store.text(document, start, end)
+
+    def chunks(self, document: StoredDocument) -> list[Chunk]:
+        """All chunks of `document`, in order; together they are its text."""
+        return self.store.chunks_of(document)
 
     def unreadable_pages(self, documents: Iterable[StoredDocument]) -> dict[str, list[int]]:
         """Per document id, the pages nobody could read; documents without such pages are left out."""

@@ -7,8 +7,17 @@ with Pipeline.open("rag-index") as pipeline:
     print(pipeline.ask("연차휴가는 며칠인가요?").text)
 """
 
-from rag.answer import Answer, BudgetLedger, Citation
+from rag.answer import Answer, BudgetLedger, Citation, FailedSummary, Summary
 from rag.config import Config, load_config
 from rag.pipeline import Pipeline
 
-__all__ = ["Answer", "BudgetLedger", "Citation", "Config", "Pipeline", "load_config"]
+__all__ = [
+    "Answer",
+    "BudgetLedger",
+    "Citation",
+    "Config",
+    "FailedSummary",
+    "Pipeline",
+    "Summary",
+    "load_config",
+]

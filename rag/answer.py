@@ -1,8 +1,9 @@
-"""Answer and what it is made of: plain data, as the JSON contract shows it."""
+"""Answer, Summary and what they are made of: plain data, as the JSON contract shows it."""
 
 from dataclasses import dataclass
 from typing import Literal
 
+from ingest.errors import PipelineError
 from ingest.raw import Unit
 
 Support = Literal["supported", "partial", "unsupported", "uncited"]
@@ -145,3 +146,69 @@ class Answer:
     unreadable_pages: tuple[UnreadablePages, ...]
     seconds: float
     standalone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number of a summary with its unit; `stands`: in a quote of its sentence."""
+
+    sentence: int  # index into Summary.sentences
+    text: str
+    stands: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What of a document went into its summary. Numbers of pages, ascending.
+
+    `pages_used`: pages with a quote that a sentence of the summary rests on, its own or, where it was
+    written from summaries of windows, one of theirs. `pages_unreadable`: nobody could read them.
+    `pages_unused`: all others. So each of the `pages` is in one of the three.
+    `pages_read`: pages whose words were shown to the generator, or weighed where there is none.
+    """
+
+    pages: int
+    pages_used: tuple[int, ...]
+    pages_unused: tuple[int, ...]
+    pages_unreadable: tuple[int, ...]
+    pages_read: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The summary of one document, each sentence with its evidence.
+
+    A marker counts the distinct quotes, from 1 in the order of the text. `calls`: completions that it took,
+    in `levels`: 1 where the document fitted into one window, 0 for both where no model wrote it.
+    `key`: of the document and of all that decides the summary; equal where it need not be made again.
+    """
+
+    document_id: str
+    path: str
+    title: str
+    kind: str
+    text: str
+    sentences: tuple[Sentence, ...]
+    citations: tuple[Citation, ...]
+    figures: tuple[Figure, ...]
+    coverage: Coverage
+    calls: int
+    levels: int
+    prompt_tokens: int
+    completion_tokens: int
+    generator: str
+    tokenizer: str
+    key: str
+    warnings: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class FailedSummary:
+    """A document of a job whose summary could not be made, and why."""
+
+    document_id: str
+    path: str
+    title: str
+    kind: str
+    error: PipelineError

@@ -224,7 +224,7 @@ def _answer(
     abstained = abstains(resolved.text)
     citations = () if abstained else resolved.citations
     warnings = [
-        *_ocr_warnings(citations),
+        *ocr_warnings(citations),
         *copy_warnings(citations, prompt.passages),
         *_warnings(stages, completion, resolved.dropped),
         *_comparison(len(samples)),
@@ -282,7 +282,7 @@ def _warnings(stages: Stages, completion: Completion, dropped: int) -> list[str]
     return warnings
 
 
-def _ocr_warnings(citations: Sequence[Citation]) -> list[str]:
+def ocr_warnings(citations: Sequence[Citation]) -> list[str]:
     """At most one: which markers point at text from OCR, and how sure that is."""
     doubtful = {citation.marker for citation in citations if citation.ocr is not None}
     if not doubtful:

@@ -44,9 +44,9 @@ def resolve(
     by_marker = {passage.marker: passage for passage in passages}
     text, dropped = clean_markers(generated, by_marker.keys())
     sentences, citations = [], []
-    for start, end, markers in _cited_spans(text):
+    for start, end, markers in cited_spans(text):
         claim = MARKER.sub("", text[start:end])
-        made = [_cite(len(sentences), claim, by_marker[marker], place_of) for marker in markers]
+        made = [cite(len(sentences), claim, by_marker[marker], place_of) for marker in markers]
         support: Support = strongest(citation.support for citation in made)
         sentences.append(Sentence(text[start:end], start, end, markers, support))
         citations += made
@@ -79,7 +79,7 @@ def clean_markers(generated: str, known: Collection[int]) -> tuple[str, int]:
     return text, dropped
 
 
-def _cited_spans(text: str) -> list[tuple[int, int, tuple[int, ...]]]:
+def cited_spans(text: str) -> list[tuple[int, int, tuple[int, ...]]]:
     """Sentences of `text` without the markers around their ends: (start, end, markers)."""
     spans: list[tuple[int, int, tuple[int, ...]]] = []
     for start, end in sentence_spans(text):
@@ -100,13 +100,25 @@ def _markers(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(int(number) for number in re.findall(CLEAN, text)))
 
 
-def _cite(
+def cite(
     sentence: int,
     claim: str,
     passage: PackedPassage,
     place_of: Callable[[str, int, int], Place],
 ) -> Citation:
-    start, end = best_span(claim, passage.text)
+    """The sentence of `passage` that supports `claim` best, as the citation of that `sentence`."""
+    return cite_span(sentence, claim, passage, *best_span(claim, passage.text), place_of)
+
+
+def cite_span(
+    sentence: int,
+    claim: str,
+    passage: PackedPassage,
+    start: int,
+    end: int,
+    place_of: Callable[[str, int, int], Place],
+) -> Citation:
+    """`passage.text[start:end]` as the citation of that `sentence`, which says `claim`."""
     quote = passage.text[start:end]
     columns = columns_of(passage, start) if CELL_SEPARATOR in quote else ""
     start, end = passage.start + start, passage.start + end

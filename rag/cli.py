@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 import rag.cli_index
-import rag.cli_model  # noqa: F401 - their commands register themselves
+import rag.cli_model
 from indexes.engine import MODES, Filter, Passage, Understood
 from ingest.errors import PipelineError
 from ingest.raw import Unit

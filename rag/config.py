@@ -14,6 +14,7 @@ from ingest.worker import IngestConfig
 from rag.errors import ConfigError, UnknownConfigKey
 from rag.followups import ChatConfig
 from rag.generator import GenerationConfig
+from rag.kinds import SummaryConfig
 from rag.serve_model import ServingConfig
 
 Profile = Literal["embedded", "gpu", "gpu-72b"]
@@ -42,6 +43,7 @@ class Config:
     generator: GenerationConfig = field(default_factory=GenerationConfig)
     chat: ChatConfig = field(default_factory=ChatConfig)
     serving: ServingConfig = field(default_factory=ServingConfig)
+    summary: SummaryConfig = field(default_factory=SummaryConfig)
 
 
 def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -> Config:
@@ -160,6 +162,10 @@ timeout_seconds = 10.0        # 질문 하나의 시간 한도; 넘으면 나머
 device = "auto"
 dtype = "auto"
 batch_tokens = 16384
+
+[summary]
+sentences = 10                # 길이를 따로 정하지 않을 때의 문장 수 / sentences where no length is given
+figures = "report"            # 근거에 없는 수치가 든 문장: report(알림) | drop(뺌) / sentences with figures that no quote holds
 """
 GENERATOR = """\
 model = "{model}"   # 서버의 --served-model-name / the name the server serves it by

@@ -74,6 +74,7 @@ class Connection:
         room = threading.Semaphore(2 * self._config.concurrency)
         slots = asyncio.Semaphore(self._config.concurrency)
         closed = threading.Event()
+        looked_at = threading.Event()  # a result, since the last prompt was asked for
 
         async def in_turn(prompt: Prompt | PipelineError) -> Completion:
             if isinstance(prompt, PipelineError):
@@ -83,10 +84,16 @@ class Connection:
 
         def take() -> int:
             taken = 0
-            for place, prompt in enumerate(job):
+            for prompt in job:
+                if prompt is None:
+                    looked_at.wait()
+                    looked_at.clear()
+                    if closed.is_set():
+                        break
+                    continue
                 request = asyncio.run_coroutine_threadsafe(in_turn(prompt), self._loop)
                 running.add(request)
-                request.add_done_callback(lambda request, place=place: done.put((place, request)))
+                request.add_done_callback(lambda request, place=taken: done.put((place, request)))
                 taken += 1
                 room.acquire()
                 if closed.is_set():
@@ -108,8 +115,10 @@ class Connection:
                 room.release()
                 given += 1
                 yield place, _outcome(request)
+                looked_at.set()
         finally:
             closed.set()
+            looked_at.set()
             room.release()
             for request in tuple(running):
                 request.cancel()

@@ -102,7 +102,8 @@ class Completion:
 
 
 # What is to be generated. An error in the place of a prompt that could not be made comes out at its place.
-Job = Iterable[Prompt | PipelineError]
+# None, which has no place: the next prompt will be made of results, so ask again when one more was looked at.
+Job = Iterable[Prompt | PipelineError | None]
 # The place of a prompt among those given, from 0, and what came of it.
 Generated = tuple[int, Completion | PipelineError]
 
@@ -194,7 +195,7 @@ class ExtractiveGenerator:
 
 def one_by_one(generator: Generator, job: Job, options: Sampling) -> Iterator[Generated]:
     """`generate_each` of a generator that works at one prompt at a time."""
-    for place, prompt in enumerate(job):
+    for place, prompt in enumerate(prompt for prompt in job if prompt is not None):
         try:
             if isinstance(prompt, PipelineError):
                 raise prompt

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import islice
+from itertools import count
 from typing import Any
 
 from ingest.errors import MissingDependency, PipelineError, first_line
@@ -67,11 +67,15 @@ class VllmInProcess:
 
     def generate_each(self, job: Job, options: Sampling) -> Iterator[Generated]:
         size = self._config.concurrency
-        prompts = enumerate(job)
-        taking = in_thread(lambda: list(islice(prompts, size)))
-        while chunk := taking.result():
+        prompts, places = iter(job), count()
+        taking = in_thread(lambda: _take(prompts, places, size))
+        while True:
+            chunk, more = taking.result()
+            if not chunk and not more:
+                return
             size = min(2 * size, ROUNDS * self._config.concurrency)
-            taking = in_thread(lambda size=size: list(islice(prompts, size)))  # while this one is answered
+            # While this one is answered; where there is none, all results were looked at.
+            taking = in_thread(lambda size=size: _take(prompts, places, size))
             yield from self._chunk(chunk, options)
 
     def stream(self, prompt: Prompt, options: Sampling) -> Pieces:
@@ -85,7 +89,7 @@ class VllmInProcess:
         made = [(place, prompt) for place, prompt in chunk if isinstance(prompt, Prompt)]
         yield from ((place, failed) for place, failed in chunk if isinstance(failed, PipelineError))
         try:
-            completions = self._complete([prompt for _, prompt in made], options)
+            completions = self._complete([prompt for _, prompt in made], options) if made else []
         except GenerationFailed as exc:
             yield from ((place, exc) for place, _ in made)
         else:
@@ -122,6 +126,20 @@ class VllmInProcess:
             completion_tokens=written,
             others=tuple(others),
         )
+
+
+def _take(
+    prompts: Iterator[Prompt | PipelineError | None], places: Iterator[int], size: int
+) -> tuple[list[tuple[int, Prompt | PipelineError]], bool]:
+    """The next `size` of `prompts` with their places, or those up to a None; and whether there may be more."""
+    taken: list[tuple[int, Prompt | PipelineError]] = []
+    for prompt in prompts:
+        if prompt is None:
+            return taken, True
+        taken.append((next(places), prompt))
+        if len(taken) == size:
+            return taken, True
+    return taken, False
 
 
 def _vocabulary(model: str) -> int:

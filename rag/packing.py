@@ -78,7 +78,7 @@ def pack(
             break
         # The whole can be a token longer than its parts at each header: give up the last sentences.
         chosen = _number(_shorter(chosen, len(rendered.token_ids) - limit, tokenizer))
-    budget = _ledger(rendered.counts, len(rendered.token_ids), window, reserved_output)
+    budget = ledger(rendered.counts, len(rendered.token_ids), window, reserved_output)
     left_out = len(history) - len(turns)
     return Prompt(rendered.token_ids, messages, tuple(chosen), question, budget, left_out)
 
@@ -223,7 +223,8 @@ def _placed(packed: PackedPassage, place_of: Callable[[str, int, int], Place]) -
     return replace(packed, first_page=place.first_page, last_page=place.last_page, ocr=place.ocr)
 
 
-def _ledger(counts: dict[str, int], prompt: int, window: int, reserved_output: int) -> BudgetLedger:
+def ledger(counts: dict[str, int], prompt: int, window: int, reserved_output: int) -> BudgetLedger:
+    """Where the window's tokens went, by the counts of a rendered prompt."""
     parts = {part: counts.get(part, 0) for part in ("template", "system", "history", "passages", "question")}
     return BudgetLedger(
         window, reserved_output, **parts, prompt=prompt, free=window - reserved_output - prompt

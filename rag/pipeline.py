@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -28,14 +29,18 @@ from ingest.ocr import find_tesseract
 from ingest.places import PDFIUM
 from ingest.worker import ParseOptions, Parser, Reading
 from rag import generator as generators
-from rag.answer import Answer
+from rag.answer import Answer, FailedSummary, Summary
 from rag.ask import Stages, ask, ask_each, ask_stream
 from rag.asynchronous import iterate
+from rag.batch import OnProgress, summarise
+from rag.checkpoints import Checkpoints
 from rag.config import Config, read_dictionary
 from rag.conversation import Conversation, Exchange
 from rag.find import Found, find
+from rag.kinds import EXECUTIVE, Style, SummaryOptions
 from rag.passwords import with_patterns
 from rag.show import ShownPage, show
+from rag.summarise import summary_key
 from rag.tokens import ModelTokenizer
 
 
@@ -287,6 +292,55 @@ class Pipeline:
     def _stages(self) -> Stages:
         return Stages(self.retriever, self.tokenizer, self.generator, self.config, self.reranker, self._dates)
 
+    def summarise(
+        self,
+        documents: Iterable[str | StoredDocument],
+        kind: str = EXECUTIVE.name,
+        *,
+        sentences: int | None = None,
+        tokens: int | None = None,
+        style: Style = "서술형",
+        allowed: Filter = EVERYTHING,
+        checkpoints: str | Path | None = None,
+        on_progress: OnProgress = lambda _: None,
+    ) -> Iterator[Summary | FailedSummary]:
+        """The summary of each document, or why there is none, as it is done; a server gets them all together.
+
+        Args:
+            documents: as `documents()` gives them, or their ids, paths, file names or titles.
+            kind: one of `rag.kinds.KINDS`.
+            sentences, tokens: the length at most; neither: as configured.
+            checkpoints: a folder for what is generated, so that a killed job goes on where it was. What is
+                kept of a document goes when the result after it is asked for.
+
+        Raises:
+            DocumentNotFound, AmbiguousDocument: before anything is generated.
+            GeneratorUnavailable, GeneratorMismatch: the model server. Documents that were done stay done.
+        """
+        options = SummaryOptions(kind, sentences, tokens, style)
+        found = [self.document(one, allowed) if isinstance(one, str) else one for one in documents]
+        once = list({document.id: document for document in found}.values())
+        kept = Checkpoints(Path(checkpoints) if checkpoints else None)
+        return summarise(self._reading_stages(), once, options, kept, on_progress)
+
+    def summarise_all(
+        self, documents: Iterable[str | StoredDocument], kind: str = EXECUTIVE.name, **options
+    ) -> list[Summary | FailedSummary]:
+        """`summarise` as a list, each document once, in the order of `documents`."""
+        found = list(documents)
+        made = list(self.summarise(found, kind, **options))
+        names = [one if isinstance(one, str) else one.id for one in found]
+        places = {self.document(name).id: place for place, name in reversed(list(enumerate(names)))}
+        return sorted(made, key=lambda result: places[result.document_id])
+
+    def summary_key(self, document: StoredDocument, options: SummaryOptions) -> str:
+        """The `key` that the summary of `document` would have."""
+        return summary_key(self._reading_stages(), document, options)
+
+    def _reading_stages(self) -> Stages:
+        """For flows that search nothing: neither the embedder nor Kiwi is loaded."""
+        return Stages(self.reader, self.tokenizer, self.generator, self.config)
+
     def document(self, name: str, allowed: Filter = EVERYTHING) -> StoredDocument:
         """The document with that id, path, file name or title."""
         return self.reader.document(name, allowed)
@@ -447,3 +501,12 @@ class Pipeline:
     def ask_stream_async(self, question: str, allowed: Filter = EVERYTHING) -> AsyncIterator[str | Answer]:
         """`ask_stream`, as an asynchronous iterator; leaving it ends the generation."""
         return iterate(self.ask_stream(question, allowed))
+
+    async def summarise_async(
+        self, documents: Iterable[str | StoredDocument], kind: str = EXECUTIVE.name, **options
+    ) -> AsyncIterator[Summary | FailedSummary]:
+        """`summarise`, as an asynchronous iterator; leaving it ends the job."""
+        summaries = await asyncio.to_thread(self.summarise, documents, kind, **options)
+        async with aclosing(iterate(summaries)) as results:
+            async for result in results:
+                yield result

@@ -45,17 +45,22 @@ def verdict(claim: str, quote: str, around: str = "", columns: str = "") -> Supp
     if not claim.strip():
         return "supported"
     covered = coverage(claim, f"{around}\n{columns}\n{quote}")
-    legal = {quantity for quantity in quantities(around) if quantity[2] in LEGAL}
-    missing = quantities(claim) - quantities(quote) - legal
-    if CELL_SEPARATOR in quote:
-        missing -= _quantities_of_row(quote, columns)
-    if missing:
+    if missing_quantities(claim, quote, around, columns):
         return "unsupported"
     if _contradicts(claim, quote):
         covered = min(covered, SUPPORTED - 0.01)
     if covered >= SUPPORTED:
         return "supported"
     return "partial" if covered >= PARTIAL else "unsupported"
+
+
+def missing_quantities(
+    claim: str, quote: str, around: str = "", columns: str = ""
+) -> set[tuple[str, str, str]]:
+    """The quantities of `claim` that do not stand in `quote`; see `verdict`."""
+    legal = {quantity for quantity in quantities(around) if quantity[2] in LEGAL}
+    missing = quantities(claim) - quantities(quote) - legal
+    return missing - _quantities_of_row(quote, columns) if CELL_SEPARATOR in quote else missing
 
 
 def quantities(text: str) -> set[tuple[str, str, str]]:

@@ -101,6 +101,7 @@ def texts_pages_and_places_are_those_of_the_document(engine: SearchEngine) -> No
         assert engine.text(document) == text and engine.text(document, 3, 9) == text[3:9]
         assert engine.find(document.id) == document
         assert engine.pages(document.id)[0].end == len(text)
+        assert "".join(chunk.text for chunk in engine.chunks(document)) == text
         for (found,) in (engine.retrieve([part], 1, "lexical") for part in TEXTS[document.title]):
             chunk = found[0].chunk
             assert text[chunk.start : chunk.end] == chunk.text

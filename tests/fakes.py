@@ -13,7 +13,7 @@ from indexes.engine import EVERYTHING, Passage, Place
 from indexes.fusion import fuse_scores
 from indexes.store import Manifest, StoredDocument, find_document
 from indexes.writer import NewContent
-from ingest.document import Page
+from ingest.document import Chunk, Page
 from ingest.korean import bigrams, fold, words
 from rag.generator import Completion, Generated, Sampling, one_by_one
 from rag.packing import Prompt
@@ -74,7 +74,7 @@ class ScriptedGenerator:
         self.prompts += prompts
         return [Completion(self.replies.pop(0), "stop") for _ in prompts]
 
-    def generate_each(self, prompts: Iterable[Prompt], options: Sampling) -> Iterator[Generated]:
+    def generate_each(self, prompts: Iterable[Prompt | None], options: Sampling) -> Iterator[Generated]:
         return one_by_one(self, prompts, options)
 
     def stream(self, prompt: Prompt, options: Sampling) -> Iterator[str]:
@@ -155,6 +155,9 @@ class InMemoryEngine:
 
     def text(self, document, start=0, end=None) -> str:
         return "".join(chunk.text for chunk in self._held[document.id].chunks)[start:end]
+
+    def chunks(self, document) -> list[Chunk]:
+        return list(self._held[document.id].chunks)
 
     def pages(self, document_id) -> list[Page]:
         return list(self._held[document_id].pages)
