@@ -16,11 +16,12 @@ from indexes.store import StoredDocument
 from ingest.document import Chunk
 from ingest.errors import PipelineError
 from rag.answer import Answer, Citation, LeftOut, PackedPassage, UnreadablePages, percent
-from rag.citations import Resolved, abstains, resolve
+from rag.citations import Resolved, resolve
 from rag.config import Config
 from rag.errors import EmptyQuestion
 from rag.find import find
 from rag.generator import Completion, Generator, Sampling
+from rag.markers import SettledText, abstains
 from rag.packing import Prompt, pack
 from rag.prompts import ABSTENTION, Turn
 from rag.tokens import ModelTokenizer
@@ -108,7 +109,11 @@ def ask_each(
 def ask_stream(
     stages: Stages, question: str, allowed: Filter
 ) -> collections.abc.Generator[str | Answer, None, None]:
-    """The generated text in pieces as it comes, then the resolved answer."""
+    """The answer's text in pieces, each as soon as it is settled, then the answer.
+
+    The pieces joined are `answer.text`. What may still become an unknown marker, or an abstention,
+    waits: no more than `LONGEST_MARKER` characters, or what says no more than the fixed phrase.
+    """
     started = time.monotonic()
     ((prompt, warnings),) = pack_prompts(stages, [question], allowed)
     sampling = _sampling(stages)
@@ -118,7 +123,9 @@ def ask_stream(
         yield answer.text
         yield answer
         return
+    settled = SettledText([passage.marker for passage in prompt.passages])
     pieces: list[str] = []
+    shown = 0
     reason = None
     with closing(stages.generator.stream(prompt, sampling)) as stream:
         while True:
@@ -127,8 +134,13 @@ def ask_stream(
             except StopIteration as end:
                 reason = end.value
                 break
-            yield pieces[-1]
-    yield _answer(stages, prompt, warnings, started, Completion("".join(pieces), reason or "stop"))
+            if text := settled.feed(pieces[-1]):
+                shown += len(text)
+                yield text
+    answer = _answer(stages, prompt, warnings, started, Completion("".join(pieces), reason or "stop"))
+    if rest := answer.text[shown:]:
+        yield rest
+    yield answer
 
 
 def pack_prompts(
@@ -210,7 +222,12 @@ def _naming(packed: PackedPassage, left_out: Sequence[tuple[Chunk, LeftOut]]) ->
 
 def _sampling(stages: Stages) -> Sampling:
     generation = stages.config.generator
-    return Sampling(generation.reserved_output, generation.temperature, n=generation.samples)
+    return Sampling(
+        generation.reserved_output,
+        generation.temperature,
+        n=generation.samples,
+        only_shown_markers=generation.grammar == "auto",
+    )
 
 
 def _answer(

@@ -1,7 +1,7 @@
 """Generated text with markers → sentences, and citations with the exact words of the document."""
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from indexes.engine import Place
@@ -9,16 +9,15 @@ from ingest.document import CELL_SEPARATOR
 from ingest.korean import sentence_spans
 from ingest.outline import UNIT
 from rag.answer import Citation, PackedPassage, Sentence, Support
-from rag.prompts import ABSTENTION, MARKER
+from rag.markers import clean_markers
+from rag.prompts import MARKER
 from rag.support import best_span, strongest, verdict
 
-# Markers as `clean_markers` writes them; [2024] is no marker but somebody's text.
+# Markers as `clean_markers` writes them.
 CLEAN = r"\[(\d{1,3})\]"
 MARKERS_BEFORE = re.compile(rf"(?:\s*{CLEAN})+")
 # A cell of a row that tells something, and of no row that names the columns; 2024 may name one.
 FIGURE = re.compile(r"(?!20\d\d$)[\d.,%()△▲+\-–−]+")
-# A marker that the output limit cut, at the end of the text.
-CUT_MARKER = re.compile(r"\s*[\[［][\d\s,]*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,32 +50,6 @@ def resolve(
         sentences.append(Sentence(text[start:end], start, end, markers, support))
         citations += made
     return Resolved(text, tuple(sentences), tuple(citations), dropped)
-
-
-def abstains(text: str) -> bool:
-    """Whether `text` says that the documents hold no answer, and nothing else."""
-    said = re.sub(r"[\s«»\"'.。]", "", MARKER.sub("", text))
-    return said in ("", re.sub(r"[\s.]", "", ABSTENTION))
-
-
-def clean_markers(generated: str, known: Collection[int]) -> tuple[str, int]:
-    """`generated` with every marker written [n], unknown ones gone, and how many those were."""
-    dropped = 0
-
-    def rewrite(match: re.Match) -> str:
-        nonlocal dropped
-        wanted = [int(number) for number in re.findall(r"\d+", match[1])]
-        kept = [number for number in dict.fromkeys(wanted) if number in known]
-        dropped += len(set(wanted) - set(kept))
-        return "".join(f"[{number}]" for number in kept)
-
-    text, before = generated, None
-    while text != before:  # what is left around a dropped marker may be one, too
-        before = text
-        text = MARKER.sub(rewrite, CUT_MARKER.sub("", text))
-        text = re.sub(r"[ \t]+([.,!?。])", r"\1", text)  # what a dropped marker leaves
-        text = re.sub(r"[ \t]{2,}", " ", text).strip()
-    return text, dropped
 
 
 def cited_spans(text: str) -> list[tuple[int, int, tuple[int, ...]]]:

@@ -418,15 +418,12 @@ def show_stream(pipeline: Pipeline, question: str, allowed: Filter) -> None:
     console.print(Text(f"{say('질문', 'Question')}  {question}", style="bold"))
     console.print()
     live = console.is_terminal and pipeline.config.generator.backend != "extractive"
-    shown = ""
     for piece in pipeline.ask_stream(question, allowed):
         if isinstance(piece, Answer):
             if live:
                 console.print("\n")
-            # What was streamed is raw: shown again where a marker in it turned out to be none.
-            show_answer(console, pipeline, piece, allowed, with_text=shown.strip() != piece.text)
+            show_answer(console, pipeline, piece, allowed, with_text=not live)
         elif live:
-            shown += piece
             console.print(Text(piece), end="", soft_wrap=True)
 
 

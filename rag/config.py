@@ -180,6 +180,7 @@ connect_seconds = 5.0         # 서버 연결의 시간 한도 / time limit of r
 retries = 8                   # 서버가 끊기거나 바쁠 때 다시 해 볼 횟수 / tries more where the server is gone or busy
 retry_seconds = 120.0         # 그때 기다릴 시간의 한도 / and for how long
 concurrency = {concurrency}              # 서버에 함께 보낼 질문 수 / questions sent at a time
+grammar = "auto"              # auto(vllm: 보여 준 근거 번호만 쓸 수 있음) | off / only markers of what was shown can be written
 
 [serving]
 # rag serve-model 이 모델 서버를 켜는 방법 / how rag serve-model starts the model server

@@ -16,7 +16,7 @@ from rag.errors import InputUnreadable, OutputFailed
 from rag.followups import LONGEST, Asked, stand_alone
 from rag.generator import Sampling
 from rag.packing import Prompt
-from rag.prompts import MARKER, Turn, rewriting_messages, without_markers
+from rag.prompts import MARKER, Turn, rewriting_messages, in_other_brackets
 from rag.support import numbers, terms
 from rag.tokens import ModelTokenizer
 
@@ -162,7 +162,7 @@ def exchange_of(answer: Answer) -> Exchange:
 def history_of(turns: Sequence[Exchange]) -> tuple[Turn, ...]:
     """The turns as the model sees them: each question as it was understood, for those before it may be left
     out; and no marker, which would point at passages of another prompt."""
-    return tuple(Turn(without_markers(turn.standalone), plain(turn.answer)) for turn in turns)
+    return tuple(Turn(in_other_brackets(turn.standalone), plain(turn.answer)) for turn in turns)
 
 
 def plain(answer: str) -> str:

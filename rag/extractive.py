@@ -10,7 +10,7 @@ from ingest.document import CELL_SEPARATOR
 from ingest.korean import HANGUL_RUN, ITEM_LETTERS, fold, sentence_spans
 from rag.answer import PackedPassage
 from rag.citations import names_columns
-from rag.prompts import ABSTENTION, without_markers
+from rag.prompts import ABSTENTION, in_other_brackets
 from rag.support import terms, trim
 
 # Words of questions that no answer needs to hold.
@@ -71,7 +71,7 @@ def extract(question: str, passages: Sequence[PackedPassage]) -> str:
             break
         if not any(_repeats(candidate, other) for other in chosen):
             chosen.append(candidate)
-    return "\n".join(f"{without_markers(one_line(c.text))} [{c.passage.marker}]" for c in chosen)
+    return "\n".join(f"{in_other_brackets(one_line(c.text))} [{c.passage.marker}]" for c in chosen)
 
 
 def rank_sentences(question: str, passages: Sequence[PackedPassage]) -> list[tuple[Candidate, float]]:

@@ -17,6 +17,7 @@ from rag.tokens import ModelTokenizer
 T = TypeVar("T")
 Backend = Literal["extractive", "vllm", "vllm-inprocess", "openai", "transformers"]
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
+Grammar = Literal["auto", "off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,13 @@ class GenerationConfig:
     retries: int = 8
     retry_seconds: float = 120.0
     concurrency: int = 32
+    grammar: Grammar = "auto"
 
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:
             raise ValueError(f"generator.backend must be one of {', '.join(BACKENDS)}, got {self.backend!r}")
+        if self.grammar not in get_args(Grammar):
+            raise ValueError(f"generator.grammar must be auto or off, got {self.grammar!r}")
         for name in (
             "window",
             "reserved_output",
@@ -72,12 +76,14 @@ class Sampling:
     """How to generate. `ignore_eos` writes all `max_tokens`; it measures, nobody reads it.
 
     `n`: how many completions of each prompt; the prompt is read once for all of them.
+    `only_shown_markers`: a backend that can holds the text to `rag.markers.marker_grammar`.
     """
 
     max_tokens: int
     temperature: float = 0.0
     ignore_eos: bool = False
     n: int = 1
+    only_shown_markers: bool = False
 
 
 # Why a completion ended: by itself, or at the output limit.

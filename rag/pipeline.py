@@ -276,7 +276,8 @@ class Pipeline:
     def ask_stream(self, question: str, allowed: Filter = EVERYTHING) -> Generator[str | Answer, None, None]:
         """The answer's text in pieces as it is generated, then the `Answer`.
 
-        Pieces are raw: a marker in them may turn out to be unknown and be missing from the answer.
+        The pieces joined are `Answer.text`: a marker comes out when it is complete and of a passage
+        that was shown, so nothing has to be taken back.
         """
         return ask_stream(self._stages(), question, allowed)
 

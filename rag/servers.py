@@ -18,6 +18,7 @@ from rag.generator import (
     check_window,
     in_order,
 )
+from rag.markers import marker_grammar
 from rag.packing import Prompt
 from rag.tokens import Message, ModelTokenizer
 
@@ -172,6 +173,9 @@ class VllmGenerator:
         # vLLM 0.32 ends at stop_token_ids even where ignore_eos is set.
         stops = [] if options.ignore_eos else self._tokenizer.stop_ids
         extra = {"stop_token_ids": stops, "ignore_eos": options.ignore_eos}
+        if options.only_shown_markers:
+            grammar = marker_grammar(passage.marker for passage in prompt.passages)
+            extra["structured_outputs"] = {"regex": grammar}
         return {
             "model": self._config.model,
             "prompt": prompt.token_ids,

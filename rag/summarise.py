@@ -24,12 +24,13 @@ from ingest.korean import fold, sentence_spans
 from ingest.raw import Unit
 from rag.answer import Citation, Coverage, Figure, PackedPassage, Sentence, Summary, Support
 from rag.ask import Stages, ocr_warnings
-from rag.citations import abstains, cite, cite_span, cited_spans, clean_markers
+from rag.citations import cite, cite_span, cited_spans
 from rag.errors import PromptTooLong
 from rag.extractive import one_line
 from rag.generator import Completion, Sampling
 from rag.kinds import KINDS, STYLE_RULES, SummaryOptions
 from rag.packing import Prompt, ledger
+from rag.markers import abstains, clean_markers
 from rag.prompts import MARKER, SUMMARY_SYSTEM, block_text, pages_text, summary_messages
 from rag.salience import SourceSentence, salient, source_sentences
 from rag.support import coverage, missing_quantities, quantities, strongest, verdict
@@ -149,7 +150,12 @@ def extracted(stages: Stages, document: StoredDocument, options: SummaryOptions)
 
 def sampling(stages: Stages, options: SummaryOptions) -> Sampling:
     """How all windows of a job are generated."""
-    return Sampling(_reserved(stages, options), stages.config.generator.temperature)
+    generation = stages.config.generator
+    return Sampling(
+        _reserved(stages, options),
+        generation.temperature,
+        only_shown_markers=generation.grammar == "auto",
+    )
 
 
 def summary_key(stages: Stages, document: StoredDocument, options: SummaryOptions) -> str:
@@ -161,7 +167,7 @@ def summary_key(stages: Stages, document: StoredDocument, options: SummaryOption
         asdict(options),
         asdict(stages.config.summary),
         [stages.generator.name, stages.generator.margin, stages.tokenizer.fingerprint],
-        [generation.window, generation.reserved_output, generation.temperature],
+        [generation.window, generation.reserved_output, generation.temperature, generation.grammar],
         [SUMMARY_SYSTEM, _task(stages, options, last=True), _task(stages, options, last=False)],
     ]
     return hashlib.sha256(json.dumps(decides, ensure_ascii=False).encode()).hexdigest()[:32]

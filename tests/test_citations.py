@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from indexes.engine import Place
 from rag.answer import PackedPassage
-from rag.citations import abstains, clean_markers, columns_of, resolve
+from rag.citations import columns_of, resolve
 from rag.extractive import extract
-from rag.prompts import ABSTENTION, passage_block
+from rag.prompts import passage_block
 from rag.support import best_span, numbers, quantities, verdict
 
 TEXT = "제34조(연차휴가) ① 회사는 1년간 80퍼센트 이상 출근한 사원에게 15일의 휴가를 준다. ② 휴가는 나누어 쓸 수 있다.\n제35조(병가) 병가는 연 60일 이내로 한다.\n"
@@ -66,12 +66,6 @@ def test_every_citation_is_exact_and_was_shown(generated):
         assert (sentence.support == "uncited") == (not sentence.markers)
 
 
-@given(pieces)
-def test_cleaning_twice_changes_nothing(generated):
-    once, _ = clean_markers(generated, [1, 2])
-    assert clean_markers(once, [1, 2]) == (once, 0)
-
-
 @pytest.mark.parametrize(
     ("generated", "markers"),
     [
@@ -94,10 +88,6 @@ def test_unknown_markers_are_dropped_and_counted():
     resolved = resolve("휴가는 15일이다. [7][1] 병가도 있다. [8]", [passage(1)], page_three)
     assert resolved.dropped == 2
     assert resolved.text == "휴가는 15일이다. [1] 병가도 있다."
-
-
-def test_a_marker_cut_by_the_output_limit_is_no_marker():
-    assert clean_markers("휴가는 15일이다. [1", [1, 12]) == ("휴가는 15일이다.", 0)
 
 
 def test_the_quote_is_the_sentence_that_supports_the_claim():
@@ -227,14 +217,3 @@ def test_brackets_of_a_document_are_no_markers():
     assert {citation.marker for citation in resolved.citations} == {1}
     assert resolved.dropped == 0 and resolved.citations[0].quote == text.strip()
     assert "[2]" not in passage_block(shown[0]).removeprefix("\n[1]")
-
-
-@pytest.mark.parametrize(
-    "said", [ABSTENTION, f"«{ABSTENTION}»", f" {ABSTENTION} [1]", "", ABSTENTION.rstrip(".")]
-)
-def test_the_abstention_phrase_is_recognised(said):
-    assert abstains(said)
-
-
-def test_a_sentence_more_is_no_abstention():
-    assert not abstains(f"{ABSTENTION} 다만 휴가는 15일입니다.")
