@@ -20,7 +20,7 @@ export PDF QUESTION
 
 include tests/server/install.mk
 
-.PHONY: help setup demo test test-slow fuzz faults flips soak leaks test-server bench-real bench-samples bench-retrieval bench-ingestion-quality bench-chunk-sizes index-million bench-index bench-ingest lint samples resolve clean bench-beyond
+.PHONY: help setup demo test test-slow fuzz faults flips soak leaks test-server bench-real bench-samples bench-retrieval bench-ingestion-quality bench-chunk-sizes index-million bench-index bench-ingest lint samples resolve clean bench-beyond bench-gpu
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -85,6 +85,9 @@ bench-index: $(STAMP) .venv-bench/installed  ## speed and memory of the index by
 
 bench-beyond: $(STAMP)  ## the dense index beyond the million that is searched exactly; 10 minutes
 	$(BIN)/python -m eval.bench beyond --shared "$(RAG_SHARED)"
+
+bench-gpu: $(STAMP)  ## speed of the model on this machine's GPU (or GPU="…": options, see --help)
+	$(BIN)/python -m eval.bench gpu $(GPU)
 
 bench-ingest: $(STAMP) .venv-bench/installed  ## speed and memory of ingestion, beside LangChain and LlamaIndex
 	$(BIN)/python -m eval.bench ingest --shared "$(RAG_SHARED)"

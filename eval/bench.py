@@ -1,4 +1,4 @@
-"""`python -m eval.bench ingest | index | beyond`: how fast, and in how much memory, beside the alternatives?
+"""`python -m eval.bench ingest | index | beyond | gpu`: how fast, and in how much memory, beside the alternatives?
 
 Each run is a process of its own, whose memory and processor time are sampled together with those
 of its children. Pages per second of processor time stay comparable on a busy machine, and hold the
@@ -17,6 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
+from eval import bench_gpu
 from eval import beyond as larger
 from eval.bench_index import bench
 from eval.ingestion import PDF_FOLDERS
@@ -120,6 +121,14 @@ def beyond(
 ) -> None:
     """More vectors than are searched exactly: what the approximate search finds, and what it costs."""
     larger.bench(shared.resolve(), folder.resolve(), out, rows)
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+)
+def gpu(context: typer.Context) -> None:
+    """The model on this machine's GPU, in transformers and on vLLM; options as of `python -m eval.bench_gpu`."""
+    bench_gpu.main(context.args)
 
 
 @app.command(hidden=True)

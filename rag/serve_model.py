@@ -167,7 +167,7 @@ def plan_serving(
         ConfigError: the window is longer than the model's.
     """
     weights = serving.weights or generation.model
-    shape = find_shape(weights)
+    shape = find_shape(weights, generation.model)
     if shape is not None:
         _check_shape(shape, generation, serving)
     flags = (*_flags(generation, serving, tokenizer), *((_extra(extra),) if extra else ()))
@@ -198,8 +198,8 @@ def find_launcher(python: str = "") -> tuple[str, ...]:
     raise MissingDependency(library="vllm", extra="gpu")
 
 
-def find_shape(weights: str) -> Shape | None:
-    """The dimensions of the model, where its config.json is on this machine or its name is known.
+def find_shape(weights: str, name: str) -> Shape | None:
+    """The dimensions of the model, where its config.json is on this machine or `name` is known.
 
     Raises:
         ConfigError: its config.json cannot be read.
@@ -216,7 +216,7 @@ def find_shape(weights: str) -> Shape | None:
         if isinstance(cached, str):
             path = Path(cached)
     if not path.is_file():
-        return KNOWN.get(weights)
+        return KNOWN.get(name)
     try:
         return shape_of(json.loads(path.read_text("utf-8")))
     except (OSError, ValueError, KeyError) as exc:

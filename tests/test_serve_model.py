@@ -64,7 +64,7 @@ def words_after(command: list[str], flag: str) -> str:
 
 
 def test_the_known_shape_is_that_of_the_published_files(model_folder):
-    assert find_shape(str(model_folder)) == LIGHT
+    assert find_shape(str(model_folder), "") == LIGHT
     index = json.loads((model_folder / "model.safetensors.index.json").read_text("utf-8"))
     assert LIGHT.weight_bytes("bf16") == index["metadata"]["total_size"]
 
@@ -101,7 +101,7 @@ def test_other_models_have_no_shape_and_still_a_command(tmp_path):
     assert plan.shape is None and words_after(plan.command, "--tensor-parallel-size") == "3"
     (tmp_path / "config.json").write_text("{", "utf-8")
     with pytest.raises(ConfigError):
-        find_shape(str(tmp_path))
+        find_shape(str(tmp_path), "")
 
 
 # the command
