@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from ingest.korean import load_kiwi
-from ingest.terms import find_references
+from ingest.terms import find_references, squeeze
 from rag.words import (
     ASKING,
     CLASSES,
@@ -146,7 +146,8 @@ def _named(match: re.Match, last: Asked, topic: str) -> str:
     noun = match["noun"]
     if NOT_POINTED.match(noun):
         return match[0]
-    if DOCUMENT_NOUN.match(noun) and last.title:
+    of_document = not noun.startswith("규정") or squeeze(last.title) in squeeze(last.question)
+    if DOCUMENT_NOUN.match(noun) and last.title and of_document:  # 규정 may be a document or a part of one
         return _renamed(noun, DOCUMENT_NOUN, last.title)
     if PLACE_NOUN.match(noun):
         return _renamed(noun, PLACE_NOUN, _place(last) or topic)
@@ -204,6 +205,8 @@ def _fragment(question: str, last: Asked) -> str | None:
     if CONDITION.search(core) and len(words) > 1:
         return _under_condition(core, last.question)
     said = core[nouns[0].start : nouns[-1].start + len(nouns[-1].noun)]
+    if nouns[-1].noun == "경우" and len(words) > 1:
+        return _under_condition(said, last.question)
     if (replaced := _in_place(said, last.question)) is not None:
         return replaced
     if references := list(find_references(said)):
@@ -242,10 +245,17 @@ def _under_condition(clause: str, previous: str) -> str:
     if old is None:
         return f"{clause} {previous}"
     new, before = read_words(clause), [word for word in words if word.end <= old.end]
-    if {word.noun for word in new if is_entity(word)} & {word.noun for word in before if word.noun}:
+    own = {word.noun for word in new if is_entity(word)}
+    if own & {word.noun for word in words if word.start > old.end}:  # of what is asked, not of another case
+        return _about(previous, f"{clause} 어떻게 되나요?")
+    if own & {word.noun for word in before}:
         kept = []  # the same thing happens to somebody else: «본인이 결혼하면» → «자녀가 결혼하면»
-    elif _specific(clause):
-        marks = ("other",) if any(word.mark == "subject" for word in new) else ("other", "subject", "topic")
+    elif own:
+        marks = (
+            {"other", "verb"}
+            if any(word.mark == "subject" for word in new)
+            else {"other", "verb", "subject", "topic"}
+        )
         kept = [word.noun for word in before if is_entity(word) and word.mark in marks]
     else:
         kept = [word.noun for word in before if is_entity(word)]
@@ -280,13 +290,13 @@ def _modified(said: str, heads: Sequence[str], words: Sequence[Word], previous: 
     if len(heads) == 1 and (slot := _slot(heads[0], words, previous)) is not None:
         return _replaced(slot, heads[0], previous)
     last = said.rsplit(maxsplit=1)[-1]
-    at = next((index for index, word in enumerate(words) if word.noun == last), None)
+    at = next((index for index, word in enumerate(words) if word.noun.endswith(last)), None)
     if at is None:
         return None
     first = at
     while first and words[first - 1].mark == "bare":
         first -= 1
-    return previous[: words[first].start] + said + previous[words[at].start + len(last) :]
+    return previous[: words[first].start] + said + previous[words[at].start + len(words[at].noun) :]
 
 
 def _slot(head: str, words: Sequence[Word], text: str) -> Word | None:
@@ -369,8 +379,15 @@ def _dependent(question: str, last: Asked) -> str | None:
 
 
 def _specific(question: str) -> bool:
-    """Whether `question` says by itself what it is about."""
-    return any(is_entity(word) for word in read_words(question))
+    """Whether `question` says by itself what it is about.
+
+    It does not where it begins with a condition of nobody («끝나면 …»), or where all that it names is what is
+    done («언제 시상해요?»).
+    """
+    words = read_words(question)
+    if words and not words[0].noun and CONDITION.search(question[: words[0].end]):
+        return False
+    return any(is_entity(word) for word in words[:-1]) or (is_entity(words[-1]) and words[-1].mark != "verb")
 
 
 def _about(previous: str, question: str) -> str:
