@@ -2,11 +2,11 @@
 
 A line of followups.jsonl: {"qid": "f028", "form": "ellipsis-entity", "history": [{"question", "standalone",
 "answer", "cited": {"title", "context"}}], "question": "본부장은요?", "standalone": "본부장의 직책수당은 얼마인가요?",
-"followup": true, "evidence": "직책수당 | 본부장 | 800,000", "relevant": [{"pdf", "page_start", "page_end"}]}
-Those about other topics than the sample documents have no gold pages.
+"followup": true, "half": "development", "evidence": "직책수당 | 본부장 | 800,000", "relevant": [{"pdf", "page_start", "page_end"}]}
+Those about other topics than the sample documents have no gold pages. The rule was made on the development
+half; of the test half it has seen nothing.
 """
 
-import hashlib
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,11 +32,7 @@ class Dialogue:
     standalone: str
     followup: bool
     form: str
-
-    @property
-    def half(self) -> str:
-        """Which half of the set it is of, by its id; the rule was made on the development half."""
-        return HALVES[hashlib.sha256(self.question.id.encode()).digest()[0] % 2]
+    half: str
 
 
 def load_dialogues(path: Path = DIALOGUES) -> list[Dialogue]:
@@ -52,6 +48,7 @@ def _dialogue(row: dict[str, Any]) -> Dialogue:
         row["standalone"],
         row["followup"],
         row["form"],
+        row["half"],
     )
 
 
