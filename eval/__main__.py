@@ -1,4 +1,4 @@
-"""`python -m eval retrieval|compare|real|samples|ingestion|chunk-sizes`: measure, print a table, write JSON."""
+"""`python -m eval retrieval|compare|followups|real|samples|ingestion|chunk-sizes`: measure, print a table, write JSON."""
 
 import shutil
 import sys
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from eval import ablations, chunk_sizes, ingestion, retrieval
+from eval import ablations, chunk_sizes, followups, ingestion, retrieval
 from eval.corpora import READERS, BadDataSet
 from eval.dataset import SAMPLES, load_questions, sample
 from eval.metrics import MEASURES
@@ -84,6 +84,12 @@ RETRIEVAL_COLUMNS = (
     "interval of ndcg@10",
     "base's ndcg@10",
     "ms_per_question",
+)
+FOLLOWUP_COLUMNS = (
+    "questions",
+    "unchanged",
+    "with gold pages",
+    *(f"{query} @{k}" for query in ("typed", "joined", "understood", "labelled") for k in (1, 5)),
 )
 COMPARISON_COLUMNS = ("questions", "before", "after", "difference", "interval", "verdict")
 SEED = 20261123
@@ -250,6 +256,32 @@ def left_out(
     result = ablations.run_ablations(sets, index, load_config(None, ()), "hybrid", announce)
     save(out, result)
     print(table(result["rows"], ABLATION_COLUMNS))
+
+
+@app.command("followups")
+def follow_ups(
+    shared: Annotated[
+        Path, typer.Option(envvar="RAG_SHARED", help="the folder that holds data/qa; without it only the set")
+    ] = Path("../shared"),
+    index: Annotated[
+        Path, typer.Option(help="index folder; what is there is brought up to the files")
+    ] = Path("build/followups-index"),
+    out: Annotated[Path, typer.Option(help="JSON file to write")] = Path("build/followups.json"),
+    count: Annotated[int, typer.Option(help="questions of each public set")] = 1_000,
+    config: ConfigOption = None,
+    overrides: SetOption = [],
+) -> None:
+    """Are follow-up questions understood, and whole ones left alone? On eval/followups.jsonl."""
+    with Pipeline.open(index, load_config(config, overrides)) as pipeline:
+        pipeline.ingest(sorted(SAMPLES.glob("*.pdf")))
+        result = followups.measure(pipeline, followups.load_dialogues())
+        for name in ("welfare", "korquad1"):
+            questions = shared / "data" / "qa" / name / "qa.jsonl"
+            if questions.is_file():
+                result["rows"][f"{name}, whole"] = followups.unharmed(pipeline, questions, count)
+    result["machine"] = machine()
+    print(table(result["rows"], FOLLOWUP_COLUMNS))
+    save(out, result)
 
 
 @app.command()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from ingest.korean import load_kiwi
-from ingest.terms import find_references
+from ingest.terms import find_references, squeeze
 from rag.words import (
     ASKING,
     CLASSES,
@@ -69,6 +69,7 @@ PRONOUN = re.compile(
     r"(?<![가-힣])(?:[그이저](?P<short>[건걸게])|(?:[그이저][것거](?:들)?|[그이]들|그분|거기|여기|[그이]곳)"
     rf"(?P<particle>{PARTICLE})?)(?![가-힣])"
 )
+PLACE = re.compile(r"거기|여기|[그이]곳")
 SHORT = {"건": "은", "걸": "을", "게": "이"}
 MANNER = re.compile(r"(?<![가-힣])[그이]렇게(?![가-힣])")
 AMONG = re.compile(r"(?<![가-힣])[그이]\s?(?:중|가운데)(?:에서|에)?(?=\s)")
@@ -83,6 +84,9 @@ PLACE_NOUN = re.compile(rf"(?:조항|조문|조|항|별표|표|절|장)(?={PARTI
 
 COMMAND = re.compile(r"(?:줘|주세요|주십시오|바랍니다|하라|해라)[.!]?$")
 CONDITION = re.compile(r"면$")
+COPULA_CONDITION = re.compile(r"이?(?:라)?면")
+# «국내 출장은 어떤가요?» asks no more than «국내 출장은요?».
+HOW_ABOUT = re.compile(r"(?<=[은는])\s(?:어떤가요|어때요|어떻습니까|어떠한가요|어떻죠)$")
 # What stands before the «요» of a fragment.
 FRAGMENT_TAGS = NOMINAL | {"JX", "JKB", "JKS", "JKO", "MAG"}
 IN_CASE = re.compile(r"^.{1,40}?의 경우 ")
@@ -119,18 +123,20 @@ def _pointing(question: str, last: Asked) -> str | None:
 
     What stands behind another noun goes back to that, in the question itself: «휴직하면 그 기간은 …».
     """
-    first = next((word.start for word in read_words(question) if is_entity(word)), len(question))
+    named = (word for word in read_words(question) if is_entity(word) or CLASSES.fullmatch(word.noun))
+    first = next((word.start for word in named), len(question))
     pointers = [match.start() for pattern in POINTERS for match in pattern.finditer(question)]
     if not pointers or min(pointers) > first:
         return None
     topic = _topic(last.question)
     if not topic:
         return f"{last.question} {question}"
+    place = _place_name(last.question) or topic
     said = question
 
     def pronoun(match: re.Match) -> str:
         particle = SHORT.get(match["short"] or "", match["particle"] or "")
-        return with_particle(topic, particle)
+        return with_particle(place if PLACE.match(match[0]) else topic, particle)
 
     said = PRONOUN.sub(pronoun, said)
     said = MANNER.sub(topic, said)
@@ -141,12 +147,25 @@ def _pointing(question: str, last: Asked) -> str | None:
     return said if said != question else None
 
 
+def _place_name(previous: str) -> str:
+    """The first name in `previous`, with the nouns that go with it; empty where there is none."""
+    words = read_words(previous)
+    first = next((index for index, word in enumerate(words) if word.proper), None)
+    if first is None:
+        return ""
+    end = first
+    while words[end].mark == "bare" and end + 1 < len(words) and words[end + 1].noun:
+        end += 1
+    return previous[words[first].start : words[end].start + len(words[end].noun)]
+
+
 def _named(match: re.Match, last: Asked, topic: str) -> str:
     """What «그 기간», «이 규정», «해당 조항» name."""
     noun = match["noun"]
     if NOT_POINTED.match(noun):
         return match[0]
-    if DOCUMENT_NOUN.match(noun) and last.title:
+    of_document = not noun.startswith("규정") or squeeze(last.title) in squeeze(last.question)
+    if DOCUMENT_NOUN.match(noun) and last.title and of_document:  # 규정 may be a document or a part of one
         return _renamed(noun, DOCUMENT_NOUN, last.title)
     if PLACE_NOUN.match(noun):
         return _renamed(noun, PLACE_NOUN, _place(last) or topic)
@@ -170,7 +189,9 @@ def _place(last: Asked) -> str:
     """The article or heading that was asked for, else the one that was cited."""
     asked = next(find_references(last.question), None)
     if asked:
-        return last.question[asked.start : asked.end]
+        before = last.question[: asked.start].rstrip()  # 취업규칙 제34조, 개인정보 보호법 제15조
+        words = [word for word in read_words(before) if word.mark == "bare"] if before else []
+        return " ".join([*(word.noun for word in words), last.question[asked.start : asked.end]])
     return f"{last.title} {last.context.split(' > ')[-1]}".strip()
 
 
@@ -203,7 +224,10 @@ def _fragment(question: str, last: Asked) -> str | None:
         return _about(last.question, question)
     if CONDITION.search(core) and len(words) > 1:
         return _under_condition(core, last.question)
-    said = core[nouns[0].start : nouns[-1].start + len(nouns[-1].noun)]
+    first = words[0] if not ASKING.match(core) else nouns[0]
+    said = core[first.start : nouns[-1].start + len(nouns[-1].noun)]
+    if nouns[-1].noun == "경우" and len(words) > 1:
+        return _under_condition(said, last.question)
     if (replaced := _in_place(said, last.question)) is not None:
         return replaced
     if references := list(find_references(said)):
@@ -219,6 +243,8 @@ def _fragment(question: str, last: Asked) -> str | None:
 def _without_ending(question: str) -> str | None:
     """`question` without the «요» of a fragment; None where it has a predicate, or is only keywords."""
     bare = question.rstrip(" ?？.!")
+    if HOW_ABOUT.search(bare):
+        return HOW_ABOUT.sub("", bare)
     tokens = load_kiwi().tokenize(bare)
     if not tokens:
         return None
@@ -242,10 +268,17 @@ def _under_condition(clause: str, previous: str) -> str:
     if old is None:
         return f"{clause} {previous}"
     new, before = read_words(clause), [word for word in words if word.end <= old.end]
-    if {word.noun for word in new if is_entity(word)} & {word.noun for word in before if word.noun}:
+    own = {word.noun for word in new if is_entity(word)}
+    if own & {word.noun for word in words if word.start > old.end}:  # of what is asked, not of another case
+        return _about(previous, f"{clause} 어떻게 되나요?")
+    if own & {word.noun for word in before}:
         kept = []  # the same thing happens to somebody else: «본인이 결혼하면» → «자녀가 결혼하면»
-    elif _specific(clause):
-        marks = ("other",) if any(word.mark == "subject" for word in new) else ("other", "subject", "topic")
+    elif own:
+        marks = (
+            {"other", "verb"}
+            if any(word.mark == "subject" for word in new)
+            else {"other", "verb", "subject", "topic"}
+        )
         kept = [word.noun for word in before if is_entity(word) and word.mark in marks]
     else:
         kept = [word.noun for word in before if is_entity(word)]
@@ -261,18 +294,39 @@ def _in_place(said: str, previous: str) -> str | None:
     if others and is_period(first) and (dated := _in_place(first, previous)) is not None:
         return _in_place(others, dated) or _about(dated, f"{with_particle(others, '은')} 어떻게 되나요?")
     words = [word for word in read_words(previous) if word.noun and not ASKING.match(word.noun)]
-    heads = [head for head in said.split() if head not in previous] or [said.rsplit(maxsplit=1)[-1]]
+    if others and (replaced := _each_in_place(said, words, previous)) is not None:
+        return replaced
+    head = said.rsplit(maxsplit=1)[-1]
+    heads = [part for part in said.split() if part not in previous] or [head]
     if len(heads) < len(said.split()) and not said.endswith(heads[-1]):
         return _modified(said, heads, words, previous)  # of «10년 된 직원» only the number is new
-    slot = _slot(heads[-1] if len(heads) == 1 else said.rsplit(maxsplit=1)[-1], words, previous)
-    if slot is not None:
+    if (slot := _slot(head, words, previous)) is not None:
         return _replaced(slot, said, previous)
     entities = [word for word in words if is_entity(word) and not MEASURE.search(word.noun)]
-    if len(entities) != 1 or RELATIONAL.fullmatch(said) or MEASURE.search(said) or is_period(said) or new:
+    if len(entities) != 1 or RELATIONAL.fullmatch(head) or MEASURE.search(head) or is_period(said) or new:
         return None
-    if entities[0].mark in ("topic", "subject"):  # what is asked about: «협력사는요?» → 협력사 산업재해는 …
-        return f"{previous[: entities[0].start]}{said} {previous[entities[0].start :]}"
-    return _replaced(entities[0], said, previous)
+    (slot,) = entities
+    if slot.mark in ("bare", "of"):  # of what something is asked: «유럽은요?» → 유럽 매출은 …
+        return _replaced(slot, said, previous)
+    return f"{previous[: slot.start]}{said} {previous[slot.start :]}"  # «협력사는요?» → 협력사 산업재해는 …
+
+
+def _each_in_place(said: str, words: Sequence[Word], previous: str) -> str | None:
+    """`previous` with each noun of `said` for its like, in order: «G4에서 G5는요?»; None where one has none."""
+    at, pairs = 0, []
+    for part in read_words(said):
+        slots = [n for n in range(at, len(words)) if part.noun and _goes_for(part.noun, words[n], previous)]
+        if not slots:
+            return None
+        pairs.append((words[slots[0]], part.noun))
+        at = slots[0] + 1
+    for slot, noun in reversed(pairs):
+        previous = _replaced(slot, noun, previous)
+    return previous
+
+
+def _goes_for(noun: str, word: Word, text: str) -> bool:
+    return noun == word.noun or alike(noun, word, text) > ALIKE
 
 
 def _modified(said: str, heads: Sequence[str], words: Sequence[Word], previous: str) -> str | None:
@@ -280,13 +334,13 @@ def _modified(said: str, heads: Sequence[str], words: Sequence[Word], previous: 
     if len(heads) == 1 and (slot := _slot(heads[0], words, previous)) is not None:
         return _replaced(slot, heads[0], previous)
     last = said.rsplit(maxsplit=1)[-1]
-    at = next((index for index, word in enumerate(words) if word.noun == last), None)
+    at = next((index for index, word in enumerate(words) if word.noun.endswith(last)), None)
     if at is None:
         return None
     first = at
     while first and words[first - 1].mark == "bare":
         first -= 1
-    return previous[: words[first].start] + said + previous[words[at].start + len(last) :]
+    return previous[: words[first].start] + said + previous[words[at].start + len(words[at].noun) :]
 
 
 def _slot(head: str, words: Sequence[Word], text: str) -> Word | None:
@@ -369,8 +423,19 @@ def _dependent(question: str, last: Asked) -> str | None:
 
 
 def _specific(question: str) -> bool:
-    """Whether `question` says by itself what it is about."""
-    return any(is_entity(word) for word in read_words(question))
+    """Whether `question` says by itself what it is about.
+
+    It does not where it begins with a condition of nothing («끝나면 …», «휴일이면 …»), or where all that it names
+    is what is done («언제 시상해요?»).
+    """
+    words = read_words(question)
+    opening = question[: words[0].end]
+    if CONDITION.search(opening) and not words[0].noun:
+        return False
+    of_something = any(is_entity(word) and word.mark in ("topic", "subject") for word in words[1:])
+    if COPULA_CONDITION.fullmatch(opening, len(words[0].noun)) and not of_something:
+        return False
+    return any(is_entity(word) for word in words[:-1]) or (is_entity(words[-1]) and words[-1].mark != "verb")
 
 
 def _about(previous: str, question: str) -> str:
