@@ -23,7 +23,7 @@ from indexes.engine import MODES, Filter, Passage, Understood
 from ingest.errors import PipelineError
 from ingest.raw import Unit
 from ingest.worker import passwords_for
-from rag.answer import Answer, UnreadablePages, percent
+from rag.answer import Answer, Citation, Sentence, UnreadablePages, percent
 from rag.ask import unreadable_pages
 from rag.config import DEFAULT_FILE, TEMPLATES
 from rag.doctor import examine
@@ -68,6 +68,13 @@ from rag.terminal import (
 )
 
 SHOWN_AFTER_SECONDS = 5.0
+# A verdict and its color.
+MARKS = {
+    "supported": ("✓", "green"),
+    "partial": ("△", "yellow"),
+    "unsupported": ("✗", "red"),
+    "uncited": ("?", "red"),
+}
 NEAREST = 3  # passages shown where the documents hold no answer
 
 
@@ -455,33 +462,36 @@ def show_unreadable(console: Console, unreadable: Sequence[UnreadablePages]) -> 
 
 
 def show_citations(console: Console, answer: Answer) -> None:
-    marks = {
-        "supported": ("✓", "green"),
-        "partial": ("△", "yellow"),
-        "unsupported": ("✗", "red"),
-        "uncited": ("?", "red"),
-    }
     console.print(Text(say("근거", "Evidence"), style="bold"))
+    contexts = {passage.marker: passage.context for passage in answer.passages}
     for citation in answer.citations:
-        mark, style = marks[citation.support]
-        line = Text(f"  [{citation.marker}] ", style="bold")
-        place = place_of(citation.first_page, citation.last_page, citation.unit, citation.ocr)
-        line.append(f"{citation.title}, {place} ")
-        line.append(mark, style=style)
-        context = next(p.context for p in answer.passages if p.marker == citation.marker)
-        context = context.removesuffix(citation.columns).removesuffix(" > ")
-        if inner := inner_context(context, citation.title):
-            line.append(f"  {inner}", style="dim")
-        console.print(line)
-        if citation.columns:
-            console.print(Padding(Text(citation.columns, style="dim"), (0, 0, 0, 6), expand=False))
-        console.print(
-            Padding(Text(f"“{shorten(citation.quote, 400)}”", style="cyan"), (0, 0, 0, 6), expand=False)
-        )
-    loose = [s for s in answer.sentences if s.support in ("uncited", "unsupported")]
-    for sentence in loose:
-        why = say("근거가 없는 문장", "no evidence for")
-        console.print(Text(f"  ✗ {why}: {shorten(sentence.text, 80)}", style="red"))
+        show_citation(console, citation, contexts[citation.marker])
+    show_loose(console, answer.sentences)
+
+
+def show_citation(console: Console, citation: Citation, context: str = "") -> None:
+    mark, style = MARKS[citation.support]
+    line = Text(f"  [{citation.marker}] ", style="bold")
+    place = place_of(citation.first_page, citation.last_page, citation.unit, citation.ocr)
+    line.append(f"{citation.title}, {place} ")
+    line.append(mark, style=style)
+    context = context.removesuffix(citation.columns).removesuffix(" > ")
+    if inner := inner_context(context, citation.title):
+        line.append(f"  {inner}", style="dim")
+    console.print(line)
+    if citation.columns:
+        console.print(Padding(Text(citation.columns, style="dim"), (0, 0, 0, 6), expand=False))
+    console.print(
+        Padding(Text(f"“{shorten(citation.quote, 400)}”", style="cyan"), (0, 0, 0, 6), expand=False)
+    )
+
+
+def show_loose(console: Console, sentences: Sequence[Sentence]) -> None:
+    """The sentences that no quote carries."""
+    for sentence in sentences:
+        if sentence.support in ("uncited", "unsupported"):
+            why = say("근거가 없는 문장", "no evidence for")
+            console.print(Text(f"  ✗ {why}: {shorten(sentence.text, 80)}", style="red"))
     console.print()
 
 
@@ -1002,4 +1012,5 @@ def run() -> None:
     sys.exit(main())
 
 
-import rag.cli_chat  # noqa: E402, F401 - its command shows answers as `ask` does, so it comes last
+import rag.cli_chat  # noqa: E402 - these commands show evidence as `ask` does, so they come last
+import rag.cli_summarise  # noqa: E402, F401

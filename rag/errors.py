@@ -241,3 +241,19 @@ class ModelServerEnded(PipelineError):
     code = "model_server_ended"
     en = ("the model server ended (exit code {status}): {last}", "see {log}")
     ko = ("모델 서버가 꺼졌습니다(종료 코드 {status}): {last}", "{log} 를 확인하세요")
+
+
+class NotIngested(PipelineError):
+    """A file or folder is there, but nothing of it is in the index. Fields: path, index."""
+
+    code = "not_ingested"
+    en = ("{path} is not in the index {index}", "rag ingest {path} first")
+    ko = ("{path} 은(는) 색인 {index} 에 없습니다", "먼저 rag ingest {path} 로 색인하세요")
+
+
+class OutputBusy(PipelineError):
+    """Another job writes summaries to the folder. Fields: path."""
+
+    code = "output_busy"
+    en = ("another job writes to {path}", "wait until it ends, or name another folder with --out")
+    ko = ("다른 작업이 {path} 에 쓰고 있습니다", "끝날 때까지 기다리거나 --out 으로 다른 폴더를 주세요")

@@ -3,10 +3,10 @@
 A flow is a generator: it yields the windows of a level, is sent their completions, and returns the
 `Summary`. Who runs it, and what else runs beside it, is the business of batch.py.
 
-It ends. A level's sentences hold at most half the tokens of what they were written from, and windows are
-full enough that what fits into one is in one: T tokens in windows with room for R (and N blocks of at most
-M) take at most 4 (T / R + N / M) + log2(T / R) + 2 calls. Where a completion is of no use, the
-most telling sentences of its window stand in for it.
+It ends. A level's sentences hold at most half the tokens of what they were written from, and what fits into
+one window is in one. So T tokens of blocks, in windows with room for R, take at most 8 T / R + log2(T / R) + 2
+calls (R: no more than `MOST_BLOCKS` blocks of `LEAST_BLOCK` tokens). Where a completion is of no use, the most
+telling sentences of its window stand in for it.
 """
 
 import collections.abc
@@ -41,6 +41,8 @@ from rag.windows import MOST_BLOCKS, windows
 PASSAGE_TOKENS = 800
 # A window with less room for blocks is refused.
 LEAST_ROOM = 64
+# A block counts for so many tokens at least.
+LEAST_BLOCK = 8
 # Levels of windows: tokens halve at each, so this is more than any document has.
 LEVELS = 16
 # About what a Korean sentence with its markers takes; how many of them a window is asked for.
@@ -238,7 +240,7 @@ def _block(
 ) -> Block:
     # One more: where two blocks meet there may be a token more than in both.
     tokens = 1 + stages.tokenizer.count(block_text(MOST_BLOCKS, place, "" if written else context, text))
-    return Block(text, written, context, place, passages, pages, tokens)
+    return Block(text, written, context, place, passages, pages, max(tokens, LEAST_BLOCK))
 
 
 def _pages(numbers: Sequence[int], unit: Unit) -> str:
@@ -263,12 +265,10 @@ def plan(stages: Stages, title: str, blocks: Sequence[Block], options: SummaryOp
     Raises:
         PromptTooLong: there is no room for text.
     """
-    generation = stages.config.generator
     reserved = _reserved(stages, options) + stages.generator.margin
-    limit = generation.window - reserved
+    limit = stages.config.generator.window - reserved
     tasks = {last: _task(stages, options, last=last) for last in (True, False)}
-    frame = max(len(_prompt(stages, title, [], task, reserved).token_ids) for task in tasks.values())
-    room = limit - frame
+    room = room_for_blocks(stages, title, options)
     while room >= LEAST_ROOM:
         parts = [part for block in blocks for part in _within(stages, block, room)]
         headings = [tuple(part.context.split(" > ")) if part.context else () for part in parts]
@@ -282,7 +282,15 @@ def plan(stages: Stages, title: str, blocks: Sequence[Block], options: SummaryOp
         if over <= 0:
             return made
         room -= over  # never seen: a block is counted with a token to spare
-    raise PromptTooLong(tokens=frame, window=generation.window, reserved=reserved)
+    raise PromptTooLong(tokens=limit - room, window=stages.config.generator.window, reserved=reserved)
+
+
+def room_for_blocks(stages: Stages, title: str, options: SummaryOptions) -> int:
+    """How many tokens of blocks a window of a document holds."""
+    reserved = _reserved(stages, options) + stages.generator.margin
+    tasks = [_task(stages, options, last=last) for last in (True, False)]
+    frame = max(len(_prompt(stages, title, [], task, reserved).token_ids) for task in tasks)
+    return stages.config.generator.window - reserved - frame
 
 
 def _reserved(stages: Stages, options: SummaryOptions) -> int:

@@ -1,0 +1,365 @@
+"""`rag summarise`: reports → cited summaries, on the terminal or in a folder."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from indexes.engine import Filter, names_document
+from indexes.errors import DocumentNotFound
+from indexes.store import StoredDocument, nfc
+from rag.answer import FailedSummary, Summary
+from rag.batch import JobProgress
+from rag.checkpoints import Checkpoints
+from rag.cli import error_json, progress_bar, show_citation, show_loose
+from rag.errors import NotIngested
+from rag.kinds import EXECUTIVE, KINDS, STYLES, SummaryOptions
+from rag.pipeline import Pipeline
+from rag.summary_files import SummaryFolder, coverage_lines, page_runs, summary_json
+from rag.terminal import (
+    DEFAULT_INDEX,
+    DONE,
+    LANGUAGE,
+    NOTHING,
+    PARTLY,
+    AsOption,
+    ConfigOption,
+    DebugOption,
+    DocumentOption,
+    IndexOption,
+    JsonOption,
+    SetOption,
+    allowed_by,
+    app,
+    err,
+    open_pipeline,
+    out,
+    print_json,
+    say,
+)
+
+# Seconds between lines about the progress where standard error is no terminal, and between two status files.
+LINES_SECONDS, STATUS_SECONDS = 10.0, 1.0
+
+
+@app.command(
+    help=say(
+        "색인된 보고서를 요약합니다. 문장마다 쪽과 원문이 붙습니다. --out 폴더를 주면 보고서마다 파일로 쓰고,"
+        " 중단되어도 같은 명령을 다시 주면 이어서 합니다.",
+        "Summarise reports of the index; every sentence cites pages and words. With --out each report gets its files,"
+        " and the same command goes on where a stopped one was.",
+    )
+)
+def summarise(
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="PATH...",
+            help=say(
+                "색인된 문서: 아이디, 경로, 파일 이름, 제목, 폴더, 경로 무늬",
+                "documents of the index: id, path, file name, title, folder, path pattern",
+            ),
+        ),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help=say("모든 문서", "all documents"))] = False,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help=say(
+                "보고서마다 NAME.md 와 NAME.json 을 쓸 폴더",
+                "folder for NAME.md and NAME.json of each report",
+            ),
+        ),
+    ] = None,
+    kind: Annotated[str, typer.Option(help=" | ".join(KINDS))] = EXECUTIVE.name,
+    sentences: Annotated[
+        int | None, typer.Option(min=1, help=say("많아도 이만큼의 문장", "at most so many sentences"))
+    ] = None,
+    tokens: Annotated[
+        int | None, typer.Option(min=1, help=say("많아도 이만큼의 토큰", "at most so many tokens"))
+    ] = None,
+    style: Annotated[str, typer.Option(help=" | ".join(STYLES))] = STYLES[0],
+    retry_failed: Annotated[
+        bool,
+        typer.Option(
+            "--retry-failed",
+            help=say(
+                "--out 폴더의 failures.jsonl 에 적힌 것만 다시", "only what failures.jsonl in --out names"
+            ),
+        ),
+    ] = False,
+    groups: AsOption = [],
+    documents: DocumentOption = [],
+    index: IndexOption = DEFAULT_INDEX,
+    config: ConfigOption = None,
+    overrides: SetOption = [],
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    try:
+        options = SummaryOptions(kind, sentences, tokens, style)
+    except ValueError as exc:
+        raise typer.BadParameter(str(exc)) from exc
+    if not (paths or everything or retry_failed or documents):
+        raise typer.BadParameter(say("PATH 나 --all 을 주세요", "give PATH or --all"))
+    if retry_failed and folder is None:
+        raise typer.BadParameter(say("--retry-failed 에는 --out 이 필요합니다", "--retry-failed needs --out"))
+    with open_pipeline(index, config, overrides) as pipeline:
+        chosen = choose(pipeline, paths or (), allowed_by(groups, documents))
+        if folder is None:
+            code = to_terminal(pipeline, chosen, options, as_json)
+        else:
+            with SummaryFolder(folder, pipeline.documents(), kind) as files:
+                if retry_failed:
+                    chosen = [document for document in chosen if document.id in files.failures]
+                code = to_folder(pipeline, chosen, options, files, as_json)
+    raise typer.Exit(code)
+
+
+def choose(pipeline: Pipeline, names: Sequence[str], allowed: Filter) -> list[StoredDocument]:
+    """The documents that `names` mean, each once; without names all that may be seen.
+
+    Raises:
+        DocumentNotFound: a name means none.
+        NotIngested: a name means none, but there is such a file or folder.
+    """
+    visible = pipeline.documents(allowed)
+    found: dict[str, StoredDocument] = {} if names else {document.id: document for document in visible}
+    for name in names:
+        meant = [document for document in visible if means(name, document)]
+        if not meant and Path(name).exists():
+            raise NotIngested(path=name, index=pipeline.index)
+        if not meant:
+            raise DocumentNotFound(name=name)
+        found |= {document.id: document for document in meant}
+    return list(found.values())
+
+
+def means(name: str, document: StoredDocument) -> bool:
+    """Whether `name` is the document's id, path, file name, title, a folder it is in, or a pattern."""
+    place = Path(nfc(str(Path(name).absolute())))
+    return (
+        names_document(name, document)
+        or nfc(name) == nfc(document.title)
+        or any(place == path or place in path.parents for path in map(Path, map(nfc, document.paths)))
+    )
+
+
+def to_terminal(
+    pipeline: Pipeline, documents: Sequence[StoredDocument], options: SummaryOptions, as_json: bool
+) -> int:
+    """Print each summary as it is done; returns the exit code."""
+    failed = 0
+    with progress_shown(len(documents)) as advance:
+        for result in run(pipeline, documents, options, None, advance):
+            failed += isinstance(result, FailedSummary)
+            show_result(result, as_json)
+    return exit_code(len(documents), failed)
+
+
+def to_folder(
+    pipeline: Pipeline,
+    documents: Sequence[StoredDocument],
+    options: SummaryOptions,
+    files: SummaryFolder,
+    as_json: bool,
+) -> int:
+    """Write each summary as it is done, but for those that are there; returns the exit code."""
+    todo, ready = [], 0
+    for document in documents:
+        body = files.finished(document.id, pipeline.summary_key(document, options))
+        if body is None:
+            todo.append(document)
+            continue
+        ready += 1
+        Checkpoints(files.checkpoints).forget(document.id)  # a job may have been killed right before this
+        if as_json:
+            print_json(body)
+    failed = 0
+    with progress_shown(len(todo)) as advance, status_kept(files, ready) as keep:
+
+        def both(progress: JobProgress) -> None:
+            advance(progress)
+            keep(progress)
+
+        for result in run(pipeline, todo, options, files.checkpoints, both):
+            if isinstance(result, FailedSummary):
+                failed += 1
+                files.fail(result.document_id, failure_json(result))
+            else:
+                files.write(result)
+            show_written(result, files, as_json)
+    show_end(len(todo) - failed, ready, failed, files)
+    return exit_code(len(documents), failed)
+
+
+def run(
+    pipeline: Pipeline,
+    documents: Sequence[StoredDocument],
+    options: SummaryOptions,
+    checkpoints: Path | None,
+    advance,
+) -> Iterator[Summary | FailedSummary]:
+    return pipeline.summarise(
+        documents,
+        options.kind,
+        sentences=options.sentences,
+        tokens=options.tokens,
+        style=options.style,
+        checkpoints=checkpoints,
+        on_progress=advance,
+    )
+
+
+def exit_code(wanted: int, failed: int) -> int:
+    return DONE if not failed else PARTLY if failed < wanted else NOTHING
+
+
+# what is shown
+
+
+def failure_json(failed: FailedSummary) -> dict[str, Any]:
+    named = {
+        "document_id": failed.document_id,
+        "path": failed.path,
+        "title": failed.title,
+        "kind": failed.kind,
+    }
+    return named | error_json(failed.error)
+
+
+def show_result(result: Summary | FailedSummary, as_json: bool) -> None:
+    if as_json:
+        print_json(failure_json(result) if isinstance(result, FailedSummary) else summary_json(result))
+    elif isinstance(result, FailedSummary):
+        show_failure(result)
+    else:
+        show_summary(out(), result)
+
+
+def show_written(result: Summary | FailedSummary, files: SummaryFolder, as_json: bool) -> None:
+    if as_json or isinstance(result, FailedSummary):
+        show_result(result, as_json)
+    else:
+        out().print(Text(f"✓ {files.path(result.document_id, '.md')}"), soft_wrap=True)
+
+
+def show_failure(failed: FailedSummary) -> None:
+    reason = f"✗ {failed.title}: {failed.error.say(LANGUAGE)}"
+    err().print(Text(reason, style="red"), soft_wrap=True)
+
+
+def show_end(written: int, ready: int, failed: int, files: SummaryFolder) -> None:
+    parts = [say(f"요약 {written:,}", f"{written:,} written")]
+    if ready:
+        parts.append(say(f"이미 있음 {ready:,}", f"{ready:,} were there"))
+    if failed:
+        again = files.folder / "failures.jsonl"
+        parts.append(
+            say(
+                f"실패 {failed:,} ({again}, 다시 하려면 --retry-failed)",
+                f"{failed:,} failed ({again}; --retry-failed tries them again)",
+            )
+        )
+    err().print(Text(" · ".join(parts)), soft_wrap=True)
+
+
+def show_summary(console: Console, summary: Summary) -> None:
+    console.print(Text(summary.title, style="bold"))
+    console.print(Padding(Text(summary.text), (1, 0, 1, 2), expand=False))
+    console.print(Text(say("근거", "Evidence"), style="bold"))
+    shown: set[int] = set()
+    for citation in summary.citations:
+        if citation.marker not in shown:
+            shown.add(citation.marker)
+            show_citation(console, citation)
+    show_loose(console, summary.sentences)
+    for warning in summary.warnings:
+        console.print(Text(f"! {warning}", style="yellow"), soft_wrap=True)
+    console.print(Text(coverage_text(summary), style="dim"), soft_wrap=True)
+    written = say(
+        f"{summary.generator} · 호출 {summary.calls}번 · {summary.seconds:.2f}초",
+        f"{summary.generator} · {summary.calls} calls · {summary.seconds:.2f} s",
+    )
+    console.print(Text(written, style="dim"))
+    console.print()
+
+
+def coverage_text(summary: Summary) -> str:
+    coverage = summary.coverage
+    if LANGUAGE == "ko":
+        return " · ".join(coverage_lines(coverage))
+    told = (
+        ("used", coverage.pages_used),
+        ("unused", coverage.pages_unused),
+        ("unreadable", coverage.pages_unreadable),
+    )
+    return " · ".join(f"pages {name}: {page_runs(pages)}" for name, pages in told if pages)
+
+
+@contextmanager
+def progress_shown(documents: int):
+    """A bar on a terminal, else a line now and then, both on standard error; gives what advances it."""
+    if not err().is_terminal:
+        last = time.monotonic()
+
+        def line(progress: JobProgress) -> None:
+            nonlocal last
+            if time.monotonic() - last >= LINES_SECONDS:
+                last = time.monotonic()
+                done = progress.done + progress.failed
+                err().print(f"[{done}/{progress.documents}] {progress_text(progress)}", soft_wrap=True)
+
+        yield line
+        return
+    with progress_bar() as bar:
+        task = bar.add_task(say("요약", "summaries"), total=documents, unit="")
+
+        def advance(progress: JobProgress) -> None:
+            bar.update(task, completed=progress.done + progress.failed, unit=progress_text(progress))
+
+        yield advance
+
+
+def progress_text(progress: JobProgress) -> str:
+    tokens = (progress.prompt_tokens + progress.completion_tokens) / max(progress.seconds, 1e-9)
+    parts = [say(f"창 {progress.windows:,}", f"{progress.windows:,} windows")]
+    if progress.failed:
+        parts.append(say(f"실패 {progress.failed:,}", f"{progress.failed:,} failed"))
+    if tokens:
+        parts.append(say(f"초당 {tokens:,.0f}토큰", f"{tokens:,.0f} tokens/s"))
+    if progress.remaining_seconds is not None:
+        left = timedelta(seconds=round(progress.remaining_seconds))
+        parts.append(say(f"남은 시간 {left}", f"{left} left"))
+    return " · ".join(parts)
+
+
+@contextmanager
+def status_kept(files: SummaryFolder, ready: int):
+    """Keeps status.json up to date while the job runs; gives what is told the progress."""
+    last = float("-inf")
+    latest: dict[str, Any] = {}
+
+    def keep(progress: JobProgress) -> None:
+        nonlocal last
+        latest.update(asdict(progress))
+        if time.monotonic() - last >= STATUS_SECONDS:
+            last = time.monotonic()
+            files.tell({"state": "running", "ready": ready} | latest)
+
+    try:
+        yield keep
+    except BaseException:
+        files.tell({"state": "stopped", "ready": ready} | latest)
+        raise
+    files.tell({"state": "done", "ready": ready} | latest)

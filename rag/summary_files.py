@@ -1,0 +1,203 @@
+"""A job's summaries as files: NAME.md for people, NAME.json for programs, what failed, how far it is.
+
+A file is there whole or not at all: it is written beside its place, synced and renamed. NAME.json comes
+last and holds the summary's key, so where it is there with the right key, the report is done.
+"""
+
+import fcntl
+import json
+import os
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from indexes.store import StoredDocument, sync
+from rag.answer import Citation, Coverage, Summary, percent
+from rag.errors import OutputBusy, OutputFailed
+from rag.kinds import EXECUTIVE
+
+CHECKPOINTS = ".checkpoints"
+FAILURES, STATUS, LOCK = "failures.jsonl", "status.json", "lock"
+UNFINISHED = ".tmp"
+# What no file system has in a name, and how many bytes of a name are kept: most allow 255, endings included.
+FORBIDDEN = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]|^\.')
+NAME_BYTES = 180
+MARKS = {"supported": "✓", "partial": "△", "unsupported": "✗", "uncited": "?"}
+
+
+class SummaryFolder:
+    """The folder of one job; no other may write to it meanwhile. A context manager."""
+
+    def __init__(self, folder: Path, documents: Sequence[StoredDocument], kind: str = EXECUTIVE.name) -> None:
+        """Make the folder, and remove what a killed job left half written.
+
+        Args:
+            documents: all of the index: a file's name depends on them, and not on who else is in the job.
+            kind: of the summaries; the files of another than the first are NAME.KIND.md and NAME.KIND.json.
+
+        Raises:
+            OutputBusy: another job writes there.
+            OutputFailed: it cannot be written to.
+        """
+        self.folder = folder
+        self.checkpoints = folder / CHECKPOINTS
+        self._names = file_names(documents)
+        self._kind = "" if kind == EXECUTIVE.name else f".{kind}"
+        try:
+            self.checkpoints.mkdir(parents=True, exist_ok=True)
+            self._lock = (self.checkpoints / LOCK).open("w", encoding="utf-8")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for left in folder.glob(f".*{UNFINISHED}"):
+                left.unlink()
+        except BlockingIOError as exc:
+            raise OutputBusy(path=folder) from exc
+        except OSError as exc:
+            raise OutputFailed(path=folder, detail=exc.strerror or str(exc)) from exc
+        self.failures = self._read_failures()
+
+    def __enter__(self) -> "SummaryFolder":
+        return self
+
+    def __exit__(self, *exc_info) -> None:
+        """Let the next job in."""
+        self._lock.close()
+
+    def path(self, document_id: str, ending: str) -> Path:
+        return self.folder / f"{self._names[document_id]}{self._kind}{ending}"
+
+    def finished(self, document_id: str, key: str) -> dict[str, Any] | None:
+        """What NAME.json holds, if it is the summary of that key."""
+        try:
+            body = json.loads(self.path(document_id, ".json").read_text("utf-8"))
+        except (OSError, ValueError):
+            return None
+        return body if isinstance(body, dict) and body.get("key") == key else None
+
+    def write(self, summary: Summary) -> None:
+        """Write both files; from then on the report is done, and no failure."""
+        write_whole(self.path(summary.document_id, ".md"), markdown(summary))
+        body = json.dumps(summary_json(summary), ensure_ascii=False, indent=1)
+        write_whole(self.path(summary.document_id, ".json"), body + "\n")
+        if self.failures.pop(summary.document_id, None):
+            self._write_failures()
+
+    def fail(self, document_id: str, why: dict[str, Any]) -> None:
+        """Note that a report has no summary."""
+        self.failures[document_id] = why
+        self._write_failures()
+
+    def tell(self, status: dict[str, Any]) -> None:
+        """Say how far the job is, for other programs."""
+        write_whole(self.folder / STATUS, json.dumps({"pid": os.getpid()} | status) + "\n")
+
+    def _read_failures(self) -> dict[str, dict[str, Any]]:
+        path = self.folder / FAILURES
+        try:
+            rows = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line]
+            return {row["document_id"]: row for row in rows}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, KeyError, TypeError) as exc:
+            raise OutputFailed(path=path, detail=str(exc)) from exc
+
+    def _write_failures(self) -> None:
+        path = self.folder / FAILURES
+        if self.failures:
+            rows = (json.dumps(row, ensure_ascii=False) for row in self.failures.values())
+            write_whole(path, "".join(f"{row}\n" for row in rows))
+        else:
+            path.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write `text` to `path`, all of it or nothing; it is on the disk when this returns.
+
+    Raises:
+        OutputFailed: it cannot be written.
+    """
+    beside = path.with_name(f".{path.name}{UNFINISHED}")
+    try:
+        with beside.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+        sync(path.parent)
+    except OSError as exc:
+        raise OutputFailed(path=path, detail=exc.strerror or str(exc)) from exc
+
+
+def file_names(documents: Sequence[StoredDocument]) -> dict[str, str]:
+    """A file name without ending for each document's id: that of its file; with its id where two share it."""
+    names = {document.id: _file_name(document) for document in documents}
+    taken = Counter(name.casefold() for name in names.values())
+    return {
+        identity: name if taken[name.casefold()] == 1 else f"{name}-{identity[:8]}"
+        for identity, name in names.items()
+    }
+
+
+def _file_name(document: StoredDocument) -> str:
+    name = unicodedata.normalize("NFC", Path(document.path).stem or document.title)
+    name = FORBIDDEN.sub("_", name).strip()
+    return name.encode("utf-8", "replace")[:NAME_BYTES].decode("utf-8", "ignore") or document.id
+
+
+def summary_json(summary: Summary) -> dict[str, Any]:
+    """The summary as the contract has it."""
+    return asdict(summary) | {"seconds": round(summary.seconds, 4)}
+
+
+def markdown(summary: Summary) -> str:
+    """The summary for people: its text, its evidence, what of the document it rests on."""
+    parts = [f"# {_plain(summary.title)}", _plain(summary.text)]
+    if summary.citations:
+        quotes = dict.fromkeys((c.marker, _evidence(c)) for c in summary.citations)
+        parts += ["## 근거", "\n".join(f"- [{marker}] {evidence}" for marker, evidence in quotes)]
+    missing = [figure.text for figure in summary.figures if not figure.stands]
+    doubts = [*summary.warnings, *([f"근거에 없는 수치: {', '.join(missing)}"] if missing else [])]
+    if doubts:
+        parts += ["## 확인할 것", "\n".join(f"- {_plain(doubt)}" for doubt in doubts)]
+    parts += ["## 범위", "\n".join(f"- {line}" for line in coverage_lines(summary.coverage))]
+    parts.append(f"{_plain(summary.path)} · {summary.kind} · {summary.generator}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _evidence(citation: Citation) -> str:
+    first, last = citation.first_page, citation.last_page
+    numbers = f"{first}" if first == last else f"{first}–{last}"
+    place = f"{numbers}쪽" if citation.unit == "page" else f"구역 {numbers}"
+    read = "" if citation.ocr is None else f" (OCR {percent(citation.ocr)})"
+    columns = f" ({_plain(citation.columns)})" if citation.columns else ""
+    quote = _plain(" ".join(citation.quote.split()))
+    return f"{place}{read} {MARKS[citation.support]} “{quote}”{columns}"
+
+
+def coverage_lines(coverage: Coverage) -> list[str]:
+    """Which pages fed the summary, which did not, which could not be read, in Korean."""
+    told = (
+        ("요약에 쓰인 쪽", coverage.pages_used),
+        ("쓰이지 않은 쪽", coverage.pages_unused),
+        ("읽지 못한 쪽", coverage.pages_unreadable),
+    )
+    return [f"{name}: {page_runs(pages)} ({len(pages)}/{coverage.pages})" for name, pages in told if pages]
+
+
+def page_runs(pages: Sequence[int]) -> str:
+    """«1–3, 7» for 1, 2, 3, 7."""
+    runs: list[list[int]] = []
+    for page in pages:
+        if runs and page == runs[-1][-1] + 1:
+            runs[-1].append(page)
+        else:
+            runs.append([page])
+    return ", ".join(f"{run[0]}" if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs)
+
+
+def _plain(text: str) -> str:
+    """`text` without what Markdown would take for HTML."""
+    return text.replace("&", "&amp;").replace("<", "&lt;")
