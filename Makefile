@@ -9,6 +9,7 @@ VENV ?= .venv
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 RAG_SHARED ?= ../shared
 COUNT ?= 2000
+LEDGER ?= 100000
 SEED ?= 7
 MINUTES ?= 10
 export RAG_SHARED
@@ -20,7 +21,7 @@ export PDF QUESTION
 
 include tests/server/install.mk
 
-.PHONY: help setup demo test test-slow fuzz faults flips soak leaks test-server bench-real bench-samples bench-retrieval bench-ingestion-quality bench-chunk-sizes index-million bench-index bench-ingest lint samples resolve clean bench-beyond bench-gpu
+.PHONY: help setup demo test test-slow fuzz faults flips soak leaks ledger test-server bench-real bench-samples bench-retrieval bench-ingestion-quality bench-chunk-sizes index-million bench-index bench-ingest lint samples resolve clean bench-beyond bench-gpu
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -52,6 +53,9 @@ faults: $(STAMP)  ## 2,000 deaths of writers (or COUNT=… SEED=…), half with 
 
 leaks: $(STAMP)  ## 10,000 searches by random callers; nobody finds what they may not see
 	$(BIN)/python -m tests.leaks --seed $(SEED)
+
+ledger: $(STAMP)  ## 100,000 random prompts (or LEDGER=… SEED=…), every token of each accounted for
+	$(BIN)/python -m tests.ledger --count $(LEDGER) --seed $(SEED)
 
 soak: $(STAMP)  ## ten minutes (or MINUTES=…) of 16 threads and asyncio while files come and go
 	$(BIN)/python -m tests.soak --minutes $(MINUTES) --seed $(SEED)

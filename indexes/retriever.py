@@ -301,10 +301,14 @@ class Retriever(SearchEngine):
 
     def place_of(self, document_id: str, start: int, end: int) -> Place:
         """The pages of the non-empty span [start, end) of a document."""
-        pages = self.pages(document_id)
-        first, last = pages_of_span(pages, start, end)
-        confidence = min(page.confidence for page in pages[first - 1 : last])
-        return Place(first, last, confidence if confidence < 1 else None)
+        pages = self._pages.get(document_id)
+        if pages is None:  # a prompt asks for a few pages of many documents: not for all of them
+            pages = self.store.pages_of_span(self.find(document_id), start, end)
+        else:
+            first, last = pages_of_span(pages, start, end)
+            pages = pages[first - 1 : last]
+        confidence = min(page.confidence for page in pages)
+        return Place(pages[0].number, pages[-1].number, confidence if confidence < 1 else None)
 
 
 def key_ranges(documents: Sequence[StoredDocument]) -> dense.KeyRanges:

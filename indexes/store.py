@@ -392,6 +392,23 @@ class Store:
         )
         if len(rows) != document.pages:
             raise IndexDamaged(path=self.folder, detail=f"{DATABASE}: pages of {document.id} are missing")
+        return self._read_pages(rows)
+
+    def pages_of_span(self, document: StoredDocument, start: int, end: int) -> list[Page]:
+        """The pages of the non-empty span [start, end) of one document, in order.
+
+        Raises:
+            IndexDamaged: there are none, or one does not have its checksum.
+        """
+        rows = self._fetch(
+            f"SELECT {PAGE_COLUMNS} FROM pages WHERE content = ? AND end > ? AND start < ? ORDER BY number",
+            (document.content, start, max(end, start + 1)),
+        )
+        if not rows:
+            raise IndexDamaged(path=self.folder, detail=f"{DATABASE}: pages of {document.id} are missing")
+        return self._read_pages(rows)
+
+    def _read_pages(self, rows: Iterable[tuple]) -> list[Page]:
         return [
             Page(number, label, a, b, bool(readable), *rest)
             for _, number, label, a, b, readable, *rest in self._checked("pages", rows)

@@ -1,20 +1,30 @@
 """Retrieved passages → the prompt that fits the window, whole sentences only."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from indexes.engine import Passage, Place
 from indexes.store import StoredDocument
+from ingest.document import Chunk
 from ingest.korean import sentence_spans
 from rag.answer import BudgetLedger, PackedPassage
 from rag.errors import PromptTooLong
-from rag.prompts import Turn, answer_messages, passage_header
+from rag.prompts import NO_PASSAGES, Turn, answer_messages, passage_header, shown_text
 from rag.tokens import Message, ModelTokenizer
 
 # A passage cut to its first sentences is worth showing from this many tokens on.
 SMALLEST_CUT = 24
+# So many passages that do not fit whole are tried for first sentences that do.
+CUTS = 24
 # Of the window, so much at most goes to the turns before; and no more than half of what the question leaves.
 HISTORY_SHARE = 1 / 4
+
+
+WIDEST_MARKER = 99
+# Brackets are shown as others than they were counted with. So many tokens at most that can save.
+BRACKET = re.compile(r"[\[\]［］]")
+SHORTER = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +56,9 @@ def pack(
 ) -> Prompt:
     """The best of `passages` that fit, as a prompt of at most `window - reserved_output` tokens.
 
-    Passages go in by rank; the first that does not fit is cut after its last whole sentence that
-    does. Chunks that touch are joined. Markers count from 1 in the order shown.
+    Passages go in by rank; one that does not fit is passed over, and what room is left at the end goes to
+    the first whole sentences of those. Chunks that touch are joined. Markers count from 1 in the order
+    shown.
 
     Args:
         passages: best first.
@@ -60,167 +71,203 @@ def pack(
         PromptTooLong: the question leaves no room for a passage.
     """
     limit = window - reserved_output
-    turns = _newest(history, tokenizer, _history_room(question, tokenizer, window, limit))
-    while True:
-        empty = len(tokenizer.render(answer_messages(question, [], turns)).token_ids)
-        chosen = _number(_join(_choose(passages, find, place_of, tokenizer, max(0, limit - empty), counted)))
-        if chosen or not turns or (not passages and empty <= limit):
+    alone = len(tokenizer.render(answer_messages(question, [])).token_ids)
+    turns = _newest(history, tokenizer, min(int(window * HISTORY_SHARE), (limit - alone) // 2))
+    shelf = _Shelf(find, place_of, tokenizer, counted)
+    while alone <= limit:
+        room = limit - alone - sum(tokens for _, tokens in turns)
+        if passages:  # they stand where else it says that there are none
+            room += tokenizer.count(NO_PASSAGES)
+        chosen = _choose(passages, shelf, room)
+        prompt = _fitted(question, [turn for turn, _ in turns], chosen, shelf, window, reserved_output)
+        if prompt.budget.free >= 0 and (prompt.passages or not passages):
+            return replace(prompt, turns_left_out=len(history) - len(turns))
+        if not turns:
             break
         turns = turns[1:]  # a passage comes before what was said
     # An answer without a passage would be «not in the documents».
-    if empty > limit or (passages and not chosen):
-        raise PromptTooLong(tokens=empty, window=window, reserved=reserved_output)
-    while True:
-        chosen = [_placed(packed, place_of) for packed in chosen]
-        messages = answer_messages(question, chosen, turns)
-        rendered = tokenizer.render(messages)
-        if len(rendered.token_ids) <= limit:
-            break
-        # The whole can be a token longer than its parts at each header: give up the last sentences.
-        chosen = _number(_shorter(chosen, len(rendered.token_ids) - limit, tokenizer))
-    budget = ledger(rendered.counts, len(rendered.token_ids), window, reserved_output)
-    left_out = len(history) - len(turns)
-    return Prompt(rendered.token_ids, messages, tuple(chosen), question, budget, left_out)
+    raise PromptTooLong(tokens=alone, window=window, reserved=reserved_output)
 
 
-def _history_room(question: str, tokenizer: ModelTokenizer, window: int, limit: int) -> int:
-    """The most tokens that the turns before may take."""
-    alone = len(tokenizer.render(answer_messages(question, [])).token_ids)
-    return min(int(window * HISTORY_SHARE), (limit - alone) // 2)
-
-
-def _newest(history: Sequence[Turn], tokenizer: ModelTokenizer, room: int) -> list[Turn]:
-    """The last turns of `history` that fit `room` tokens, with what the template writes around them."""
+def _newest(history: Sequence[Turn], tokenizer: ModelTokenizer, room: int) -> list[tuple[Turn, int]]:
+    """The last turns of `history` that fit `room` tokens, each with what it takes in the template."""
     if not history:
         return []
     none = len(tokenizer.render(answer_messages("", [])).token_ids)
-    kept: list[Turn] = []
+    kept: list[tuple[Turn, int]] = []
     for turn in reversed(history):
-        room -= len(tokenizer.render(answer_messages("", [], [turn])).token_ids) - none
+        tokens = len(tokenizer.render(answer_messages("", [], [turn])).token_ids) - none
+        room -= tokens
         if room < 0:
             break
-        kept.append(turn)
+        kept.append((turn, tokens))
     return kept[::-1]
 
 
-def _choose(
-    passages: Sequence[Passage],
-    find: Callable[[str], StoredDocument],
-    place_of: Callable[[str, int, int], Place],
-    tokenizer: ModelTokenizer,
-    room: int,
-    counted: bool,
-) -> list[PackedPassage]:
-    chosen = []
+@dataclass(frozen=True, slots=True)
+class _Shelf:
+    """Where passages are taken from, and how they are counted."""
+
+    find: Callable[[str], StoredDocument]
+    place_of: Callable[[str, int, int], Place]
+    tokenizer: ModelTokenizer
+    counted: bool
+
+    def tokens(self, chunk: Chunk, room: int) -> int:
+        """Of all its words as they are shown; where that is more than `room`, at least more than that."""
+        if self.counted and (chunk.tokens > room + SHORTER or not BRACKET.search(chunk.text)):
+            return chunk.tokens
+        return self.tokenizer.count(shown_text(chunk.text))
+
+    def take(self, passage: Passage, text: str, tokens: int) -> PackedPassage:
+        """Its first characters, `text`, of so many tokens."""
+        chunk, document = passage.chunk, self.find(passage.chunk.document_id)
+        place = self._place(chunk.document_id, chunk.start, text)
+        return PackedPassage(
+            WIDEST_MARKER,  # until it has its own
+            chunk.document_id,
+            document.path,
+            document.title,
+            chunk.context,
+            place.first_page,
+            place.last_page,
+            chunk.start,
+            chunk.start + len(text),
+            text,
+            tokens,
+            passage.score,
+            document.unit,
+            place.ocr,
+        )
+
+    def placed(self, packed: PackedPassage) -> PackedPassage:
+        """`packed` with the pages of its words, which are others than those it was taken with."""
+        place = self._place(packed.document_id, packed.start, packed.text)
+        return replace(packed, first_page=place.first_page, last_page=place.last_page, ocr=place.ocr)
+
+    def _place(self, document_id: str, start: int, text: str) -> Place:
+        return self.place_of(document_id, start, start + len(text.rstrip()))
+
+    def header(self, packed: PackedPassage) -> int:
+        """Tokens of what stands around its words."""
+        return self.tokenizer.count(passage_header(packed)) + 1
+
+
+def _choose(passages: Sequence[Passage], shelf: _Shelf, room: int) -> list[PackedPassage]:
+    """What goes into `room` tokens: whole passages by rank, then first sentences of those passed over."""
+    chosen: list[PackedPassage] = []
+    passed_over: list[tuple[Passage, int]] = []
+    starts, ends = set(), set()  # of what is chosen: what touches it there needs no header of its own
     for passage in passages:
-        chunk = passage.chunk
-        tokens = chunk.tokens if counted else tokenizer.count(chunk.text)
-        packed = _placed(_packed(passage, find(chunk.document_id), tokens), place_of)
-        header = tokenizer.count(passage_header(packed)) + 1
-        if header + packed.tokens > room:
-            cut = _cut(packed, room - header, tokenizer)
-            return [*chosen, cut] if cut is not None else chosen
-        chosen.append(packed)
-        room -= header + packed.tokens
+        if room < SMALLEST_CUT:
+            break
+        tokens = shelf.tokens(passage.chunk, room)
+        if tokens <= room:
+            whole = shelf.take(passage, passage.chunk.text, tokens)
+            touches = _start(whole) in ends or _end(whole) in starts
+            cost = tokens if touches else tokens + shelf.header(whole)
+            if cost <= room:
+                chosen.append(whole)
+                starts.add(_start(whole))
+                ends.add(_end(whole))
+                room -= cost
+                continue
+        passed_over.append((passage, tokens))
+    for passage, tokens in passed_over[:CUTS]:
+        if room < SMALLEST_CUT:
+            break
+        whole = shelf.take(passage, passage.chunk.text, tokens)
+        header = 0 if _start(whole) in ends else shelf.header(whole)
+        cut = _cut(passage, room - header, SMALLEST_CUT if chosen else 1, shelf)
+        if cut is not None:
+            chosen.append(cut)
+            room -= header + cut.tokens
     return chosen
 
 
-def _packed(passage: Passage, document: StoredDocument, tokens: int) -> PackedPassage:
-    chunk = passage.chunk
-    return PackedPassage(
-        99,  # as wide as a marker gets, until it has its own
-        chunk.document_id,
-        document.path,
-        document.title,
-        chunk.context,
-        chunk.first_page,
-        chunk.last_page,
-        chunk.start,
-        chunk.end,
-        chunk.text,
-        tokens,
-        passage.score,
-        document.unit,
-    )
+def _start(packed: PackedPassage) -> tuple[str, str, int]:
+    return packed.document_id, packed.context, packed.start
 
 
-def _cut(packed: PackedPassage, room: int, tokenizer: ModelTokenizer) -> PackedPassage | None:
-    """`packed` up to its last whole sentence that fits `room` tokens; None where little is left."""
-    ends = [end for _, end in sentence_spans(packed.text)]
-    low, high = 0, len(ends)  # how many sentences fit, by bisection: counts grow with the text
-    while low < high:
-        middle = (low + high + 1) // 2
-        if tokenizer.count(packed.text[: ends[middle - 1]]) <= room:
-            low = middle
-        else:
-            high = middle - 1
-    if not low:
-        return None
-    shortened = _shorten(packed, ends[low - 1], tokenizer)
-    return shortened if shortened.tokens >= SMALLEST_CUT else None
+def _end(packed: PackedPassage) -> tuple[str, str, int]:
+    return packed.document_id, packed.context, packed.end
 
 
-def _shorten(packed: PackedPassage, length: int, tokenizer: ModelTokenizer) -> PackedPassage:
-    text = packed.text[:length]
-    return replace(packed, end=packed.start + length, text=text, tokens=tokenizer.count(text))
+def _cut(passage: Passage, room: int, least: int, shelf: _Shelf) -> PackedPassage | None:
+    """Its first whole sentences that fit `room` tokens; None where they are under `least`."""
+    text = passage.chunk.text
+    kept, held = "", 0
+    for _, end in sentence_spans(text):
+        tokens = shelf.tokenizer.count(shown_text(text[:end]))
+        if tokens > room:
+            break
+        kept, held = text[:end], tokens
+    return shelf.take(passage, kept, held) if held >= least else None
 
 
-def _join(chosen: Sequence[PackedPassage]) -> list[PackedPassage]:
-    """`chosen` with spans of one section that touch joined, at the place of the better ranked one.
-
-    Across sections they stay apart: each keeps its own breadcrumb, and its marker points closely.
-    """
-    joined: list[PackedPassage] = []
-    for packed in chosen:
-        section = (packed.document_id, packed.context)
-        for position, other in enumerate(joined):
-            if (other.document_id, other.context) != section:
-                continue
-            if packed.start == other.end:
-                joined[position] = _concatenate(other, packed)
-                break
-            if packed.end == other.start:
-                joined[position] = _concatenate(packed, other)
-                break
-        else:
-            joined.append(packed)
-    return joined if len(joined) == len(chosen) else _join(joined)
+def _fitted(
+    question: str,
+    turns: Sequence[Turn],
+    chosen: Sequence[PackedPassage],
+    shelf: _Shelf,
+    window: int,
+    reserved_output: int,
+) -> Prompt:
+    """The prompt that shows `chosen`, without as many last sentences as are over the limit."""
+    while True:
+        shown = _shown(chosen, shelf)
+        messages = answer_messages(question, shown, turns)
+        rendered = shelf.tokenizer.render(messages)
+        budget = ledger(rendered.counts, len(rendered.token_ids), window, reserved_output)
+        if budget.free >= 0 or not chosen:
+            return Prompt(rendered.token_ids, messages, tuple(shown), question, budget)
+        # The whole can be longer than its parts, by a token at a border.
+        chosen = _shorter(chosen, -budget.free, shelf)
 
 
-def _concatenate(first: PackedPassage, second: PackedPassage) -> PackedPassage:
-    return replace(
-        first,
-        end=second.end,
-        text=first.text + second.text,
-        last_page=max(first.last_page, second.last_page),
-        tokens=first.tokens + second.tokens,
-        score=max(first.score, second.score),
-    )
-
-
-def _number(chosen: Sequence[PackedPassage]) -> list[PackedPassage]:
-    return [replace(packed, marker=marker) for marker, packed in enumerate(chosen, start=1)]
-
-
-def _shorter(chosen: Sequence[PackedPassage], excess: int, tokenizer: ModelTokenizer) -> list[PackedPassage]:
+def _shorter(chosen: Sequence[PackedPassage], excess: int, shelf: _Shelf) -> list[PackedPassage]:
     """`chosen` without as many last sentences as hold `excess` tokens: a rendering for each takes long."""
-    shorter, tokens = list(chosen), sum(packed.tokens for packed in chosen)
-    while shorter and sum(packed.tokens for packed in shorter) > tokens - excess:
-        shorter = _without_last_sentence(shorter, tokenizer)
+    shorter = list(chosen)
+    while shorter and excess > 0:
+        last = shorter.pop()
+        excess -= last.tokens
+        if start := sentence_spans(last.text)[-1][0]:
+            text = last.text[:start]
+            tokens = shelf.tokenizer.count(shown_text(text))
+            shorter.append(shelf.placed(replace(last, text=text, end=last.start + start, tokens=tokens)))
+            excess += tokens
     return shorter
 
 
-def _without_last_sentence(chosen: Sequence[PackedPassage], tokenizer: ModelTokenizer) -> list[PackedPassage]:
-    *others, last = chosen
-    start = sentence_spans(last.text)[-1][0]
-    return [*others, _shorten(last, start, tokenizer)] if start else others
+def _shown(chosen: Sequence[PackedPassage], shelf: _Shelf) -> list[PackedPassage]:
+    """`chosen` as it is shown: spans of one section that touch joined, each at its best one's rank.
+
+    Across sections they stay apart: each keeps its own breadcrumb, and its marker points closely.
+    """
+    rank = {_start(packed): position for position, packed in enumerate(chosen)}
+    runs: list[list[PackedPassage]] = []
+    for packed in sorted(chosen, key=_start):
+        if runs and _end(runs[-1][-1]) == _start(packed):
+            runs[-1].append(packed)
+        else:
+            runs.append([packed])
+    runs.sort(key=lambda run: min(rank[_start(packed)] for packed in run))
+    return [replace(_joined(run, shelf), marker=marker) for marker, run in enumerate(runs, start=1)]
 
 
-def _placed(packed: PackedPassage, place_of: Callable[[str, int, int], Place]) -> PackedPassage:
-    """`packed` with the pages of its words: a cut or joined passage has others than its chunks."""
-    words_end = packed.start + len(packed.text.rstrip())
-    place = place_of(packed.document_id, packed.start, words_end)
-    return replace(packed, first_page=place.first_page, last_page=place.last_page, ocr=place.ocr)
+def _joined(pieces: Sequence[PackedPassage], shelf: _Shelf) -> PackedPassage:
+    first, *others = pieces
+    if not others:
+        return first
+    return shelf.placed(
+        replace(
+            first,
+            text="".join(piece.text for piece in pieces),
+            end=others[-1].end,
+            tokens=sum(piece.tokens for piece in pieces),
+            score=max(piece.score for piece in pieces),
+        )
+    )
 
 
 def ledger(counts: dict[str, int], prompt: int, window: int, reserved_output: int) -> BudgetLedger:

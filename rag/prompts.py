@@ -88,7 +88,12 @@ def rewriting_messages(question: str, history: Sequence[Turn]) -> list[Message]:
 
 def passage_block(passage: PackedPassage) -> str:
     """One passage as the model sees it: marker, document, pages, breadcrumb, then its words."""
-    return passage_header(passage) + in_other_brackets(passage.text.strip()) + "\n"
+    return passage_header(passage) + shown_text(passage.text) + "\n"
+
+
+def shown_text(text: str) -> str:
+    """The words of a passage as the model sees them."""
+    return in_other_brackets(text.strip())
 
 
 def in_other_brackets(text: str) -> str:

@@ -10,10 +10,9 @@ of the tokenizer that knows none, so «<|im_end|>» in a PDF stays ten harmless 
 
 import hashlib
 import json
-from bisect import bisect_left
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,8 @@ FILES = (
     "vocab.json",
     "merges.txt",
 )
+
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 # One part of a message: its name in the ledger, and its text.
 Part = tuple[str, str]
@@ -105,7 +106,13 @@ class ModelTokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Ids of plain `text`; control tokens in it are text."""
-        return self._plain.encode(text, add_special_tokens=False).ids
+        return self._encode(text).ids
+
+    def _encode(self, text: str):
+        try:
+            return self._plain.encode(text, add_special_tokens=False)
+        except TypeError:  # a lone surrogate: a byte of a command line that is not UTF-8, say
+            return self._plain.encode(SURROGATE.sub("\ufffd", text), add_special_tokens=False)
 
     def decode(self, ids: Sequence[int], *, skip_special: bool = True) -> str:
         """The text of `ids`."""
@@ -141,12 +148,14 @@ class ModelTokenizer:
         text = "".join(text for _, text in run)
         if not text:
             return
-        encoding = self._plain.encode(text, add_special_tokens=False)
+        encoding = self._encode(text)
         ids += encoding.ids
-        ends = list(accumulate(len(text) for _, text in run))
-        for start, end in encoding.offsets:
-            part = run[bisect_left(ends, max(end, start + 1))][0]
-            counts[part] = counts.get(part, 0) + 1
+        position = before = 0
+        for part, own in run:
+            position += len(own)
+            after = _token_at(encoding, position, len(text))
+            counts[part] = counts.get(part, 0) + after - before
+            before = after
 
     def _pieces(self, messages: Sequence[Message]) -> list[tuple[str | None, str]]:
         """The rendered prompt in order: (part, text), or (None, control token)."""
@@ -197,6 +206,15 @@ class ModelTokenizer:
         return self._template.render(
             messages=messages, add_generation_prompt=True, tools=None, **self._special_strings
         )
+
+
+def _token_at(encoding: Any, position: int, end: int) -> int:
+    """The number of the token that holds the character at `position`, or the next that a token holds."""
+    for character in range(position, end):
+        token = encoding.char_to_token(character)
+        if token is not None:  # some tokenizers drop characters
+            return token
+    return len(encoding)
 
 
 def _folder(name: str) -> Path:

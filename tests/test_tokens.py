@@ -138,3 +138,15 @@ def test_the_template_may_stand_in_a_file_of_its_own(tmp_path, embedded):
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(config), "utf-8")
     messages = conversation("가", "나", "다")
     assert ModelTokenizer(str(tmp_path)).render(messages) == embedded.render(messages)
+
+
+def test_text_that_looks_like_our_own_marks_is_text(embedded):
+    messages = conversation("\ue0001\ue001", "가\ue0000\ue001나", "\ue001\ue000")
+    rendered = embedded.render(messages)
+    assert embedded.decode(rendered.token_ids, skip_special=False) == embedded.render_text(messages)
+
+
+def test_a_byte_of_a_command_line_that_is_not_utf_8_is_counted_as_one_character(embedded):
+    assert embedded.encode("연차\udcb0\ud83d\ude00는") == embedded.encode("연차\ufffd\ufffd\ufffd는")
+    rendered = embedded.render(conversation("가", "\udcb0", "나\udcb0다"))
+    assert sum(rendered.counts.values()) == len(rendered.token_ids)
