@@ -16,7 +16,7 @@ from rag.errors import InputUnreadable, OutputFailed
 from rag.followups import LONGEST, Asked, stand_alone
 from rag.generator import Sampling
 from rag.packing import Prompt
-from rag.prompts import MARKER, Turn, rewriting_messages, in_other_brackets
+from rag.prompts import MARKER, Turn, in_other_brackets, rewriting_messages
 from rag.support import numbers, terms
 from rag.tokens import ModelTokenizer
 

@@ -29,8 +29,8 @@ from rag.errors import PromptTooLong
 from rag.extractive import one_line
 from rag.generator import Completion, Sampling
 from rag.kinds import KINDS, STYLE_RULES, SummaryOptions
-from rag.packing import Prompt, ledger
 from rag.markers import abstains, clean_markers
+from rag.packing import Prompt, ledger
 from rag.prompts import MARKER, SUMMARY_SYSTEM, block_text, pages_text, summary_messages
 from rag.salience import SourceSentence, salient, source_sentences
 from rag.support import coverage, missing_quantities, quantities, strongest, verdict
