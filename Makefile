@@ -21,7 +21,7 @@ export PDF QUESTION
 
 include tests/server/install.mk
 
-.PHONY: help setup demo test test-slow fuzz faults flips soak leaks ledger test-server bench-real bench-samples bench-retrieval bench-ingestion-quality bench-chunk-sizes index-million bench-index bench-ingest lint samples resolve clean bench-beyond bench-gpu
+.PHONY: help setup demo test test-slow fuzz faults flips soak leaks ledger test-server bench-real bench-samples bench-retrieval bench-ingestion-quality bench-chunk-sizes index-million bench-index bench-ingest lint samples resolve clean bench-beyond bench-gpu grammar
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -77,6 +77,9 @@ bench-ingestion-quality: $(STAMP)  ## line breaks, chunks, articles and headings
 
 bench-chunk-sizes: $(STAMP)  ## page retrieval by chunk size; many minutes
 	$(BIN)/python -m eval chunk-sizes --shared "$(RAG_SHARED)"
+
+grammar: $(STAMP) .venv-vllm/installed  ## 1,000 answers (or COUNT=…) a row that try to write markers of nothing, governed and not
+	$(BIN)/python -m tests.server.grammar --count $(if $(filter file,$(origin COUNT)),1000,$(COUNT))
 
 bench-real: $(STAMP)  ## every shared PDF, 200 questions; a table and JSON
 	$(BIN)/python -m eval real --shared "$(RAG_SHARED)" --out build/bench-real.json

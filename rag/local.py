@@ -24,6 +24,7 @@ from rag.generator import (
     in_thread,
     one_by_one,
 )
+from rag.markers import marker_grammar
 from rag.packing import Prompt
 from rag.tokens import ModelTokenizer
 
@@ -34,7 +35,8 @@ ROUNDS = 4
 class VllmInProcess:
     """The model in this process, by vLLM: for batches, where no server is wanted.
 
-    vLLM is given ids and gives ids back. It loads no tokenizer, so it cannot load a wrong one.
+    vLLM is given ids and gives ids back. It loads a tokenizer only for the grammar, which needs the
+    vocabulary alone: there a wrong one is right, too.
     """
 
     margin = 0
@@ -45,18 +47,21 @@ class VllmInProcess:
         os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
         try:
             from vllm import LLM, SamplingParams, TokensPrompt
+            from vllm.sampling_params import StructuredOutputsParams
         except ImportError as exc:
             raise MissingDependency(library="vllm", extra="gpu") from exc
         _check_vocabulary(config, tokenizer, _vocabulary(config.model))
         with _failures():
             self._llm = LLM(
                 config.model,
-                skip_tokenizer_init=True,
+                tokenizer=str(tokenizer.folder),
+                skip_tokenizer_init=config.grammar == "off",
                 max_model_len=config.window,
                 max_num_seqs=config.concurrency,
                 enable_prefix_caching=True,
             )
         self._parameters, self._tokens = SamplingParams, TokensPrompt
+        self._structured = StructuredOutputsParams
         self._config = config
         self._tokenizer = tokenizer
         self._lock = threading.Lock()  # an engine that two threads step would mix up their results
@@ -98,18 +103,26 @@ class VllmInProcess:
     def _complete(self, prompts: Sequence[Prompt], options: Sampling) -> list[Completion]:
         for prompt in prompts:
             check_window(prompt, options, self._config.window)
-        parameters = self._parameters(
+        parameters = [self._sampling(prompt, options) for prompt in prompts]
+        tokens = [self._tokens(prompt_token_ids=prompt.token_ids) for prompt in prompts]
+        with self._lock, _failures():
+            results = self._llm.generate(tokens, parameters, use_tqdm=False)
+            return [self._completion(result) for result in results]
+
+    def _sampling(self, prompt: Prompt, options: Sampling) -> Any:
+        structured = None
+        if options.only_shown_markers and self._config.grammar == "auto":
+            grammar = marker_grammar(passage.marker for passage in prompt.passages)
+            structured = self._structured(regex=grammar)
+        return self._parameters(
             n=options.n,
             temperature=options.temperature,
             max_tokens=options.max_tokens,
             stop_token_ids=[] if options.ignore_eos else self._tokenizer.stop_ids,
             ignore_eos=options.ignore_eos,
             detokenize=False,
+            structured_outputs=structured,
         )
-        tokens = [self._tokens(prompt_token_ids=prompt.token_ids) for prompt in prompts]
-        with self._lock, _failures():
-            results = self._llm.generate(tokens, parameters, use_tqdm=False)
-            return [self._completion(result) for result in results]
 
     def _completion(self, result: Any) -> Completion:
         outputs = sorted(result.outputs, key=lambda output: output.index)

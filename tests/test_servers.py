@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.errors import PipelineError
+from rag.answer import PackedPassage
 from rag.connection import SILENT_SECONDS
 from rag.errors import (
     BrokenAnswer,
@@ -22,6 +23,7 @@ from rag.errors import (
     PromptTooLong,
 )
 from rag.generator import Completion, GenerationConfig, Sampling
+from rag.markers import marker_grammar
 from rag.packing import Prompt
 from rag.servers import OpenAIGenerator, VllmGenerator
 from rag.tokens import EMBEDDED, Message, ModelTokenizer
@@ -354,6 +356,19 @@ def test_of_a_long_job_only_the_first_prompts_wait_for_a_server_that_is_gone(tok
     assert len(results) == 200
     assert all(isinstance(result, GeneratorUnavailable) for result in results)
     assert 1 <= sum("×3" in str(result) for result in results) <= 4  # the others of these failed at once
+
+
+def test_a_prompt_is_asked_with_the_grammar_of_its_own_passages(script, config, generator, prompt):
+    passage = PackedPassage(1, "d", "규칙.pdf", "규칙", "", 1, 1, 0, 3, "휴가.", 3, 1.0)
+    both = [
+        replace(prompt, passages=(passage,)),
+        replace(prompt, passages=(passage, replace(passage, marker=2))),
+    ]
+    generator.generate(both, replace(OPTIONS, only_shown_markers=True))
+    asked = {body["structured_outputs"]["regex"] for body in script.asked}
+    assert asked == {marker_grammar([1]), marker_grammar([1, 2])}
+    generator.generate(both, OPTIONS)
+    assert not any("structured_outputs" in body for body in script.asked[2:])
 
 
 # chat servers

@@ -1,5 +1,6 @@
 """The model in this process: a random one, with the embedded tokenizer as if it were the model's own."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ import pytest
 from rag.errors import GenerationFailed
 from rag.generator import GenerationConfig, Sampling, open_generator
 from rag.local import TransformersGenerator
+from rag.markers import clean_markers
 from rag.packing import Prompt
 from rag.tokens import EMBEDDED_FOLDER, Message, ModelTokenizer
 from tests.server.tiny_model import TinyModel, write_tiny_model
@@ -60,6 +62,16 @@ def test_several_prompts_are_answered_in_order(generator, prompts):
     together = generator.generate(prompts, Sampling(16))
     assert together == [generator.generate([prompt], Sampling(16))[0] for prompt in prompts]
     assert len({completion.text for completion in together}) == len(prompts)
+
+
+def test_markers_of_nothing_are_dropped_and_counted(generator, prompts):
+    known = (1, 2, 3)
+    cleaned = [
+        clean_markers(completion.text, known) for completion in generator.generate(prompts, Sampling(LIMIT))
+    ]
+    assert sum(dropped for _, dropped in cleaned)
+    for text, _ in cleaned:
+        assert "[" not in re.sub(r"\[[123]\]", "", text)
 
 
 def test_ignoring_the_end_writes_all_tokens(generator, prompts):

@@ -1,0 +1,55 @@
+"""Under the grammar a model that tries nothing but brackets writes markers of what was shown, and no others."""
+
+import pytest
+
+from rag.generator import GenerationConfig, Sampling
+from rag.markers import clean_markers
+from rag.servers import VllmGenerator
+from rag.tokens import ModelTokenizer
+from tests.server.grammar import Generations, brackets, generate, make_prompts, towards_brackets
+from tests.server.vllm_server import Server
+
+pytestmark = pytest.mark.server
+COUNT = 100  # make grammar: 1,000
+SIZES = [3, 40, 120]
+
+
+@pytest.fixture(scope="module", params=SIZES, ids=lambda size: f"{size} passages")
+def governed(request, server: Server, tokenizer: ModelTokenizer) -> tuple[int, Generations]:
+    """How many passages were shown, and answers to questions about them."""
+    bias = towards_brackets(tokenizer)
+    return request.param, generate(server, tokenizer, request.param, COUNT, governed=True, bias=bias)
+
+
+def test_only_markers_of_what_was_shown_are_written(governed):
+    passages, generations = governed
+    found = brackets(generations, range(1, passages + 1))
+    assert found["invalid"] == found["other"] == 0
+    assert found["valid"] > COUNT
+
+
+def test_an_answer_may_end_and_a_marker_cut_by_the_limit_is_dropped(governed):
+    passages, generations = governed
+    assert set(generations.reasons) == {"stop", "length"}
+    known = range(1, passages + 1)
+    assert brackets(generations, known)["cut"]
+    for text in generations.texts:
+        cleaned, dropped = clean_markers(text, known)
+        assert dropped == 0
+        assert cleaned.count("[") == text.count("]")  # never [12 → [1]
+
+
+def test_without_the_grammar_the_same_model_writes_others(server, tokenizer):
+    bias = towards_brackets(tokenizer)
+    written = generate(server, tokenizer, SIZES[0], COUNT, governed=False, bias=bias)
+    found = brackets(written, range(1, SIZES[0] + 1))
+    assert found["invalid"] > COUNT and found["other"] > COUNT
+
+
+def test_a_stream_is_held_to_the_grammar_too(generation: GenerationConfig, tokenizer: ModelTokenizer):
+    generator = VllmGenerator(generation, tokenizer)
+    for prompt in make_prompts(tokenizer, 3, 4):
+        (completion,) = generator.generate([prompt], Sampling(96, only_shown_markers=True))
+        streamed = "".join(generator.stream(prompt, Sampling(96, only_shown_markers=True)))
+        assert streamed == completion.text
+        assert clean_markers(streamed, (1, 2, 3))[1] == 0
