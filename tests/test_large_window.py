@@ -11,7 +11,7 @@ from rag import Pipeline
 from rag.config import TEMPLATES, Config, load_config
 from rag.serve_model import plan_serving
 
-STATUTES = 25
+STATUTES = 17
 QUESTIONS = ("허가를 취소할 수 있는 경우는 무엇인가?", "과태료는 얼마이며 누가 부과하는가?")
 
 
@@ -20,7 +20,12 @@ def large(model_folder: Path, tmp_path_factory) -> Config:
     """The profile as `rag init` writes it; of its models the tokenizer alone is at hand, which both share."""
     path = tmp_path_factory.mktemp("large") / "rag.toml"
     path.write_text(TEMPLATES["gpu-72b"], "utf-8")
-    here = [f"models.tokenizer={model_folder}", "models.embedder=embedded", "models.reranker="]
+    here = [
+        f"models.tokenizer={model_folder}",
+        "models.embedder=embedded",
+        "models.reranker=",
+        "search.dense_weight=0.4",
+    ]
     return load_config(path, [*here, "generator.backend=extractive"])
 
 
