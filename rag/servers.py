@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 OPENAI_MARGIN = 16
 # A chat server reads control tokens in what it is sent: a blank of no width makes them text.
 CONTROL = re.compile(r"<\|(?=[^|<>\n]{1,40}\|>)")
+# A server that was not started by `rag serve-model` may have other defaults, of the model's makers.
+NEUTRAL = {"repetition_penalty": 1.0, "top_k": 0, "min_p": 0.0}
 # What a server's tokenisation is compared on: digits and amounts are what wrong tokenizers split.
 PROBES = (
     "제12345조 2026년 11월 23일 매출액 1,234,567백만원 (전년대비 12.5% 증가)",
@@ -172,7 +174,7 @@ class VllmGenerator:
         check_window(prompt, options, self._config.window)
         # vLLM 0.32 ends at stop_token_ids even where ignore_eos is set.
         stops = [] if options.ignore_eos else self._tokenizer.stop_ids
-        extra = {"stop_token_ids": stops, "ignore_eos": options.ignore_eos}
+        extra = {"stop_token_ids": stops, "ignore_eos": options.ignore_eos, **NEUTRAL}
         if options.only_shown_markers:
             grammar = marker_grammar(passage.marker for passage in prompt.passages)
             extra["structured_outputs"] = {"regex": grammar}
@@ -181,6 +183,7 @@ class VllmGenerator:
             "prompt": prompt.token_ids,
             "max_tokens": options.max_tokens,
             "temperature": options.temperature,
+            "top_p": 1.0,
             "n": options.n,
             "extra_body": extra,
         }

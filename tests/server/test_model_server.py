@@ -89,15 +89,15 @@ def test_what_was_started_passes_every_check(started):
 def test_the_models_own_defaults_act_on_nothing(started):
     """Greedy text is the same as with neutral values named, another with the model's, and not cut."""
 
-    def text(**more) -> str:
+    def reply(**more) -> dict:
         request = QUESTION | {"temperature": 0, "max_tokens": 40, "ignore_eos": True}
         return started.server.post("/v1/chat/completions", request | more, key="key-1234")
 
-    plain = text()
+    plain = reply()
     assert plain["usage"]["completion_tokens"] == 40
     written = plain["choices"][0]["message"]["content"]
-    assert text(repetition_penalty=1.0, top_k=0)["choices"][0]["message"]["content"] == written
-    assert text(repetition_penalty=1.5)["choices"][0]["message"]["content"] != written
+    assert reply(repetition_penalty=1.0, top_k=0)["choices"][0]["message"]["content"] == written
+    assert reply(repetition_penalty=1.5)["choices"][0]["message"]["content"] != written
 
 
 def test_check_finds_the_same_and_needs_the_key(started, monkeypatch, capsys):

@@ -46,7 +46,7 @@ class Server:
     def post(self, path: str, body: dict[str, Any], key: str = "") -> dict[str, Any]:
         """The reply to a request that no generator of ours makes."""
         request = {"model": MODEL} | body
-        headers = {"Authorization": f"Bearer {key}".encode()} if key else {}
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
         response = httpx.post(self.root + path, json=request, headers=headers, timeout=60, trust_env=False)
         return response.raise_for_status().json()
 
