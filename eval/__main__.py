@@ -89,7 +89,7 @@ FOLLOWUP_COLUMNS = (
     "questions",
     "unchanged",
     "with gold pages",
-    *(f"{query} @{k}" for query in ("typed", "joined", "understood", "labelled") for k in (1, 5)),
+    *(f"{query} @{k}" for query in ("typed", "joined", "understood", "searched", "labelled") for k in (1, 5)),
 )
 COMPARISON_COLUMNS = ("questions", "before", "after", "difference", "interval", "verdict")
 SEED = 20261123

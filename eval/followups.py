@@ -16,6 +16,7 @@ from typing import Any
 from eval.dataset import Evidence, Question, load_questions, read_rows
 from eval.metrics import MEASURES, mean, score
 from eval.units import gains_of, rank_pages
+from indexes.engine import Passage
 from rag import Pipeline
 from rag.conversation import Exchange
 
@@ -64,29 +65,35 @@ def _exchange(turn: dict[str, Any]) -> Exchange:
 
 
 def measure(pipeline: Pipeline, dialogues: Sequence[Dialogue]) -> dict[str, Any]:
-    """For follow-ups and whole questions of each half: how many were seen or left alone, and page hit@1
-    and hit@5 of what was typed, of the last question and it, of it as understood, and as labelled."""
+    """For follow-ups and whole questions of each half: the share left as they were typed, and page hit@1 and
+    hit@5 of what was typed, of the last question and it joined, of it as understood, of that as a
+    conversation searches for it, and as labelled."""
+    typed = [dialogue.question.text for dialogue in dialogues]
+    before = [dialogue.history[-1].standalone for dialogue in dialogues]
     understood = [understand(pipeline, dialogue) for dialogue in dialogues]
-    asked = {
-        "typed": [d.question.text for d in dialogues],
-        "joined": [f"{d.history[-1].standalone} {d.question.text}" for d in dialogues],
-        "understood": understood,
-        "labelled": [d.standalone for d in dialogues],
+    joined = [f"{last} {question}" for last, question in zip(before, typed, strict=True)]
+    found = {
+        "typed": pipeline.search_many(typed),
+        "joined": pipeline.search_many(joined),
+        "understood": pipeline.search_many(understood),
+        "searched": [
+            pipeline.find([question], before=last)[0].passages
+            for question, last in zip(understood, before, strict=True)
+        ],
+        "labelled": pipeline.search_many([dialogue.standalone for dialogue in dialogues]),
     }
-    hits = {name: page_hits(pipeline, dialogues, queries) for name, queries in asked.items()}
+    hits = {name: page_hits(pipeline, dialogues, passages) for name, passages in found.items()}
     rows = {}
     for half in HALVES:
         for followup in (True, False):
             own = [n for n, d in enumerate(dialogues) if d.half == half and d.followup == followup]
             rows[f"{half}, {'follow-ups' if followup else 'whole questions'}"] = {
                 "questions": len(own),
-                "unchanged": mean(understood[n] == dialogues[n].question.text for n in own),
+                "unchanged": mean(understood[n] == typed[n] for n in own),
                 **_shares(hits, [n for n in own if dialogues[n].question.answerable]),
             }
-    return {
-        "rows": rows,
-        "understood": [_told(d, said) for d, said in zip(dialogues, understood, strict=True)],
-    }
+    told = [_told(dialogue, said) for dialogue, said in zip(dialogues, understood, strict=True)]
+    return {"rows": rows, "understood": told}
 
 
 def _shares(hits: dict[str, list[tuple[float, float]]], own: Sequence[int]) -> dict[str, float]:
@@ -113,10 +120,9 @@ def understand(pipeline: Pipeline, dialogue: Dialogue) -> str:
 
 
 def page_hits(
-    pipeline: Pipeline, dialogues: Sequence[Dialogue], queries: Sequence[str]
+    pipeline: Pipeline, dialogues: Sequence[Dialogue], found: Sequence[Sequence[Passage]]
 ) -> list[tuple[float, float]]:
-    """For each dialogue (hit@1, hit@5) of its query, by page; (0, 0) without gold pages."""
-    found = pipeline.search_many(queries, 10)
+    """For each dialogue (hit@1, hit@5) of what was found, by page; (0, 0) without gold pages."""
     rankings = {
         dialogue.question.id: rank_pages(pipeline.retriever, dialogue.question, passages)
         for dialogue, passages in zip(dialogues, found, strict=True)

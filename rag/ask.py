@@ -155,7 +155,10 @@ def pack_prompts(
     if not all(question.strip() for question in questions):
         raise EmptyQuestion()
     search, generation = stages.config.search, stages.config.generator
-    found = find(stages.retriever, stages.reranker, stages.config, questions, search.k, search.mode, allowed)
+    before = stages.history[-1].question if stages.history else ""
+    found = find(
+        stages.retriever, stages.reranker, stages.config, questions, search.k, search.mode, allowed, before
+    )
     pack_for = partial(
         pack,
         find=stages.retriever.find,

@@ -241,10 +241,15 @@ class Pipeline:
         k: int = 10,
         mode: Mode | None = None,
         allowed: Filter = EVERYTHING,
+        before: str = "",
     ) -> list[Found]:
-        """`search_many`, with warnings, such as that the time was too short to rerank all passages."""
+        """`search_many`, with warnings, such as that the time was too short to rerank all passages.
+
+        Args:
+            before: the question before, in a conversation: what was spoken of counts a little.
+        """
         mode = mode or self.config.search.mode
-        return find(self.retriever, self.reranker, self.config, queries, k, mode, allowed)
+        return find(self.retriever, self.reranker, self.config, queries, k, mode, allowed, before)
 
     def understand(self, query: str, allowed: Filter = EVERYTHING) -> tuple[Understood, ...]:
         """What in `query` is taken for the name of a document, a section, an article."""
