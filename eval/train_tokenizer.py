@@ -30,10 +30,28 @@ CONTROLS = (
     "<|user|>",
     "<|assistant|>",
 )
-# The form of A.X 4.0: no newline between a role and its text.
+# The form of A.X 4.0: no newline between a role and its text; tools are listed in a message before all
+# others, calls of them follow the assistant's words. A tool's result has the role "tool".
 CHAT_TEMPLATE = (
+    "{%- if tools -%}"
+    "{{- '<|im_start|><|system|>쓸 수 있는 도구:\\n<tools>\\n' -}}"
+    "{%- for tool in tools -%}{{- tool | tojson -}}{{- '\\n' -}}{%- endfor -%}"
+    "{{- '</tools>\\n도구를 호출하는 형식: "
+    '<tool_call>{"name": 이름, "arguments": {인자}}</tool_call>'
+    "<|im_end|>' -}}"
+    "{%- endif -%}"
     "{%- for message in messages -%}"
-    "{{- '<|im_start|><|' + message['role'] + '|>' + message['content'] + '<|im_end|>' -}}"
+    "{{- '<|im_start|><|' + message['role'] + '|>' -}}"
+    "{%- if message['role'] == 'tool' -%}"
+    "{{- '<tool_output>' + message['content'] + '</tool_output>' -}}"
+    "{%- else -%}"
+    "{{- message['content'] -}}"
+    "{%- endif -%}"
+    "{%- for call in message['tool_calls'] or [] -%}"
+    """{{- '<tool_call>{"name": "' + call['function']['name'] + '", "arguments": ' -}}"""
+    "{{- call['function']['arguments'] | tojson -}}{{- '}</tool_call>' -}}"
+    "{%- endfor -%}"
+    "{{- '<|im_end|>' -}}"
     "{%- endfor -%}"
     "{%- if add_generation_prompt -%}"
     "{{- '<|im_start|><|assistant|>' -}}"

@@ -1,7 +1,7 @@
 """Answer, Summary and what they are made of: plain data, as the JSON contract shows it."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from ingest.errors import PipelineError
 from ingest.raw import Unit
@@ -126,11 +126,25 @@ class UnreadablePages:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One call that the model made to find its answer, and how many passages it was given for it.
+
+    `error`: why it got none, as the model was told; empty where nothing was wrong.
+    """
+
+    name: str
+    arguments: dict[str, Any]
+    passages: int
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """The answer to one question, with its evidence. `abstained`: the documents hold none.
 
     `standalone`: the question as it was searched for and asked; in a conversation it may say more than
-    `question` does.
+    `question` does. `tool_calls`: what the model looked up itself; `asks_back`: the text is a question to
+    the user, without which the model cannot search.
     """
 
     question: str
@@ -146,6 +160,8 @@ class Answer:
     unreadable_pages: tuple[UnreadablePages, ...]
     seconds: float
     standalone: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    asks_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,11 +90,11 @@ def ask_each(
             yield prompt
 
     given = 0
-    generated = stages.generator.generate_each(prompts(), _sampling(stages))
+    generated = stages.generator.generate_each(prompts(), sampling_of(stages))
     try:
         for place, result in generated:
             of = made.pop(place, None)
-            done[place] = _answer(stages, *of, result) if isinstance(result, Completion) else result
+            done[place] = resolved_answer(stages, *of, result) if isinstance(result, Completion) else result
             while given in done:
                 yield done.pop(given)
                 ahead.release()
@@ -116,10 +116,10 @@ def ask_stream(
     """
     started = time.monotonic()
     ((prompt, warnings),) = pack_prompts(stages, [question], allowed)
-    sampling = _sampling(stages)
+    sampling = sampling_of(stages)
     if sampling.n > 1:  # which of them is the answer is known at the end
         (completion,) = stages.generator.generate([prompt], sampling)
-        answer = _answer(stages, prompt, warnings, started, completion)
+        answer = resolved_answer(stages, prompt, warnings, started, completion)
         yield answer.text
         yield answer
         return
@@ -137,7 +137,7 @@ def ask_stream(
             if text := settled.feed(pieces[-1]):
                 shown += len(text)
                 yield text
-    answer = _answer(stages, prompt, warnings, started, Completion("".join(pieces), reason or "stop"))
+    answer = resolved_answer(stages, prompt, warnings, started, Completion("".join(pieces), reason or "stop"))
     if rest := answer.text[shown:]:
         yield rest
     yield answer
@@ -171,15 +171,16 @@ def pack_prompts(
     )
     prompts = []
     for question, one in zip(questions, found, strict=True):
-        distinct = without_copies(one.passages, stages.retriever.find, partial(_date_of, stages), question)
+        distinct = without_copies(one.passages, stages.retriever.find, partial(date_of, stages), question)
         prompt = pack_for(question, distinct.passages)
         if distinct.copies:
-            prompt = _with_copies(stages, prompt, one.passages, distinct.copies)
+            named = name_copies(stages, prompt.passages, one.passages, distinct.copies)
+            prompt = replace(prompt, passages=named)
         prompts.append((prompt, one.warnings))
     return prompts
 
 
-def _date_of(stages: Stages, document: StoredDocument) -> str | None:
+def date_of(stages: Stages, document: StoredDocument) -> str | None:
     """The date of a document; kept, for its first words have to be read for it."""
     key = document.id, document.title, document.path
     if key not in stages.dates:
@@ -188,11 +189,13 @@ def _date_of(stages: Stages, document: StoredDocument) -> str | None:
     return stages.dates[key]
 
 
-def _with_copies(stages: Stages, prompt: Prompt, found: Sequence[Passage], copies: Sequence[Copy]) -> Prompt:
-    """`prompt` whose passages name what was left out for the chunks that they hold."""
+def name_copies(
+    stages: Stages, shown: Sequence[PackedPassage], found: Sequence[Passage], copies: Sequence[Copy]
+) -> tuple[PackedPassage, ...]:
+    """`shown`, each with the names of what was left out for the chunks that it holds."""
     chunks = {passage.chunk.id: passage.chunk for passage in found}
     left_out = [(chunks[copy.kept], _left_out(stages, copy, chunks)) for copy in copies]
-    return replace(prompt, passages=tuple(_naming(packed, left_out) for packed in prompt.passages))
+    return tuple(_naming(packed, left_out) for packed in shown)
 
 
 def _left_out(stages: Stages, copy: Copy, chunks: Mapping[str, Chunk]) -> LeftOut:
@@ -203,7 +206,7 @@ def _left_out(stages: Stages, copy: Copy, chunks: Mapping[str, Chunk]) -> LeftOu
         document.id,
         document.path,
         document.title,
-        _date_of(stages, document) if edition else None,
+        date_of(stages, document) if edition else None,
         dropped.first_page,
         dropped.last_page,
         kept.start,
@@ -223,7 +226,7 @@ def _naming(packed: PackedPassage, left_out: Sequence[tuple[Chunk, LeftOut]]) ->
     return replace(packed, copies=tuple(own))
 
 
-def _sampling(stages: Stages) -> Sampling:
+def sampling_of(stages: Stages) -> Sampling:
     generation = stages.config.generator
     return Sampling(
         generation.reserved_output,
@@ -233,7 +236,7 @@ def _sampling(stages: Stages) -> Sampling:
     )
 
 
-def _answer(
+def resolved_answer(
     stages: Stages, prompt: Prompt, found: tuple[str, ...], started: float, completion: Completion
 ) -> Answer:
     """`found`: what there is to say about how the passages were found."""

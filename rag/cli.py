@@ -23,7 +23,7 @@ from indexes.engine import MODES, Filter, Passage, Understood
 from ingest.errors import PipelineError
 from ingest.raw import Unit
 from ingest.worker import passwords_for
-from rag.answer import Answer, Citation, Sentence, UnreadablePages, percent
+from rag.answer import Answer, Citation, Sentence, ToolCall, UnreadablePages, percent
 from rag.ask import unreadable_pages
 from rag.config import DEFAULT_FILE, TEMPLATES
 from rag.doctor import examine
@@ -375,6 +375,16 @@ def ask(
             metavar="FILE", help=say('{"id","question"} 이 한 줄씩 든 JSONL', 'JSONL of {"id","question"}')
         ),
     ] = None,
+    tools: Annotated[
+        bool,
+        typer.Option(
+            "--tools",
+            help=say(
+                "모델이 직접 문서를 찾고 쪽을 펼쳐 봄(모델이 있는 백엔드)",
+                "the model searches and opens pages itself (backends with a model)",
+            ),
+        ),
+    ] = False,
     groups: AsOption = [],
     documents: DocumentOption = [],
     index: IndexOption = DEFAULT_INDEX,
@@ -384,12 +394,19 @@ def ask(
     debug: DebugOption = False,
 ) -> None:
     one_of(question, questions, "QUESTION", "--questions")
+    if tools and questions:
+        raise typer.BadParameter(
+            say("--tools 는 질문 하나에 씁니다", "--tools is for one question"), param_hint="--tools"
+        )
     allowed = allowed_by(groups, documents)
     with open_pipeline(index, config, overrides) as pipeline:
         if questions:
             raise typer.Exit(ask_file(pipeline, questions, allowed))
         if as_json:
-            print_json(answer_json(pipeline.ask(question, allowed)))
+            print_json(answer_json(pipeline.ask(question, allowed, tools=tools)))
+        elif tools:
+            show_question(out(), question)
+            show_answer(out(), pipeline, pipeline.ask(question, allowed, tools=True), allowed, with_text=True)
         else:
             show_stream(pipeline, question, allowed)
 
@@ -420,10 +437,14 @@ def answer_json(answer: Answer) -> dict[str, Any]:
     return body
 
 
-def show_stream(pipeline: Pipeline, question: str, allowed: Filter) -> None:
-    console = out()
+def show_question(console: Console, question: str) -> None:
     console.print(Text(f"{say('질문', 'Question')}  {question}", style="bold"))
     console.print()
+
+
+def show_stream(pipeline: Pipeline, question: str, allowed: Filter) -> None:
+    console = out()
+    show_question(console, question)
     live = console.is_terminal and pipeline.config.generator.backend != "extractive"
     for piece in pipeline.ask_stream(question, allowed):
         if isinstance(piece, Answer):
@@ -439,14 +460,36 @@ def show_answer(
 ) -> None:
     if with_text:
         console.print(Padding(Text(answer.text), (0, 0, 1, 2), expand=False))
+    show_looked_up(console, answer)
     if answer.abstained:
         show_nearest(console, answer)
-    else:
+    elif not answer.asks_back:
         show_citations(console, answer)
     for warning in answer.warnings:
         console.print(Text(f"! {warning}", style="yellow"))
     show_unreadable(console, answer.unreadable_pages)
     show_footer(console, len(pipeline.documents(allowed)), answer)
+
+
+def show_looked_up(console: Console, answer: Answer) -> None:
+    """A line on what the model looked up itself, in its order."""
+    if answer.tool_calls:
+        looked_up = " · ".join(map(looked_up_for, answer.tool_calls))
+        console.print(Text(say(f"찾아본 것: {looked_up}", f"looked up: {looked_up}"), style="dim"))
+        console.print()
+
+
+def looked_up_for(call: ToolCall) -> str:
+    """«연차휴가» 5, 「취업규칙」 8–9쪽 2 …: one call, and how many passages it gave."""
+    words = call.name or "?"
+    if not call.error and call.name == "search_documents":
+        words = f"«{call.arguments['query']}»"
+        if document := call.arguments.get("document"):
+            words = f"「{document}」 {words}"
+    elif not call.error and call.name == "open_pages":
+        first, last = call.arguments["first_page"], call.arguments["last_page"]
+        words = f"「{call.arguments['document']}」 {place_of(first, max(first, last), 'page', None)}"
+    return f"{words} ✗" if call.error else say(f"{words} {call.passages}개", f"{words} ({call.passages})")
 
 
 def show_unreadable(console: Console, unreadable: Sequence[UnreadablePages]) -> None:

@@ -11,6 +11,7 @@ from indexes.reranker import RerankConfig
 from indexes.retriever import SearchConfig
 from ingest.chunking import ChunkingConfig
 from ingest.worker import IngestConfig
+from rag.calls import ToolsConfig
 from rag.errors import ConfigError, UnknownConfigKey
 from rag.followups import ChatConfig
 from rag.generator import GenerationConfig
@@ -41,6 +42,7 @@ class Config:
     search: SearchConfig = field(default_factory=SearchConfig)
     rerank: RerankConfig = field(default_factory=RerankConfig)
     generator: GenerationConfig = field(default_factory=GenerationConfig)
+    tools: ToolsConfig = field(default_factory=ToolsConfig)
     chat: ChatConfig = field(default_factory=ChatConfig)
     serving: ServingConfig = field(default_factory=ServingConfig)
     summary: SummaryConfig = field(default_factory=SummaryConfig)
@@ -114,7 +116,7 @@ def _typed(name: str, value: Any, default: Any, declared: Any) -> Any:
     if float in types and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) not in types:
-        wanted = {str: "text in quotes", int: "a whole number", float: "a number"}
+        wanted = {str: "text in quotes", int: "a whole number", float: "a number", bool: "true or false"}
         raise ConfigError(detail=f"{name} takes {wanted[type(default)]}, got {value!r}")
     return value
 
@@ -181,6 +183,13 @@ retries = 8                   # 서버가 끊기거나 바쁠 때 다시 해 볼
 retry_seconds = 120.0         # 그때 기다릴 시간의 한도 / and for how long
 concurrency = {concurrency}              # 서버에 함께 보낼 질문 수 / questions sent at a time
 grammar = "auto"              # auto(vllm: 보여 준 근거 번호만 쓸 수 있음) | off / only markers of what was shown can be written
+
+[tools]
+# rag ask --tools: 모델이 직접 찾아봄 / the model looks things up itself
+rounds = 6                    # 도구를 쓸 수 있는 차례 / completions that may call tools
+calls = 12                    # 질문 하나의 호출 수 / calls for a question
+tokens = 131072               # 질문 하나에 쓸 토큰 / tokens spent on a question
+must_search = false           # 되묻지 않고 먼저 찾게 함 / search first, without asking back
 
 [serving]
 # rag serve-model 이 모델 서버를 켜는 방법 / how rag serve-model starts the model server

@@ -212,7 +212,7 @@ class Connection:
         """
         if reason == "length":
             return "length"
-        if reason != "stop":
+        if reason not in ("stop", "tool_calls"):
             raise BrokenAnswer(url=self.url, detail=f"finish_reason {reason}")
         return "stop"
 

@@ -77,6 +77,7 @@ class Sampling:
 
     `n`: how many completions of each prompt; the prompt is read once for all of them.
     `only_shown_markers`: a backend that can holds the text to `rag.markers.marker_grammar`.
+    `must_call`: where the prompt has tools, nothing but calls of them may be written.
     """
 
     max_tokens: int
@@ -84,6 +85,7 @@ class Sampling:
     ignore_eos: bool = False
     n: int = 1
     only_shown_markers: bool = False
+    must_call: bool = False
 
 
 # Why a completion ended: by itself, or at the output limit.

@@ -11,7 +11,7 @@ from ingest.korean import sentence_spans
 from rag.answer import BudgetLedger, PackedPassage
 from rag.errors import PromptTooLong
 from rag.prompts import NO_PASSAGES, Turn, answer_messages, passage_header, shown_text
-from rag.tokens import Message, ModelTokenizer
+from rag.tokens import Message, ModelTokenizer, ToolSpec
 
 # A passage cut to its first sentences is worth showing from this many tokens on.
 SMALLEST_CUT = 24
@@ -31,7 +31,8 @@ SHORTER = 64
 class Prompt:
     """One question's input, in every form that a generator may need.
 
-    `turns_left_out`: of the conversation, how many of the oldest turns had no room.
+    `turns_left_out`: of the conversation, how many of the oldest turns had no room. `tools`: what the model
+    may call.
     """
 
     token_ids: list[int]
@@ -40,6 +41,7 @@ class Prompt:
     question: str
     budget: BudgetLedger
     turns_left_out: int = 0
+    tools: tuple[ToolSpec, ...] = ()
 
 
 def pack(

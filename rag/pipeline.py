@@ -42,6 +42,7 @@ from rag.passwords import with_patterns
 from rag.show import ShownPage, show
 from rag.summarise import summary_key
 from rag.tokens import ModelTokenizer
+from rag.tools import ask_with_tools
 
 
 class Pipeline:
@@ -255,13 +256,18 @@ class Pipeline:
         """What in `query` is taken for the name of a document, a section, an article."""
         return self.retriever.understand(query, allowed)
 
-    def ask(self, question: str, allowed: Filter = EVERYTHING) -> Answer:
+    def ask(self, question: str, allowed: Filter = EVERYTHING, *, tools: bool = False) -> Answer:
         """The cited answer to `question`.
+
+        Args:
+            tools: the model searches and opens pages itself; see `rag.tools.ask_with_tools`.
 
         Raises:
             PromptTooLong: the question alone fills the window.
             GeneratorUnavailable, GeneratorMismatch, GenerationFailed: the model server.
         """
+        if tools:
+            return ask_with_tools(self._stages(), question, allowed)
         return self.ask_many([question], allowed)[0]
 
     def ask_many(self, questions: Sequence[str], allowed: Filter = EVERYTHING) -> list[Answer]:
@@ -500,9 +506,9 @@ class Pipeline:
         """`search`, awaitable."""
         return await asyncio.to_thread(self.search, query, k, **options)
 
-    async def ask_async(self, question: str, allowed: Filter = EVERYTHING) -> Answer:
+    async def ask_async(self, question: str, allowed: Filter = EVERYTHING, *, tools: bool = False) -> Answer:
         """`ask`, awaitable."""
-        return await asyncio.to_thread(self.ask, question, allowed)
+        return await asyncio.to_thread(self.ask, question, allowed, tools=tools)
 
     def ask_stream_async(self, question: str, allowed: Filter = EVERYTHING) -> AsyncIterator[str | Answer]:
         """`ask_stream`, as an asynchronous iterator; leaving it ends the generation."""

@@ -1,10 +1,12 @@
 """Prompt → completion, by a model server: vLLM, which gets token ids, or any chat server."""
 
 import asyncio
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rag.calls import calls_or_text, only_calls, write_call
 from rag.connection import Connection
 from rag.errors import BrokenAnswer, GeneratorMismatch, GeneratorUnavailable
 from rag.generator import (
@@ -20,7 +22,7 @@ from rag.generator import (
 )
 from rag.markers import marker_grammar
 from rag.packing import Prompt
-from rag.tokens import Message, ModelTokenizer
+from rag.tokens import Message, ModelTokenizer, ToolSpec
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -157,16 +159,22 @@ class VllmGenerator:
                 fix_ko='다른 서버라면 generator.backend = "openai" 로 쓰세요',
             ) from exc
 
-    def tokenize(self, messages: Sequence[Message]) -> list[int]:
+    def tokenize(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> list[int]:
         """How the server itself tokenises `messages`, ready for the assistant's turn."""
-        return self._connection.run(self._connection.call(lambda client: self._tokenize(client, messages)))
+        return self._connection.run(
+            self._connection.call(lambda client: self._tokenize(client, messages, tools))
+        )
 
-    async def _tokenize(self, client: "AsyncOpenAI", messages: Sequence[Message]) -> list[int]:
-        body = {
+    async def _tokenize(
+        self, client: "AsyncOpenAI", messages: Sequence[Message], tools: Sequence[ToolSpec] = ()
+    ) -> list[int]:
+        body: dict[str, Any] = {
             "model": self._config.model,
-            "messages": [{"role": m.role, "content": m.content} for m in messages],
+            "messages": [_openai_message(message) for message in messages],
             "add_generation_prompt": True,
         }
+        if tools:
+            body["tools"] = list(tools)
         url = self._config.base_url.rstrip("/").removesuffix("/v1") + "/tokenize"
         return (await client.post(url, cast_to=object, body=body))["tokens"]
 
@@ -175,9 +183,8 @@ class VllmGenerator:
         # vLLM 0.32 ends at stop_token_ids even where ignore_eos is set.
         stops = [] if options.ignore_eos else self._tokenizer.stop_ids
         extra = {"stop_token_ids": stops, "ignore_eos": options.ignore_eos, **NEUTRAL}
-        if options.only_shown_markers:
-            grammar = marker_grammar(passage.marker for passage in prompt.passages)
-            extra["structured_outputs"] = {"regex": grammar}
+        if form := _form(prompt, options):
+            extra["structured_outputs"] = form
         return {
             "model": self._config.model,
             "prompt": prompt.token_ids,
@@ -187,6 +194,20 @@ class VllmGenerator:
             "n": options.n,
             "extra_body": extra,
         }
+
+
+def _form(prompt: Prompt, options: Sampling) -> dict[str, str]:
+    """vLLM's structured outputs: what the completion has to look like; empty where it is free."""
+    if prompt.tools and options.must_call:
+        tag = only_calls(prompt.tools)
+    elif not options.only_shown_markers:
+        return {}
+    else:
+        grammar = marker_grammar(passage.marker for passage in prompt.passages)
+        if not prompt.tools:
+            return {"regex": grammar}
+        tag = calls_or_text(prompt.tools, grammar)
+    return {"structural_tag": json.dumps({"type": "structural_tag", "format": tag}, ensure_ascii=False)}
 
 
 class OpenAIGenerator:
@@ -224,15 +245,38 @@ class OpenAIGenerator:
         return await _read(self._connection, await self._connection.call(attempt), _added, put)
 
     def _request(self, prompt: Prompt, options: Sampling) -> dict:
-        return {
+        request = {
             "model": self._config.model,
-            "messages": [
-                {"role": m.role, "content": CONTROL.sub("<\u200b|", m.content)} for m in prompt.messages
-            ],
+            "messages": [_openai_message(message, _without_controls) for message in prompt.messages],
             "max_tokens": options.max_tokens,
             "temperature": options.temperature,
             "n": options.n,
         }
+        if prompt.tools:
+            request["tools"] = list(prompt.tools)
+            request["tool_choice"] = "required" if options.must_call else "auto"
+        return request
+
+
+def _without_controls(text: str) -> str:
+    return CONTROL.sub("<\u200b|", text)
+
+
+def _openai_message(message: Message, plain: Callable[[str], str] = str) -> dict[str, Any]:
+    """`message` in OpenAI's form; `plain`: what is made of its texts."""
+    shape: dict[str, Any] = {"role": message.role, "content": plain(message.content)}
+    if message.calls:
+        shape["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": plain(call.arguments)},
+            }
+            for call in message.calls
+        ]
+    if message.call_id:
+        shape["tool_call_id"] = message.call_id
+    return shape
 
 
 # What a choice says: of a completion, of a chat, of a piece of a chat.
@@ -243,7 +287,10 @@ def _text(choice: Any) -> str:
 
 
 def _said(choice: Any) -> str:
-    return choice.message.content or ""
+    # Calls that the server has read out of the text are written back into it, and read by us.
+    made = (call.function for call in choice.message.tool_calls or () if call.type == "function")
+    calls = (write_call(function.name, function.arguments or "{}") for function in made)
+    return (choice.message.content or "") + "".join(calls)
 
 
 def _added(choice: Any) -> str:

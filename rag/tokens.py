@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,18 +35,39 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 
 # One part of a message: its name in the ledger, and its text.
 Part = tuple[str, str]
+# A function that the model may call, as OpenAI's API describes one.
+ToolSpec = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a tool by the assistant; `arguments` is a JSON object, as text."""
+
+    id: str
+    name: str
+    arguments: str
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn, in parts that the ledger counts apart."""
+    """One turn, in parts that the ledger counts apart.
+
+    `calls`: of the assistant, what it calls after its words; the ledger counts them as history.
+    `call_id`: of a tool, the call that this is the result of.
+    """
 
     role: str
     parts: tuple[Part, ...]
+    calls: tuple[Call, ...] = ()
+    call_id: str = ""
 
     @property
     def content(self) -> str:
         return "".join(text for _, text in self.parts)
+
+
+class _Json(str):
+    """Text that the template's `tojson` leaves as it is, for it is JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +139,20 @@ class ModelTokenizer:
         """The text of `ids`."""
         return self._full.decode(list(ids), skip_special_tokens=skip_special)
 
-    def render_text(self, messages: Sequence[Message]) -> str:
+    def render_text(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> str:
         """The prompt as one string, as the template writes it, ready for the assistant's turn."""
-        return self._render([{"role": m.role, "content": m.content} for m in messages])
+        return self._render(messages, tools)
 
-    def render(self, messages: Sequence[Message]) -> Rendered:
+    def render(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> Rendered:
         """The prompt as token ids, with the tokens of each part.
 
-        What the template itself writes counts as the part "template". A token that spans two parts
-        belongs to the later one.
+        What the template itself writes, the tools included, counts as the part "template". A token that
+        spans two parts belongs to the later one.
+
+        Args:
+            tools: what the assistant may call; written by the product, never by a document.
         """
-        pieces = self._pieces(messages)
+        pieces = self._pieces(messages, tools)
         ids: list[int] = []
         counts: dict[str, int] = {}
         run: list[Part] = []
@@ -157,22 +181,39 @@ class ModelTokenizer:
             counts[part] = counts.get(part, 0) + after - before
             before = after
 
-    def _pieces(self, messages: Sequence[Message]) -> list[tuple[str | None, str]]:
+    def _pieces(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> list[tuple[str | None, str]]:
         """The rendered prompt in order: (part, text), or (None, control token)."""
-        # The template sees a mark in place of each message, so that its own text can be told apart.
-        marks = [f"\ue000{index}\ue001" for index in range(len(messages))]
-        rendered = self._render(
-            [{"role": m.role, "content": mark} for m, mark in zip(messages, marks, strict=True)]
-        )
+        # The template sees a mark in place of each text, so that its own text can be told apart.
+        marked: list[tuple[str, str, Sequence[Part]]] = []
+
+        def mark(role: str, parts: Sequence[Part]) -> str:
+            if not any(text for _, text in parts):
+                return ""  # templates ask whether there is any
+            marked.append((f"\ue000{len(marked)}\ue001", role, parts))
+            return marked[-1][0]
+
+        shown = []
+        for message in messages:
+            content = ("", mark(message.role, message.parts))
+            calls = tuple(
+                Call(
+                    call.id,
+                    mark(message.role, [("history", call.name)]),
+                    mark(message.role, [("history", call.arguments)]),
+                )
+                for call in message.calls
+            )
+            shown.append(replace(message, parts=(content,), calls=calls))
+        rendered = self._render(shown, tools)
         pieces: list[tuple[str | None, str]] = []
-        for message, mark in zip(messages, marks, strict=True):
-            before, found, rendered = rendered.partition(mark)
+        for text, role, parts in marked:
+            before, found, rendered = rendered.partition(text)
             if not found:
                 raise TokenizerUnavailable(
-                    name=self.name, detail=f"its chat template leaves out the {message.role} message"
+                    name=self.name, detail=f"its chat template leaves out the {role} message"
                 )
             pieces += self._template_pieces(before)
-            pieces += message.parts
+            pieces += parts
         return pieces + self._template_pieces(rendered)
 
     def _template_pieces(self, text: str) -> list[tuple[str | None, str]]:
@@ -202,9 +243,12 @@ class ModelTokenizer:
             found.append((start, position, token))
         return found
 
-    def _render(self, messages: list[dict[str, str]]) -> str:
+    def _render(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> str:
         return self._template.render(
-            messages=messages, add_generation_prompt=True, tools=None, **self._special_strings
+            messages=[_shape(message) for message in messages],
+            add_generation_prompt=True,
+            tools=list(tools) or None,
+            **self._special_strings,
         )
 
 
@@ -215,6 +259,17 @@ def _token_at(encoding: Any, position: int, end: int) -> int:
         if token is not None:  # some tokenizers drop characters
             return token
     return len(encoding)
+
+
+def _shape(message: Message) -> dict[str, Any]:
+    """`message` as chat templates take it."""
+    shape: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.calls:
+        shape["tool_calls"] = [
+            {"type": "function", "function": {"name": call.name, "arguments": _Json(call.arguments)}}
+            for call in message.calls
+        ]
+    return shape
 
 
 def _folder(name: str) -> Path:
@@ -282,6 +337,8 @@ def _compile_template(text: str):
         raise TemplateError(message)
 
     def tojson(value: Any, indent: int | None = None, **_: Any) -> str:
+        if isinstance(value, _Json):
+            return str(value)
         return json.dumps(value, ensure_ascii=False, indent=indent)
 
     environment = ImmutableSandboxedEnvironment(

@@ -82,6 +82,9 @@ def test_ingest_then_ask_speaks_the_contract(run, folder):
         "warnings",
         "unreadable_pages",
         "seconds",
+        "standalone",
+        "tool_calls",
+        "asks_back",
     }
     (citation,) = answer["citations"]
     assert set(citation) == {
