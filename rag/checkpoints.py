@@ -21,6 +21,9 @@ from rag.errors import OutputFailed
 from rag.generator import Completion, Generator, Sampling
 from rag.tokens import ModelTokenizer
 
+# Of a completion; a summary asks for one of each prompt.
+FIELDS = ("text", "finish_reason", "prompt_tokens", "completion_tokens")
+
 
 class Checkpoints:
     """The windows that are done, in `folder`; None keeps nothing. One job writes to a folder at a time."""
@@ -42,8 +45,8 @@ class Checkpoints:
         Raises:
             OutputFailed: the disk is full, say.
         """
-        self.of(document_id)[key] = completion
         if path := self._path(document_id):
+            self.of(document_id)[key] = completion
             try:
                 _append(path, _line(key, completion))
             except OSError as exc:
@@ -69,7 +72,8 @@ def window_key(
 
 
 def _line(key: str, completion: Completion) -> bytes:
-    body = json.dumps({"window": key, **asdict(completion)}, ensure_ascii=False).encode("utf-8", "replace")
+    row = {"window": key} | {name: getattr(completion, name) for name in FIELDS}
+    body = json.dumps(row).encode()  # ASCII: what a model writes may be no Unicode
     return b"%08x %s\n" % (zlib.crc32(body), body)
 
 
@@ -92,6 +96,6 @@ def _read(path: Path) -> dict[str, Completion]:
         checksum, _, body = line.partition(b" ")
         if checksum != b"%08x" % zlib.crc32(body):
             continue
-        fields = json.loads(body)
-        kept[fields.pop("window")] = Completion(**fields)
+        row = json.loads(body)
+        kept[row["window"]] = Completion(*(row[name] for name in FIELDS))
     return kept

@@ -1,6 +1,7 @@
 """Reports to be summarised, and generators that write about them what nobody would want."""
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from random import Random
@@ -35,7 +36,7 @@ PAGE = 400
 def report(name: str, seed: int, chapters: int, **fields) -> NewContent:
     """A document of so many chapters; with seed and chapters alike, the same."""
     random = Random(f"{seed}:{chapters}")
-    identity = name.encode().hex().ljust(16, "0")[:16]
+    identity = hashlib.sha256(name.encode()).hexdigest()[:16]
     chunks: list[Chunk] = []
     start = 0
     for chapter in range(1, chapters + 1):
@@ -55,7 +56,9 @@ def report(name: str, seed: int, chapters: int, **fields) -> NewContent:
                 start = end
     cuts = range(0, max(start, 1), PAGE)
     pages = [Page(n, str(n), cut, min(cut + PAGE, start), True) for n, cut in enumerate(cuts, start=1)]
-    document = StoredDocument(identity, name, (f"/문서/{name}.pdf",), (), "parser-1", 9, 0, 0)
+    document = StoredDocument(
+        identity, name, (f"/문서/{name}.pdf",), (), "parser-1", 9, 0, len(chunks), "page", len(pages)
+    )
     texts = [chunk.text for chunk in chunks]
     terms = tuple(" ".join(row) for row in ANALYSER.terms(texts))
     vectors = EMBEDDER.embed_passages(texts)
@@ -93,7 +96,7 @@ class Writer:
     def _complete(self, prompt: Prompt) -> Completion:
         self.prompts.append(prompt)
         text = self.reply(prompt)
-        return Completion(text, "stop", len(prompt.token_ids), TOKENIZER.count(text))
+        return Completion(text, "stop", len(prompt.token_ids), len(text) // 2)
 
 
 class BusyWriter(Writer):

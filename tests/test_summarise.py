@@ -10,17 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexes.writer import NewContent
-from rag.answer import Summary
+from ingest.document import Page
+from rag.answer import FailedSummary, Summary
 from rag.ask import Stages
 from rag.batch import summarise
 from rag.checkpoints import Checkpoints
+from rag.errors import PromptTooLong
 from rag.kinds import SummaryOptions
 from rag.packing import Prompt
 from rag.prompts import ABSTENTION
-from rag.summarise import LEAST_BLOCK, document_blocks, room_for_blocks
+from rag.summarise import LEAST_BLOCK, document_blocks, extracted, room_for_blocks
 from rag.support import strongest
 from rag.windows import MOST_BLOCKS
-from tests.summaries import TOKENIZER, Writer, report, stages_of
+from tests.summaries import PAGE, TOKENIZER, Writer, report, stages_of
 
 OPTIONS = SummaryOptions()
 NOTHING_KEPT = Checkpoints(None)
@@ -43,9 +45,9 @@ ADVERSARIES = {
     "nothing": lambda prompt: "",
     "blanks": lambda prompt: " \n\t",
     "too much": lambda prompt: "".join(
-        f"끝없이 이어지는 {n}번째 문장이 계속된다. [{n % len(markers(prompt)) + 1}] " for n in range(3000)
+        f"끝없이 이어지는 {n}번째 문장이 계속된다. [{n % len(markers(prompt)) + 1}] " for n in range(600)
     ),
-    "one endless sentence": lambda prompt: "가나다라 " * 20_000 + "[1]",
+    "one endless sentence": lambda prompt: "가나다라 " * 5_000 + "[1]",
     "the prompt": lambda prompt: "".join(message.content for message in prompt.messages),
     "garbage": lambda prompt: "\x00\ufffd\ud7ff]]][[[[1][,,][999999]{}\\u0000 ㅁㄴㅇㄹ\n" * 40,
     "only markers": lambda prompt: "".join(f"[{marker}]" for marker in markers(prompt)),
@@ -70,7 +72,6 @@ def most_calls(stages: Stages, content: NewContent) -> float:
 
 def check_prompts(stages: Stages, prompts: Sequence[Prompt]) -> None:
     """None is over the window, the ledger adds up, and only the template writes control tokens."""
-    controls = TOKENIZER.render(prompts[0].messages[:0]).token_ids if not prompts else None
     empty = [replace(message, parts=()) for message in prompts[0].messages] if prompts else []
     controls = sum(TOKENIZER.decode([token]) == "" for token in TOKENIZER.render(empty).token_ids)
     for prompt in prompts:
@@ -109,7 +110,7 @@ def check_summary(stages: Stages, content: NewContent, summary: Summary) -> None
     assert set(coverage.pages_used) <= set(coverage.pages_read)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(
     adversaries,
     st.integers(0, 99),
@@ -138,3 +139,133 @@ def test_a_document_that_fits_takes_one_call(adversary):
     )
     assert (summary.calls, summary.levels, len(writer.prompts)) == (1, 1, 1)
     assert summary.prompt_tokens == len(writer.prompts[0].token_ids)
+
+
+def test_a_long_document_is_read_whole_in_windows_that_are_full():
+    content = report("긴 보고서", 1, 60)
+    writer = Writer(faithful)
+    stages = stages_of([content], writer, 2000, 200)
+    (summary,) = summarise(stages, [content.document], OPTIONS, NOTHING_KEPT)
+    first_level = [prompt for prompt in writer.prompts if "긴 문서의 한 부분" in prompt.question]
+    shown = "".join(message.content for prompt in first_level for message in prompt.messages)
+    for chunk in content.chunks:
+        if chunk.kind == "text":
+            assert re.sub(r"\[(\d+)\]", r"〔\1〕", chunk.text.strip()) in shown
+    assert summary.levels >= 2 and summary.calls >= 5
+    full = [prompt.budget.prompt / (2000 - 200) for prompt in first_level]
+    assert sum(full) / len(full) > 0.8
+
+
+def test_each_level_is_at_most_half_the_one_below():
+    content = report("긴 보고서", 2, 40)
+    writer = Writer(ADVERSARIES["too much"])
+    stages = stages_of([content], writer, 1000, 120)
+    (summary,) = summarise(stages, [content.document], OPTIONS, NOTHING_KEPT)
+    tokens = sum(block.tokens for block in document_blocks(stages, content.document))
+    room = room_for_blocks(stages, content.document.title, OPTIONS)
+    assert 2 <= summary.levels <= log2(tokens / room) + 2
+
+
+def test_a_quote_of_the_last_level_is_the_best_of_the_passages_below():
+    """Windows say what one sentence says; the summary repeats it, and must find it in the document."""
+    content = report("긴 보고서", 4, 40)
+    place = len(content.chunks) // 2
+    needle = "올해의 가장 큰 위험은 환율이며 손실은 7,777억원에 이른다.\n"
+    content = with_text(content, place, content.chunks[place].text + needle)
+
+    def write(prompt: Prompt) -> str:
+        blocks = re.split(r"\n(?=\[\d+\])", prompt.messages[-1].content)
+        found = [block for block in blocks if "7,777억원" in block]
+        if not found:
+            return faithful(prompt)
+        return f"가장 큰 위험은 환율이며 손실은 7,777억원에 이른다. {found[0][: found[0].index(']') + 1]}"
+
+    stages = stages_of([content], Writer(write), 1000, 120)
+    (summary,) = summarise(stages, [content.document], OPTIONS, NOTHING_KEPT)
+    assert summary.levels >= 2
+    (citation,) = [c for c in summary.citations if "7,777억원" in summary.sentences[c.sentence].text]
+    assert citation.quote == needle.strip() and citation.support == "supported"
+    assert [figure.stands for figure in summary.figures if figure.text == "7777억원"] == [True]
+    check_summary(stages, content, summary)
+
+
+def with_text(content: NewContent, place: int, text: str) -> NewContent:
+    """`content` with another text in one chunk."""
+    chunks, start = [], 0
+    for number, chunk in enumerate(content.chunks):
+        words = text if number == place else chunk.text
+        end = start + len(words)
+        first, last = start // PAGE + 1, (end - 1) // PAGE + 1
+        chunks.append(replace(chunk, start=start, end=end, text=words, first_page=first, last_page=last))
+        start = end
+    cuts = range(0, start, PAGE)
+    pages = [Page(n, str(n), cut, min(cut + PAGE, start), True) for n, cut in enumerate(cuts, start=1)]
+    return replace(content, chunks=chunks, pages=pages)
+
+
+FIGURES = "매출액은 9,999억원이다. [1] 위원회는 안건을 심의하였다. [1]"
+
+
+@pytest.mark.parametrize(("rule", "kept"), [("report", 2), ("drop", 1)])
+def test_figures_without_evidence_are_reported_or_dropped(rule, kept):
+    content = report("짧은 보고서", 3, 2)
+    stages = stages_of([content], Writer(lambda _: FIGURES), 16384, 1024, figures=rule)
+    (summary,) = summarise(stages, [content.document], OPTIONS, NOTHING_KEPT)
+    assert len(summary.sentences) == kept
+    missing = [figure.text for figure in summary.figures if not figure.stands]
+    assert missing == ["9999억원"] * (rule == "report")
+    assert any("수치" in warning for warning in summary.warnings)
+
+
+@pytest.mark.parametrize(("options", "most"), [(SummaryOptions(sentences=3), 3), (SummaryOptions(), 10)])
+def test_a_summary_has_no_more_sentences_than_asked_for(options, most):
+    content = report("짧은 보고서", 3, 2)
+    stages = stages_of([content], Writer(ADVERSARIES["too much"]), 16384, 1024)
+    (summary,) = summarise(stages, [content.document], options, NOTHING_KEPT)
+    assert len(summary.sentences) == most
+    assert any("정한 길이를 넘은" in warning for warning in summary.warnings)
+
+
+def test_a_summary_has_no_more_tokens_than_asked_for():
+    content = report("짧은 보고서", 3, 2)
+    writer = Writer(ADVERSARIES["too much"])
+    stages = stages_of([content], writer, 16384, 1024)
+    (summary,) = summarise(stages, [content.document], SummaryOptions(tokens=100), NOTHING_KEPT)
+    assert sum(TOKENIZER.count(sentence.text) for sentence in summary.sentences) <= 100
+    assert writer.prompts[0].budget.reserved_output == 100
+
+
+def test_items_of_the_style_of_items_stand_on_lines_of_their_own():
+    content = report("짧은 보고서", 3, 2)
+    stages = stages_of([content], Writer(lambda _: "- 매출액 증가함 [1]\n2. 점검 마침 [2]"), 16384, 1024)
+    (summary,) = summarise(stages, [content.document], SummaryOptions(style="개조식"), NOTHING_KEPT)
+    assert re.fullmatch(r"- 매출액 증가함 \[1\]\n- 점검 마침 \[\d\]", summary.text)
+
+
+def test_a_window_without_room_for_text_is_refused_for_each_document():
+    contents = [report(f"보고서{n}", n, 2) for n in range(2)]
+    stages = stages_of(contents, Writer(faithful), 400, 390)
+    results = list(summarise(stages, [c.document for c in contents], OPTIONS, NOTHING_KEPT))
+    assert [type(result) for result in results] == [FailedSummary] * 2
+    assert isinstance(results[0].error, PromptTooLong)
+
+
+def test_without_a_model_every_sentence_quotes_itself():
+    content = report("보고서", 5, 20)
+    stages = stages_of([content], Writer(faithful))
+    summary = extracted(stages, content.document, SummaryOptions(sentences=6))
+    check_summary(stages, content, summary)
+    assert len(summary.sentences) == 6 and (summary.calls, summary.levels) == (0, 0)
+    for sentence, citation in zip(summary.sentences, summary.citations, strict=True):
+        assert sentence.text == " ".join(citation.quote.split()) and sentence.support == "supported"
+
+
+def test_a_document_without_text_has_an_empty_summary_that_says_so():
+    content = report("빈 보고서", 0, 0)
+    pages = [Page(1, "1", 0, 0, False), Page(2, "2", 0, 0, True)]
+    content = replace(content, pages=pages)
+    writer = Writer(faithful)
+    (summary,) = summarise(stages_of([content], writer), [content.document], OPTIONS, NOTHING_KEPT)
+    assert (summary.text, summary.calls, writer.prompts) == ("", 0, [])
+    assert (summary.coverage.pages_unreadable, summary.coverage.pages_unused) == ((1,), (2,))
+    assert any("읽을 수 있는 글이 없어" in warning for warning in summary.warnings)
