@@ -74,8 +74,8 @@ def pack(
     """
     limit = window - reserved_output
     alone = len(tokenizer.render(answer_messages(question, [])).token_ids)
-    turns = _newest(history, tokenizer, min(int(window * HISTORY_SHARE), (limit - alone) // 2))
-    shelf = _Shelf(find, place_of, tokenizer, counted)
+    turns = newest(history, tokenizer, min(int(window * HISTORY_SHARE), (limit - alone) // 2))
+    shelf = Shelf(find, place_of, tokenizer, counted)
     while alone <= limit:
         room = limit - alone - sum(tokens for _, tokens in turns)
         if passages:  # they stand where else it says that there are none
@@ -91,7 +91,7 @@ def pack(
     raise PromptTooLong(tokens=alone, window=window, reserved=reserved_output)
 
 
-def _newest(history: Sequence[Turn], tokenizer: ModelTokenizer, room: int) -> list[tuple[Turn, int]]:
+def newest(history: Sequence[Turn], tokenizer: ModelTokenizer, room: int) -> list[tuple[Turn, int]]:
     """The last turns of `history` that fit `room` tokens, each with what it takes in the template."""
     if not history:
         return []
@@ -107,7 +107,7 @@ def _newest(history: Sequence[Turn], tokenizer: ModelTokenizer, room: int) -> li
 
 
 @dataclass(frozen=True, slots=True)
-class _Shelf:
+class Shelf:
     """Where passages are taken from, and how they are counted."""
 
     find: Callable[[str], StoredDocument]
@@ -121,10 +121,10 @@ class _Shelf:
             return chunk.tokens
         return self.tokenizer.count(shown_text(chunk.text))
 
-    def take(self, passage: Passage, text: str, tokens: int) -> PackedPassage:
-        """Its first characters, `text`, of so many tokens."""
+    def take(self, passage: Passage, tokens: int) -> PackedPassage:
+        """The whole of it, of so many tokens."""
         chunk, document = passage.chunk, self.find(passage.chunk.document_id)
-        place = self._place(chunk.document_id, chunk.start, text)
+        place = self._place(chunk.document_id, chunk.start, chunk.text)
         return PackedPassage(
             WIDEST_MARKER,  # until it has its own
             chunk.document_id,
@@ -134,8 +134,8 @@ class _Shelf:
             place.first_page,
             place.last_page,
             chunk.start,
-            chunk.start + len(text),
-            text,
+            chunk.end,
+            chunk.text,
             tokens,
             passage.score,
             document.unit,
@@ -155,7 +155,7 @@ class _Shelf:
         return self.tokenizer.count(passage_header(packed)) + 1
 
 
-def _choose(passages: Sequence[Passage], shelf: _Shelf, room: int) -> list[PackedPassage]:
+def _choose(passages: Sequence[Passage], shelf: Shelf, room: int) -> list[PackedPassage]:
     """What goes into `room` tokens: whole passages by rank, then first sentences of those passed over."""
     chosen: list[PackedPassage] = []
     passed_over: list[tuple[Passage, int]] = []
@@ -165,7 +165,7 @@ def _choose(passages: Sequence[Passage], shelf: _Shelf, room: int) -> list[Packe
             break
         tokens = shelf.tokens(passage.chunk, room)
         if tokens <= room:
-            whole = shelf.take(passage, passage.chunk.text, tokens)
+            whole = shelf.take(passage, tokens)
             touches = _start(whole) in ends or _end(whole) in starts
             cost = tokens if touches else tokens + shelf.header(whole)
             if cost <= room:
@@ -178,12 +178,12 @@ def _choose(passages: Sequence[Passage], shelf: _Shelf, room: int) -> list[Packe
     for passage, tokens in passed_over[:CUTS]:
         if room < SMALLEST_CUT:
             break
-        whole = shelf.take(passage, passage.chunk.text, tokens)
+        whole = shelf.take(passage, tokens)
         header = 0 if _start(whole) in ends else shelf.header(whole)
-        cut = _cut(passage, room - header, SMALLEST_CUT if chosen else 1, shelf)
-        if cut is not None:
-            chosen.append(cut)
-            room -= header + cut.tokens
+        first = cut(whole, room - header, SMALLEST_CUT if chosen else 1, shelf)
+        if first is not None:
+            chosen.append(first)
+            room -= header + first.tokens
     return chosen
 
 
@@ -195,23 +195,24 @@ def _end(packed: PackedPassage) -> tuple[str, str, int]:
     return packed.document_id, packed.context, packed.end
 
 
-def _cut(passage: Passage, room: int, least: int, shelf: _Shelf) -> PackedPassage | None:
+def cut(whole: PackedPassage, room: int, least: int, shelf: Shelf) -> PackedPassage | None:
     """Its first whole sentences that fit `room` tokens; None where they are under `least`."""
-    text = passage.chunk.text
-    kept, held = "", 0
-    for _, end in sentence_spans(text):
-        tokens = shelf.tokenizer.count(shown_text(text[:end]))
+    length = held = 0
+    for _, end in sentence_spans(whole.text):
+        tokens = shelf.tokenizer.count(shown_text(whole.text[:end]))
         if tokens > room:
             break
-        kept, held = text[:end], tokens
-    return shelf.take(passage, kept, held) if held >= least else None
+        length, held = end, tokens
+    if not length or held < least:
+        return None
+    return shelf.placed(replace(whole, text=whole.text[:length], end=whole.start + length, tokens=held))
 
 
 def _fitted(
     question: str,
     turns: Sequence[Turn],
     chosen: Sequence[PackedPassage],
-    shelf: _Shelf,
+    shelf: Shelf,
     window: int,
     reserved_output: int,
 ) -> Prompt:
@@ -224,24 +225,24 @@ def _fitted(
         if budget.free >= 0 or not chosen:
             return Prompt(rendered.token_ids, messages, tuple(shown), question, budget)
         # The whole can be longer than its parts, by a token at a border.
-        chosen = _shorter(chosen, -budget.free, shelf)
+        chosen = shorter(chosen, -budget.free, shelf)
 
 
-def _shorter(chosen: Sequence[PackedPassage], excess: int, shelf: _Shelf) -> list[PackedPassage]:
+def shorter(chosen: Sequence[PackedPassage], excess: int, shelf: Shelf) -> list[PackedPassage]:
     """`chosen` without as many last sentences as hold `excess` tokens: a rendering for each takes long."""
-    shorter = list(chosen)
-    while shorter and excess > 0:
-        last = shorter.pop()
+    left = list(chosen)
+    while left and excess > 0:
+        last = left.pop()
         excess -= last.tokens
         if start := sentence_spans(last.text)[-1][0]:
             text = last.text[:start]
             tokens = shelf.tokenizer.count(shown_text(text))
-            shorter.append(shelf.placed(replace(last, text=text, end=last.start + start, tokens=tokens)))
+            left.append(shelf.placed(replace(last, text=text, end=last.start + start, tokens=tokens)))
             excess += tokens
-    return shorter
+    return left
 
 
-def _shown(chosen: Sequence[PackedPassage], shelf: _Shelf) -> list[PackedPassage]:
+def _shown(chosen: Sequence[PackedPassage], shelf: Shelf) -> list[PackedPassage]:
     """`chosen` as it is shown: spans of one section that touch joined, each at its best one's rank.
 
     Across sections they stay apart: each keeps its own breadcrumb, and its marker points closely.
@@ -257,7 +258,7 @@ def _shown(chosen: Sequence[PackedPassage], shelf: _Shelf) -> list[PackedPassage
     return [replace(_joined(run, shelf), marker=marker) for marker, run in enumerate(runs, start=1)]
 
 
-def _joined(pieces: Sequence[PackedPassage], shelf: _Shelf) -> PackedPassage:
+def _joined(pieces: Sequence[PackedPassage], shelf: Shelf) -> PackedPassage:
     first, *others = pieces
     if not others:
         return first

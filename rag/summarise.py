@@ -31,8 +31,9 @@ from rag.generator import Completion, Sampling
 from rag.kinds import KINDS, STYLE_RULES, SummaryOptions
 from rag.markers import abstains, clean_markers
 from rag.packing import Prompt, ledger
+from rag.priors import SourceSentence, source_sentences
 from rag.prompts import MARKER, SUMMARY_SYSTEM, block_text, pages_text, summary_messages
-from rag.salience import SourceSentence, salient, source_sentences
+from rag.salience import salient
 from rag.support import coverage, missing_quantities, quantities, strongest, verdict
 from rag.windows import MOST_BLOCKS, windows
 
@@ -454,17 +455,7 @@ def telling(stages: Stages, title: str, blocks: Sequence[Block], count: int) -> 
 def _sentences(block: Block) -> list[SourceSentence]:
     passage = block.passages[0]
     if block.written:
-        return [
-            SourceSentence(
-                block.text,
-                passage.start,
-                passage.end,
-                passage.context,
-                "text",
-                passage.first_page,
-                True,
-            )
-        ]
+        return [SourceSentence(block.text, passage.start, passage.end, passage.context, "text", True)]
     chunk = Chunk(
         "",
         passage.document_id,

@@ -32,12 +32,11 @@ from rag.packing import (
     HISTORY_SHARE,
     SMALLEST_CUT,
     Prompt,
-    _cut,
-    _newest,
-    _packed,
-    _placed,
-    _shorter,
+    Shelf,
+    cut,
     ledger,
+    newest,
+    shorter,
 )
 from rag.prompts import (
     FOUND,
@@ -55,6 +54,7 @@ from rag.prompts import (
     UNREADABLE,
     answer_messages,
     passage_block,
+    shown_text,
     tool_messages,
 )
 from rag.tokens import Call, Message, Part, ToolSpec
@@ -111,14 +111,8 @@ def _search_documents(
     mode = stages.config.search.mode
     (found,) = find(stages.retriever, stages.reranker, stages.config, [query], DEPTH * k, mode, allowed)
     distinct = without_copies(found.passages, stages.retriever.find, partial(date_of, stages), query)
-    packed = [
-        _packed(
-            passage,
-            stages.retriever.find(passage.chunk.document_id),
-            stages.tokenizer.count(passage.chunk.text),
-        )
-        for passage in distinct.passages[:k]
-    ]
+    shelf, count = _shelf(stages), stages.tokenizer.count
+    packed = [shelf.take(passage, count(shown_text(passage.chunk.text))) for passage in distinct.passages[:k]]
     named = name_copies(stages, packed, found.passages, distinct.copies)
     return Result(FOUND if named else FOUND_NOTHING, named, found.warnings)
 
@@ -153,11 +147,15 @@ def _opened(stages: Stages, document: StoredDocument, pages: Sequence[Page]) -> 
     for first, last in spans.values():
         text = around[first - low : last - low]
         if text.strip():
-            tokens = stages.tokenizer.count(text)
+            tokens = stages.tokenizer.count(shown_text(text))
             yield PackedPassage(
                 *(0, document.id, document.path, document.title, "", pages[0].number, pages[-1].number),
                 *(first, last, text, tokens, 0.0, document.unit),
             )
+
+
+def _shelf(stages: Stages) -> Shelf:
+    return Shelf(stages.retriever.find, stages.retriever.place_of, stages.tokenizer, counted=False)
 
 
 def _named(stages: Stages, name: str, allowed: Filter) -> StoredDocument | Result:
@@ -227,7 +225,7 @@ class _Dialogue:
         self._specs = tuple(tool.spec for tool in tools)
         self._documents = stages.retriever.visible(allowed)
         room = int(self._window * HISTORY_SHARE)
-        self._turns = _newest(stages.history, stages.tokenizer, room)
+        self._turns = [turn for turn, _ in newest(stages.history, stages.tokenizer, room)]
         self._rounds: list[tuple[str, list[_Done]]] = []
         self._calls: list[ToolCall] = []
         self._passages: dict[int, PackedPassage] = {}
@@ -298,15 +296,15 @@ class _Dialogue:
         room = limit - len(tokenizer.render(messages_of({}), specs).token_ids)
         if room < 0:
             return None
-        chosen = self._choose(room)
+        chosen, shelf = self._choose(room), _shelf(self._stages)
         while True:
-            chosen = [_placed(packed, self._stages.retriever.place_of) for packed in chosen]
+            chosen = [shelf.placed(packed) for packed in chosen]
             messages = messages_of({packed.marker: packed for packed in chosen})
             rendered = tokenizer.render(messages, specs)
             excess = len(rendered.token_ids) - limit
             if excess <= 0:
                 break
-            chosen = _shorter(chosen, excess, tokenizer)
+            chosen = shorter(chosen, excess, shelf)
         budget = ledger(rendered.counts, len(rendered.token_ids), self._window, self._reserved)
         shown = tuple(sorted(chosen, key=lambda packed: packed.marker))
         forgotten = len(self._stages.history) - len(self._turns)
@@ -314,7 +312,8 @@ class _Dialogue:
 
     def _choose(self, room: int) -> list[PackedPassage]:
         """Of all results, those of the newest calls first, what fits `room` tokens."""
-        tokenizer, share = self._stages.tokenizer, int(room * RESULT_SHARE)
+        tokenizer, shelf = self._stages.tokenizer, _shelf(self._stages)
+        share = int(room * RESULT_SHARE)
         chosen: dict[int, PackedPassage] = {}
         for done in (done for _, dones in reversed(self._rounds) for done in reversed(dones)):
             left = min(room, share)
@@ -324,7 +323,7 @@ class _Dialogue:
                 packed = self._passages[marker]
                 header = tokenizer.count(passage_block(replace(packed, text=""))) + 1
                 whole = header + packed.tokens <= left
-                shown = packed if whole else _cut(packed, left - header, tokenizer)
+                shown = packed if whole else cut(packed, left - header, SMALLEST_CUT, shelf)
                 if shown is not None:
                     chosen[marker] = shown
                     left, room = left - header - shown.tokens, room - header - shown.tokens
@@ -402,7 +401,7 @@ class _Dialogue:
         if span not in self._markers:
             self._markers[span] = len(self._markers) + 1
             marked = replace(packed, marker=self._markers[span])
-            self._passages[marked.marker] = _placed(marked, self._stages.retriever.place_of)
+            self._passages[marked.marker] = _shelf(self._stages).placed(marked)
         return self._markers[span]
 
     # what it answers
