@@ -181,3 +181,27 @@ def test_a_question_alone_fills_the_window_before_history_is_missed():
     alone = len(TOKENIZER.render(answer_messages(question, [])).token_ids)
     prompt = pack(question, [], find, place_of, TOKENIZER, alone + 64, 64, history=[Turn("연차는?", "15일")])
     assert (prompt.turns_left_out, prompt.budget.free) == (1, 0)
+
+
+def test_what_is_worth_more_for_its_tokens_goes_in_and_the_better_ranked_is_shown_first():
+    long, short, other = passages([[SENTENCES[0] * 14], [SENTENCES[1]], [SENTENCES[3]]])
+    ranked = [replace(long, score=1.0), replace(short, score=0.99), replace(other, score=0.98)]
+    prompt = pack("연차는?", ranked, find, place_of, TOKENIZER, 4000, 64)
+    assert [passage.document_id for passage in prompt.passages] == ["0", "1", "2"]
+    all_three = prompt.budget.prompt
+    prompt = pack("연차는?", ranked, find, place_of, TOKENIZER, all_three + 64 - 30, 64)
+    assert [passage.document_id for passage in prompt.passages] == ["0", "1", "2"]
+    assert 0 < len(prompt.passages[0].text) < len(long.chunk.text)  # the long one gave way, to a sentence
+
+
+def test_scores_below_zero_are_no_amounts():
+    ranked = [replace(p, score=-1.0 - n) for n, p in enumerate(passages([[SENTENCES[0] * 9], [SENTENCES[1]]]))]
+    empty = len(TOKENIZER.render(answer_messages("연차는?", [])).token_ids)
+    prompt = pack("연차는?", ranked, find, place_of, TOKENIZER, empty + 64 + 90, 64)
+    assert [passage.document_id for passage in prompt.passages][0] == "0"
+
+
+def test_what_does_not_fit_is_passed_over():
+    ranked = passages([[SENTENCES[0]], ["끝나지 않는 문장 " * 500], [SENTENCES[1]]])
+    prompt = pack("연차는?", ranked, find, place_of, TOKENIZER, 1000, 64)
+    assert [passage.document_id for passage in prompt.passages] == ["0", "2"]
