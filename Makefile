@@ -21,7 +21,7 @@ export PDF QUESTION
 
 include tests/server/install.mk
 
-.PHONY: help setup demo test test-slow fuzz faults flips soak leaks ledger test-server bench-real bench-samples bench-retrieval bench-ingestion-quality bench-chunk-sizes index-million bench-index bench-ingest lint samples resolve clean bench-beyond bench-gpu grammar
+.PHONY: help setup demo test test-slow fuzz faults flips soak leaks ledger test-server bench-real bench-samples bench-retrieval bench-ingestion-quality bench-chunk-sizes index-million bench-index bench-ingest lint samples resolve clean bench-beyond bench-gpu bench-serve grammar
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -92,6 +92,9 @@ bench-index: $(STAMP) .venv-bench/installed  ## speed and memory of the index by
 
 bench-beyond: $(STAMP)  ## the dense index beyond the million that is searched exactly; 10 minutes
 	$(BIN)/python -m eval.bench beyond --shared "$(RAG_SHARED)"
+
+bench-serve: $(STAMP) .venv-vllm/installed  ## questions of a file beside the throughput of a real vLLM server on this processor
+	$(BIN)/python -m tests.server.bench --shared "$(RAG_SHARED)"
 
 bench-gpu: $(STAMP)  ## speed of the model on this machine's GPU (or GPU="…": options, see --help)
 	$(BIN)/python -m eval.bench gpu $(GPU)

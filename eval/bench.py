@@ -1,4 +1,4 @@
-"""`python -m eval.bench ingest | index | beyond | gpu`: how fast, and in how much memory, beside the alternatives?
+"""`python -m eval.bench ingest | index | beyond | gpu | serve`: how fast, and in how much memory, beside the alternatives?
 
 Each run is a process of its own, whose memory and processor time are sampled together with those
 of its children. Pages per second of processor time stay comparable on a busy machine, and hold the
@@ -18,8 +18,10 @@ from typing import Annotated, Any
 import typer
 
 from eval import bench_gpu
+from eval import bench_serve as throughput
 from eval import beyond as larger
 from eval.bench_index import bench
+from eval.dataset import read_rows
 from eval.ingestion import PDF_FOLDERS
 from eval.memory import Usage
 from eval.report import machine, save, table
@@ -129,6 +131,21 @@ def beyond(
 def gpu(context: typer.Context) -> None:
     """The model on this machine's GPU, in transformers and on vLLM; options as of `python -m eval.bench_gpu`."""
     bench_gpu.main(context.args)
+
+
+@app.command()
+def serve(
+    questions: Annotated[Path, typer.Option(help='JSONL of {"id","question"}')],
+    index: Annotated[Path, typer.Option(help="the index that is asked")] = Path("rag-index"),
+    config: Annotated[Path, typer.Option(help="whose generator is a vLLM server that runs")] = Path(
+        "rag.toml"
+    ),
+    out: Annotated[Path, typer.Option(help="JSON file to write")] = Path("build/bench-serve.json"),
+    rounds: Annotated[int, typer.Option(min=1, help="passes of each kind, in turn")] = 3,
+) -> None:
+    """The questions of a file: the share of the model server's own throughput that is reached."""
+    rows = [row["question"] for row in read_rows(questions)]
+    throughput.bench(index, load_config(config), rows, rounds, out)
 
 
 @app.command(hidden=True)

@@ -46,6 +46,7 @@ class VllmInProcess:
         os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
         os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
         try:
+            import torch
             from vllm import LLM, SamplingParams, TokensPrompt
             from vllm.sampling_params import StructuredOutputsParams
         except ImportError as exc:
@@ -59,6 +60,7 @@ class VllmInProcess:
                 max_model_len=config.window,
                 max_num_seqs=config.concurrency,
                 enable_prefix_caching=True,
+                enforce_eager=not torch.cuda.is_available(),  # without a GPU compiling costs minutes, and gains little
             )
         self._parameters, self._tokens = SamplingParams, TokensPrompt
         self._structured = StructuredOutputsParams

@@ -71,7 +71,7 @@ class VllmGenerator:
 
         async def attempt(client: "AsyncOpenAI") -> Completion:
             await self._ensure_checked(client)
-            return _completion(self._connection, await client.completions.create(**request), _text)
+            return _completion(self._connection, await _post(client, request), _text)
 
         return await self._connection.call(attempt)
 
@@ -80,7 +80,7 @@ class VllmGenerator:
 
         async def attempt(client: "AsyncOpenAI"):
             await self._ensure_checked(client)
-            return await client.completions.create(**request, stream=True)
+            return await _post(client, request | {"stream": True})
 
         return await _read(self._connection, await self._connection.call(attempt), _text, put)
 
@@ -182,9 +182,7 @@ class VllmGenerator:
         check_window(prompt, options, self._config.window)
         # vLLM 0.32 ends at stop_token_ids even where ignore_eos is set.
         stops = [] if options.ignore_eos else self._tokenizer.stop_ids
-        extra = {"stop_token_ids": stops, "ignore_eos": options.ignore_eos, **NEUTRAL}
-        if form := _form(prompt, options):
-            extra["structured_outputs"] = form
+        form = _form(prompt, options)
         return {
             "model": self._config.model,
             "prompt": prompt.token_ids,
@@ -192,7 +190,10 @@ class VllmGenerator:
             "temperature": options.temperature,
             "top_p": 1.0,
             "n": options.n,
-            "extra_body": extra,
+            "stop_token_ids": stops,
+            "ignore_eos": options.ignore_eos,
+            **NEUTRAL,
+            **({"structured_outputs": form} if form else {}),
         }
 
 
@@ -277,6 +278,21 @@ def _openai_message(message: Message, plain: Callable[[str], str] = str) -> dict
     if message.call_id:
         shape["tool_call_id"] = message.call_id
     return shape
+
+
+async def _post(client: "AsyncOpenAI", request: dict[str, Any]) -> Any:
+    """vLLM's completion, or its stream.
+
+    By `post`, for `completions.create` of openai 3.54 looks at every token id: 145 ms of processor time
+    for 15,000, against 5 ms.
+    """
+    from openai import AsyncStream
+    from openai.types import Completion as Reply
+
+    stream = request.get("stream", False)
+    return await client.post(
+        "/completions", cast_to=Reply, body=request, stream=stream, stream_cls=AsyncStream[Reply]
+    )
 
 
 # What a choice says: of a completion, of a chat, of a piece of a chat.

@@ -2,7 +2,7 @@
 
 import math
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +15,7 @@ from indexes.store import Manifest, StoredDocument, find_document
 from indexes.writer import NewContent
 from ingest.document import Chunk, Page
 from ingest.korean import bigrams, fold, words
-from rag.generator import Completion, Generated, Sampling, one_by_one
+from rag.generator import Completion, Generated, Job, Sampling, one_by_one
 from rag.packing import Prompt
 
 
@@ -72,10 +72,14 @@ class ScriptedGenerator:
 
     def generate(self, prompts: Sequence[Prompt], options: Sampling) -> list[Completion]:
         self.prompts += prompts
-        return [Completion(self.replies.pop(0), "stop") for _ in prompts]
+        return [self._next(options.n) for _ in prompts]
 
-    def generate_each(self, prompts: Iterable[Prompt | None], options: Sampling) -> Iterator[Generated]:
-        return one_by_one(self, prompts, options)
+    def _next(self, n: int) -> Completion:
+        first, *others = (Completion(self.replies.pop(0), "stop") for _ in range(n))
+        return replace(first, others=tuple(others))
+
+    def generate_each(self, job: Job, options: Sampling) -> Iterator[Generated]:
+        return one_by_one(self, job, options)
 
     def stream(self, prompt: Prompt, options: Sampling) -> Iterator[str]:
         (completion,) = self.generate([prompt], options)

@@ -34,10 +34,11 @@ STARTUP = "import os, time\nos.sched_yield = lambda: time.sleep(0.00005)\n"
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that is ready. `base_url` ends in /v1."""
+    """A server that is ready. `base_url` ends in /v1; `group` is that of its processes."""
 
     base_url: str
     log: Path
+    group: int
 
     @property
     def root(self) -> str:
@@ -61,17 +62,18 @@ class Server:
 
 
 @contextmanager
-def running_server(arguments: tuple[str, ...], folder: Path) -> Iterator[Server]:
+def running_server(arguments: tuple[str, ...], folder: Path, port: int | None = None) -> Iterator[Server]:
     """Start a server, wait until it is ready; afterwards end it and all processes it started.
 
     Args:
         arguments: which model and tokenizer.
         folder: for the log, and for what the server would keep in the user's folders.
+        port: where a server was before; None for a new one.
     """
     if not PYTHON.is_file():
         pytest.skip("no vLLM environment (make test-server creates it)")
-    port = free_port()
-    server = Server(f"http://127.0.0.1:{port}/v1", folder / "server.log")
+    port = port or free_port()
+    log_file = folder / "server.log"
     command = [
         *(str(PYTHON), "-m", "vllm.entrypoints.openai.api_server", *arguments),
         *("--served-model-name", MODEL, "--host", "127.0.0.1", "--port", str(port)),
@@ -84,7 +86,7 @@ def running_server(arguments: tuple[str, ...], folder: Path) -> Iterator[Server]
     places = dict.fromkeys(("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "PYTHONPATH"), str(folder))
     # A stopped `make` sends SIGTERM, on which Python would leave without ending the server.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with server.log.open("wb") as log:
+    with log_file.open("wb") as log:
         process = subprocess.Popen(
             command,
             cwd=folder,
@@ -93,6 +95,7 @@ def running_server(arguments: tuple[str, ...], folder: Path) -> Iterator[Server]
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    server = Server(f"http://127.0.0.1:{port}/v1", log_file, process.pid)
     try:
         wait_until_ready(server, process)
         yield server

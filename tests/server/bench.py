@@ -1,0 +1,60 @@
+"""`python -m tests.server.bench`: `python -m eval.bench serve` on the tiny model, on this machine's processor.
+
+Real documents and questions of the shared data; the answers are noise of the lengths of real ones.
+"""
+
+import os
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from eval.bench_serve import bench
+from eval.dataset import load_questions, sample
+from rag import Config, Pipeline
+from rag.config import ModelsConfig
+from rag.generator import GenerationConfig
+from tests.server.tiny_model import WINDOW, write_tiny_model
+from tests.server.vllm_server import MODEL, running_server
+
+FOLDERS = ("welfare", "korquad1")
+SEED = 7
+
+
+def main(
+    shared: Annotated[Path, typer.Option(envvar="RAG_SHARED", help="the folder that holds data and models")],
+    out: Annotated[Path, typer.Option(help="JSON file to write")] = Path("build/bench-serve.json"),
+    count: Annotated[int, typer.Option(help="questions")] = 64,
+    rounds: Annotated[int, typer.Option(help="passes of each kind, in turn")] = 3,
+    concurrency: Annotated[int, typer.Option(help="requests at a time")] = 16,
+    folder: Annotated[Path, typer.Option(help="where the index goes, and stays")] = Path("build/bench-serve"),
+) -> None:
+    tokenizer = shared / "models" / "A.X-4.0-Light"
+    if not (tokenizer / "tokenizer.json").is_file():
+        sys.exit(f"no models/A.X-4.0-Light in {shared}: set RAG_SHARED to the shared folder")
+    os.environ["VLLM_SERVER_DEV_MODE"] = "1"  # lets the prefix cache be emptied
+    questions = [
+        question.text
+        for name in FOLDERS
+        for question in sample(
+            load_questions(shared / "data" / "qa" / name / "qa.jsonl"), count // len(FOLDERS), SEED
+        )
+    ]
+    with tempfile.TemporaryDirectory() as work:
+        model = write_tiny_model(tokenizer, Path(work, "tiny"))
+        config = Config(models=ModelsConfig(tokenizer=str(model.tokenizer)))
+        with Pipeline.open(folder, config) as pipeline:
+            pipeline.ingest([shared / "data" / "pdf" / name for name in FOLDERS])
+        arguments = ("--model", str(model.weights), "--tokenizer", str(model.tokenizer))
+        with running_server(arguments, Path(work)) as server:
+            generation = GenerationConfig(
+                "vllm", MODEL, server.base_url, window=WINDOW, reserved_output=512, concurrency=concurrency
+            )
+            bench(folder, replace(config, generator=generation), questions, rounds, out)
+
+
+if __name__ == "__main__":
+    typer.run(main)
