@@ -202,16 +202,14 @@ class Talk:
             self._console.print(Text(understood, style="dim"), soft_wrap=True)
         self._console.print()
         live = self._console.is_terminal and self._pipeline.config.generator.backend != "extractive"
-        shown = ""
         with closing(self._conversation.ask_stream(question, standalone)) as pieces:
             for piece in pieces:
                 if isinstance(piece, Answer):
                     self._last = piece
                     if live:
                         self._console.print("\n")
-                    self._show_answer(piece, shown.strip() != piece.text)
+                    self._show_answer(piece, not live)
                 elif live:
-                    shown += piece
                     self._console.print(Text(piece), end="", soft_wrap=True)
 
     def _show_answer(self, answer: Answer, with_text: bool) -> None:
