@@ -1,6 +1,7 @@
 """`rag chat`: a conversation in the terminal, or a question a line for programs."""
 
 import json
+import locale
 import sys
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -234,6 +235,18 @@ class Talk:
         self._console.print(Text(words, style="dim"), soft_wrap=True)
 
 
+def edit_lines() -> None:
+    """From now on input() lets lines be edited and called back, as far as the system can.
+
+    Where the environment names a locale that is not installed (ko_KR.UTF-8 in many containers) the system
+    takes letters for bytes, and GNU readline the bytes of Hangul for commands.
+    """
+    with suppress(ImportError, locale.Error):
+        if sys.stdin.encoding.lower() == "utf-8" and locale.nl_langinfo(locale.CODESET) != "UTF-8":
+            locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
+        import readline  # noqa: F401
+
+
 def typed_lines(console: Console) -> Iterator[str]:
     """The lines of standard input that are not blank; at a terminal with a prompt and what was typed before.
 
@@ -245,8 +258,7 @@ def typed_lines(console: Console) -> Iterator[str]:
             console.print(Text(f"{prompt}{line}", style="bold"), soft_wrap=True)
             yield line
         return
-    with suppress(ImportError):
-        import readline  # noqa: F401 - from now on input() lets lines be edited and called back
+    edit_lines()
     while True:
         try:
             line = input(prompt).strip()

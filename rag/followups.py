@@ -294,6 +294,8 @@ def _in_place(said: str, previous: str) -> str | None:
     if others and is_period(first) and (dated := _in_place(first, previous)) is not None:
         return _in_place(others, dated) or _about(dated, f"{with_particle(others, '은')} 어떻게 되나요?")
     words = [word for word in read_words(previous) if word.noun and not ASKING.match(word.noun)]
+    if {word.noun for word in read_words(said)} <= {word.noun for word in words}:
+        return previous  # it has been asked
     if others and (replaced := _each_in_place(said, words, previous)) is not None:
         return replaced
     head = said.rsplit(maxsplit=1)[-1]
