@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.errors import TokenizerUnavailable
-from rag.tokens import EMBEDDED_FOLDER, Message, ModelTokenizer
+from rag.tokens import EMBEDDED_FOLDER, Call, Message, ModelTokenizer
 
 DIGITS = "제12345조 2026년 11월 23일 매출액 1,234,567백만원 (전년대비 12.5% 증가)"
 CONTROLS = [
@@ -45,6 +45,16 @@ def real(model_folder) -> ModelTokenizer:
     return ModelTokenizer(str(model_folder))
 
 
+LOOK = {
+    "type": "function",
+    "function": {
+        "name": "look",
+        "description": "문서를 <본다>.",
+        "parameters": {"type": "object", "properties": {"where": {"type": "string"}}, "required": ["where"]},
+    },
+}
+
+
 def conversation(system: str, passages: str, question: str) -> list[Message]:
     return [
         Message("system", (("system", system),)),
@@ -59,6 +69,25 @@ def test_the_parts_sum_to_the_prompt_and_the_ids_spell_it(system, passages, ques
     rendered = tokenizer.render(messages)
     assert sum(rendered.counts.values()) == len(rendered.token_ids)
     assert tokenizer.decode(rendered.token_ids, skip_special=False) == tokenizer.render_text(messages)
+
+
+@given(texts, st.dictionaries(texts, texts, max_size=2), texts)
+def test_calls_and_their_results_are_counted_and_spelled_too(said, arguments, result):
+    tokenizer = load_embedded()
+    call = Call("1", "look", json.dumps(arguments, ensure_ascii=False))
+    messages = [
+        *conversation("가", "나", "다"),
+        Message("assistant", (("history", said),), (call, call)),
+        Message("tool", (("passages", result),), call_id="1"),
+    ]
+    rendered = tokenizer.render(messages, [LOOK])
+    assert sum(rendered.counts.values()) == len(rendered.token_ids)
+    spelled = tokenizer.decode(rendered.token_ids, skip_special=False)
+    assert spelled == tokenizer.render_text(messages, [LOOK])
+    assert spelled.count(f'<tool_call>{{"name": "look", "arguments": {call.arguments}}}</tool_call>') >= 2
+    controls = {token["id"] for token in json.loads(tokenizer._full.to_str())["added_tokens"]}
+    # Six turns with a start, a role (but for the tool's) and an end (but for the one that is to be written).
+    assert sum(token in controls for token in rendered.token_ids) == 6 + 5 + 5
 
 
 @given(texts)
@@ -121,6 +150,40 @@ def test_it_equals_a_second_implementation_on_a_thousand_real_passages(real, mod
             return_dict=False,
         )
         assert real.render(messages).token_ids == theirs
+
+
+def as_openai(message: Message) -> dict:
+    calls = [
+        {"type": "function", "function": {"name": call.name, "arguments": json.loads(call.arguments)}}
+        for call in message.calls
+    ]
+    shape = {"role": message.role, "content": message.content}
+    return shape | ({"tool_calls": calls} if calls else {})
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("length", [1, 3, 4, 5, 6])
+def test_tools_calls_and_results_are_rendered_as_the_template_has_them(real, model_folder, length):
+    from transformers import GPT2Tokenizer
+
+    other = GPT2Tokenizer.from_pretrained(model_folder)
+    call = Call("1", "look", '{"where": "제34조 \\"휴가\\" <1>", "price": 57600, "sum": 48960.0}')
+    # The three dialogues of the card have this form: a missing argument, a call, what came of it.
+    messages = [
+        Message("user", (("question", "15,000원짜리는 할인하면 얼마인가요?"),)),
+        Message("assistant", (("history", "할인율이 얼마인가요?"),)),
+        Message("user", (("question", "15%예요."),)),
+        Message("assistant", (), (call,)),
+        Message("tool", (("passages", '{"price": 12750.0}'),), call_id="1"),
+        Message("assistant", (("history", "12,750원입니다."),), (call, call)),
+    ][:length]
+    theirs = other.apply_chat_template(
+        [as_openai(message) for message in messages],
+        tools=[LOOK],
+        add_generation_prompt=True,
+        return_dict=False,
+    )
+    assert real.render(messages, [LOOK]).token_ids == theirs
 
 
 @pytest.mark.shared

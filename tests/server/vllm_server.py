@@ -80,7 +80,7 @@ def running_server(arguments: tuple[str, ...], folder: Path, port: int | None = 
         # In float32 a prompt gives the same text alone, in a batch and from the prefix cache; in
         # bfloat16 the best two tokens are now and then too near to each other.
         *("--max-model-len", str(WINDOW), "--dtype", "float32", "--enforce-eager"),
-        "--disable-uvicorn-access-log",
+        *("--enable-auto-tool-choice", "--tool-call-parser", "hermes", "--disable-uvicorn-access-log"),
     ]
     (folder / "sitecustomize.py").write_text(STARTUP, "utf-8")
     places = dict.fromkeys(("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "PYTHONPATH"), str(folder))
