@@ -34,16 +34,14 @@ class Weights:
     title: float = 3.0
     lead: float = 2.5
     opens: float = 0.3
-    overview: float = 0.5
     aside: float = -2.0
     figures: float = 2.5
     repeated: float = 0.5
-    boilerplate: float = -2.5
+    boilerplate: float = -3.5
     cue: float = 0.7
     label: float = 0.7
     broken: float = -1.5
     row: float = -1.2
-    length: float = 0.5
     spread: float = 0.6
     redundancy: float = 0.7
 
