@@ -129,9 +129,7 @@ def first(sentences: Sequence[SourceSentence], among: list[int], title: str) -> 
 
 def any_ten(seed: int) -> Method:
     """Sentences drawn by lot."""
-    return lambda sentences, among, title: sorted(
-        random.Random(seed).sample(among, min(COUNT, len(among)))  # noqa: S311
-    )
+    return lambda sentences, among, title: sorted(random.Random(seed).sample(among, min(COUNT, len(among))))
 
 
 def textrank(sentences: Sequence[SourceSentence], among: list[int], title: str) -> list[int]:

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import NamedTuple
 
 from ingest.document import CELL_SEPARATOR, Chunk, ChunkKind
@@ -47,6 +48,10 @@ BOILERPLATE = re.compile(
 CUE = re.compile(
     r"가장|처음|최초|모두|모든|총\s|전체|절반|달성|확정|결정|전망|예상|목표|필요|금지|제외|불가|하여서는 아니|할 수 없"
     r"|(?:하여|해)야|나타났|나타남|확인되|확인됨|평가됨|것으로|따라서|결론|마감|까지|이내|이상|이하|초과|미만|한도"
+)
+# What a document is, and whom it concerns.
+PURPOSE = re.compile(
+    r"목적으로\s?(?:한다|함|하)|(?:에|에게|에 대하여) (?:이를 )?적용(?:한다|함)|실시(?:하였다|하였음)\.?$"
 )
 TOTAL = re.compile(r"[Ⅰ-Ⅻ]\.|.*(?:총\s?[계액]|합\s?계|순\s?이익|사업비|예산)")
 # How an item begins, and a line that gives a value: «○ 사업예산 : 3억원».
@@ -100,7 +105,8 @@ class Priors(NamedTuple):
 
     `lead`: it stands where the document begins. `opens`: it is the first of its section. `aside`: its section
     is beside the point. `figures`: it holds quantities; `repeated`: some that stand elsewhere, too.
-    `boilerplate`: it says where, how or by whom, not what. `cue`: it says that it matters. `label`: it gives a
+    `boilerplate`: it says where, how or by whom, not what. `purpose`: it says
+    what the document is for; `cue`: that it matters. `label`: it gives a
     value. `broken`: it begins or ends on other lines, or is garbled. `row`: 0.5 for each cell but the first.
 
     A section's name (개요, 결론) and a sentence's length brought nothing: eval/SUMMARIES.md.
@@ -112,6 +118,7 @@ class Priors(NamedTuple):
     figures: float
     repeated: float
     boilerplate: float
+    purpose: float
     cue: float
     label: float
     broken: float
@@ -182,6 +189,7 @@ def priors(sentences: Sequence[SourceSentence], title: str = "") -> Iterator[tup
                 figures=min(2, len(figures[place])) / 2,
                 repeated=min(2, again) / 2,
                 boilerplate=bool(BOILERPLATE.search(text)),
+                purpose=bool(PURPOSE.search(text)),
                 cue=bool(TOTAL.match(text) if sentence.is_row else CUE.search(text)),
                 label=bool(LABEL.match(text)),
                 broken=_broken(sentences, place),
@@ -198,9 +206,10 @@ def _placed(
 
     A chunk's breadcrumb is that of its beginning, so headings inside of a chunk are read here.
     """
+    ends = list(accumulate((len(sentence.text) for sentence in sentences), initial=0))
     context, heading, opens, back = "", "", True, False
     for place, sentence in enumerate(sentences):
-        position = (sentence.start - sentences[0].start) / max(1, sentences[-1].end - sentences[0].start)
+        position = ends[place] / max(1, ends[-1])
         if sentence.context != context:
             context, heading, opens = sentence.context, "", True
         annex = sentence.begins and len(sentence.text) < ITEM_SAYS and BACK.match(sentence.text)
