@@ -1,4 +1,4 @@
-"""`python -m eval retrieval|compare|followups|real|samples|ingestion|chunk-sizes`: measure, print a table, write JSON."""
+"""`python -m eval retrieval|compare|followups|real|samples|ingestion|chunk-sizes|summaries`: measure, write JSON."""
 
 import shutil
 import sys
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from eval import ablations, chunk_sizes, followups, ingestion, retrieval
+from eval import ablations, chunk_sizes, followups, ingestion, retrieval, summaries
 from eval.corpora import READERS, BadDataSet
 from eval.dataset import SAMPLES, load_questions, sample
 from eval.metrics import MEASURES
@@ -92,6 +92,8 @@ FOLLOWUP_COLUMNS = (
     *(f"{query} @{k}" for query in ("typed", "joined", "understood", "searched", "labelled") for k in (1, 5)),
 )
 COMPARISON_COLUMNS = ("questions", "before", "after", "difference", "interval", "verdict")
+SUMMARY_COLUMNS = ("facts", "characters", "tenths of the document")
+LEFT_OUT_COLUMNS = ("facts", "brings")
 SEED = 20261123
 
 ABLATED = ("korquad1", "welfare", "welfare-lowoverlap", "articles", "ref-articles", "ref-paragraphs")
@@ -281,6 +283,26 @@ def follow_ups(
                 result["rows"][f"{name}, whole"] = followups.unharmed(pipeline, questions, count)
     result["machine"] = machine()
     print(table(result["rows"], FOLLOWUP_COLUMNS))
+    save(out, result)
+
+
+@app.command("summaries")
+def summaries_without_a_model(
+    shared: Annotated[Path, typer.Option(envvar="RAG_SHARED", help="the folder that holds data/pdf")] = Path(
+        "../shared"
+    ),
+    out: Annotated[Path, typer.Option(help="JSON file to write")] = Path("build/summaries.json"),
+    halves: Annotated[list[str], typer.Option("--half", help="tune, test; repeatable")] = ["tune", "test"],
+) -> None:
+    """Key facts held by ten sentences: ours, the first ten, ten by lot, a plain TextRank, the best ten."""
+    require_shared(shared)
+    refuse_unknown("--half", halves, ("tune", "test"))
+    result = summaries.measure(shared, ModelTokenizer(EMBEDDED).plain_json, halves)
+    result["machine"] = machine()
+    for half in halves:
+        print(f"## {half}\n\n{table(result['halves'][half], SUMMARY_COLUMNS)}\n")
+        print(table(result["left_out"][half], LEFT_OUT_COLUMNS), end="\n\n")
+    print(table(result["documents"], tuple(summaries.METHODS)))
     save(out, result)
 
 

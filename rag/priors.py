@@ -7,16 +7,17 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import log
+from itertools import accumulate
 from typing import NamedTuple
 
 from ingest.document import CELL_SEPARATOR, Chunk, ChunkKind
 from ingest.korean import ITEM_LETTERS, fold, sentence_spans
+from rag.citations import names_columns
 from rag.extractive import HEADING
 from rag.support import LEGAL, QUANTITY, trim
 
 # What can be read as a sentence; longer is a list, a table, or a page that lost its line breaks.
-SHORTEST, LONGEST, USUAL = 12, 400, 75
+SHORTEST, LONGEST = 12, 400
 # A line without a verb says something from here on, if it is an item; a shorter one is a heading.
 ITEM_SAYS = 18
 # A row with more cells than these says nothing without the names of its columns.
@@ -28,11 +29,7 @@ BEGINNING, BACK_FROM = 0.2, 0.4
 # A quantity that is told again is a key figure, but one that is told everywhere (1년, 30일) is a form of words.
 TOLD_MOST = 8
 
-# What a section is about, by its heading: the whole of the document; what is beside the point; its annexes.
-OVERVIEW = re.compile(
-    r"요\s?약|개\s?요|총\s?[평괄론칙]|목\s?적|결\s?론|결과$|시사점|배경|핵심|방향|의견$|주요\s?(?:내용|성과|결과)|적용\s?범위"
-    r"|사업\s?(?:일반|내용)|입찰에 부치는|전망"
-)
+# Sections beside the point, by their headings, and those that begin the annexes.
 ASIDE = re.compile(
     r"부\s?록|별\s?[표지첨]|서\s?식|붙\s?임|참고\s?문헌|용어|약어|기호|이력|부\s?칙|문의|유의\s?사항|기타|그\s?밖|제출\s?서류"
     r"|작성\s?(?:방법|요령|지침|규격)|저자|관련\s?(?:규격|법규|표준)|관계\s?법령|서약|동의서|협정서|경과조치|목\s?차|위원회의? 구성"
@@ -41,16 +38,20 @@ BACK = re.compile(r"부\s?록|별\s?[표지첨]|붙\s?임|[<\[〈]?서식\s?(?:�
 # How to reach somebody; what a word means; captions and notes; who wrote it and when; what another place says.
 BOILERPLATE = re.compile(
     r"https?:|www\.|[\w.]+@[\w.]+|☎|\d{2,4}-\d{3,4}-\d{4}|누리집|홈페이지|문의(?:는|처|사항|하)"
-    r"|(?:이란|라 함은|란)\s.{5,}(?:말한다|의미한다|뜻한다)|용어의 (?:뜻|정의)"
-    r"|^[\[<〈(]?\s?(?:표|그림|사진|주|자료|출처|비고|참고|예시?)\s?\d*\s?[:>\])〉]|^[*※]|^\d\)\s"
-    r"|제정위원회|(?:제정|개정|공표|작성)\s?(?:일자?|자|사유|내용)\s?:"
-    r"|(?:다음|아래|별표|<표|\[표|표 \d|그림 ?\d).{0,20}(?:같다|같습니다|같이|따라|참[조고]|따른다|각 호|나타)"
+    r"|(?:이란|라 함은|란)\s.{5,}(?:말한다|의미한다|뜻한다)|[”\"’'](?:이?란|이?라 함은)\s|용어의 (?:뜻|정의)"
+    r"|^[\[<〈(]?\s?(?:표|그림|사진|주|자료|출처|비고|참고|예시?)\s?\d*\s?[:>\])〉]|^[*※]|^\d{2,3}\)\s|KOSHA GUIDE"
+    r"|제정위원회|(?:제정|개정|공표|작성)\s?(?:일자?|자|사유|내용)\s?:|부터 시행한다|부탁드립니다|고맙습니다"
+    r"|다음(?:의|과 같은|\s?사항|\s?각 호)\s|(?:다음|아래|별표|<표|\[표|표 \d|그림 ?\d).{0,20}(?:같다|같습니다|같이|따라|참[조고]|따른다|각 호|나타)"
     r"|(?:에서|따로) 정하는 (?:바|것)에|에 (?:따른다|의한다|의함|따름)|준용(?:한다|하)"
 )
 # What is worth knowing often says so: results, extremes, duties, limits.
 CUE = re.compile(
     r"가장|처음|최초|모두|모든|총\s|전체|절반|달성|확정|결정|전망|예상|목표|필요|금지|제외|불가|하여서는 아니|할 수 없"
     r"|(?:하여|해)야|나타났|나타남|확인되|확인됨|평가됨|것으로|따라서|결론|마감|까지|이내|이상|이하|초과|미만|한도"
+)
+# What a document is, and whom it concerns.
+PURPOSE = re.compile(
+    r"목적으로\s?(?:한다|함|하)|(?:에|에게|에 대하여) (?:이를 )?적용(?:한다|함)|실시(?:하였다|하였음)\.?$"
 )
 TOTAL = re.compile(r"[Ⅰ-Ⅻ]\.|.*(?:총\s?[계액]|합\s?계|순\s?이익|사업비|예산)")
 # How an item begins, and a line that gives a value: «○ 사업예산 : 3억원».
@@ -59,10 +60,19 @@ MARK = re.compile(
     rf"|\(?[{ITEM_LETTERS}][.)]\s"
 )
 LABEL = re.compile(r"[^\w가-힣]*(?:\d{1,2}[.)]\s)?[가-힣A-Z][가-힣A-Za-z·\s()]{0,14}\s?:\s?\S")
-UNNUMBERED = re.compile(r"[Ⅰ-ⅻI]+\.?\s?\D{2,40}|\d{1,2}\s\D{2,30}")  # «Ⅱ 감사실시 결과», «1 감사 총평»
-CLOSED = re.compile(r"""(?:[.。!?…]|다|까|요)["'”’)\]」』>]*(?:\s?\(\w+\))?$""")
+# «Ⅱ 감사실시 결과», «1 감사 총평», «○ 관련 법규», «제 3 장 학습조직», «< 실적(2022년) >», «3. 특별약관 57»
+TITLE = re.compile(
+    r"[Ⅰ-ⅻI]+\.?\s?.{2,40}|\d{1,2}\s\D{2,30}|[□■◆○●❍◎]\s?\D{2,18}|제\s?\d+\s?[편장절관].{0,30}"
+    r"|[<\[〈【(].*[>\]〉】)]|.*\D\s\d{1,3}"
+)
+# A sentence's end: a stop, a verb, or a noun made of one (함, 있음, 나타남); 책임 and 다음 are other nouns.
+CLOSED = re.compile(
+    r"""(?:[.。!?…]|(?<=[가-힣])다|니까|[해세어아워여예]요|[가-힣]함|(?<![다처마])음|됨|짐|[타어]남|킴|움|(?<![책위선전])임)"""
+    r"""["'”’)\]」』>]*(?:\s?\(\w+\))?$"""
+)
+AMENDMENT = re.compile(r"[<\[](?:개정|신설|삭제|본조|전문|제목|종전)[^<>\[\]]*[>\]]")
+WORD, LETTER = re.compile(r"[^\W\d_]{2,}"), re.compile(r"[^\W\d_]")
 GARBLED = re.compile(r"(?<=\s)[,.)·(]+(?=\s)|\(\s*\)|「\s*」")
-SYLLABLE, SYLLABLES, FINALS, MIEUM = 0xAC00, 11_172, 28, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,25 +103,26 @@ class SourceSentence:
 class Priors(NamedTuple):
     """What place and form say for a sentence, from 0 to 1 where nothing else is said.
 
-    `lead`: it stands where the document begins. `opens`: it is the first of its section. `overview`, `aside`:
-    its section is about the whole, or beside the point. `figures`: it holds quantities; `repeated`: some that
-    stand elsewhere, too. `boilerplate`: it says where, how or by whom, not what. `cue`: it says that it
-    matters. `label`: it gives a value. `broken`: it begins or ends on other lines, or is garbled. `row`: 0.5
-    for each cell of a row but the first. `length`: 0 for a line and a half, -1 for a fifth or five times that.
+    `lead`: it stands where the document begins. `opens`: it is the first of its section. `aside`: its section
+    is beside the point. `figures`: it holds quantities; `repeated`: some that stand elsewhere, too.
+    `boilerplate`: it says where, how or by whom, not what. `purpose`: it says
+    what the document is for; `cue`: that it matters. `label`: it gives a
+    value. `broken`: it begins or ends on other lines, or is garbled. `row`: 0.5 for each cell but the first.
+
+    A section's name (개요, 결론) and a sentence's length brought nothing: eval/SUMMARIES.md.
     """
 
     lead: float
     opens: float
-    overview: float
     aside: float
     figures: float
     repeated: float
     boilerplate: float
+    purpose: float
     cue: float
     label: float
     broken: float
     row: float
-    length: float
 
 
 def source_sentences(chunks: Sequence[Chunk]) -> list[SourceSentence]:
@@ -135,33 +146,31 @@ def source_sentences(chunks: Sequence[Chunk]) -> list[SourceSentence]:
 
 def readable(sentence: SourceSentence, title: str = "") -> bool:
     """Whether it says something without what stands around it: no heading, caption or entry of a contents page."""
-    text = sentence.text
-    if sentence.kind == "contents" or not SHORTEST <= len(text) <= LONGEST:
+    text = _unamended(sentence.text)
+    if sentence.kind == "contents" or len(text) < SHORTEST or len(sentence.text) > LONGEST:
         return False
     if sentence.is_row:
         return _names_a_value(_cells(text))
-    if (
-        is_heading(sentence)
-        or _squeezed(text) in _squeezed(title)
-        or len(re.findall("[가-힣]{2,}", text)) < 2
-    ):
+    if is_heading(sentence) or _squeezed(text) in _squeezed(title):
+        return False
+    letters = len(LETTER.findall(text))  # fewer: the figures of a diagram, a formula
+    if len(WORD.findall(text)) < 2 or 4 * letters < len(_squeezed(text)):
         return False
     return closed(text) or bool(LABEL.match(text)) or (len(text) >= ITEM_SAYS and bool(MARK.match(text)))
 
 
 def is_heading(sentence: SourceSentence) -> bool:
     """Whether it is a line that names what follows."""
-    text = sentence.text
+    text = _unamended(sentence.text)
     if not sentence.begins or sentence.is_row or closed(text) or LABEL.match(text):
         return False
     named = sentence.headings and _squeezed(text) == _squeezed(sentence.headings[-1])
-    return bool(named or HEADING.fullmatch(text) or UNNUMBERED.fullmatch(text))
+    return bool(named or HEADING.fullmatch(text) or TITLE.fullmatch(text))
 
 
 def closed(text: str) -> bool:
-    """Whether `text` ends as a sentence does: with a stop, a verb, or a noun made of one (함, 임, 높아짐)."""
-    final = ord(text[-1]) - SYLLABLE
-    return bool(CLOSED.search(text)) or (0 <= final < SYLLABLES and final % FINALS == MIEUM)
+    """Whether `text` ends as a sentence does."""
+    return bool(CLOSED.search(text))
 
 
 def priors(sentences: Sequence[SourceSentence], title: str = "") -> Iterator[tuple[int, Priors]]:
@@ -176,16 +185,15 @@ def priors(sentences: Sequence[SourceSentence], title: str = "") -> Iterator[tup
             Priors(
                 lead=max(0.0, 1 - position / BEGINNING),
                 opens=opens,
-                overview=any(map(OVERVIEW.search, sections)),
                 aside=back or any(map(ASIDE.search, sections)),
                 figures=min(2, len(figures[place])) / 2,
                 repeated=min(2, again) / 2,
                 boilerplate=bool(BOILERPLATE.search(text)),
+                purpose=bool(PURPOSE.search(text)),
                 cue=bool(TOTAL.match(text) if sentence.is_row else CUE.search(text)),
                 label=bool(LABEL.match(text)),
                 broken=_broken(sentences, place),
                 row=(len(_cells(text)) - 1) / 2 if sentence.is_row else 0.0,
-                length=-min(1.0, log(len(text) / USUAL, 5) ** 2),
             ),
         )
 
@@ -198,9 +206,10 @@ def _placed(
 
     A chunk's breadcrumb is that of its beginning, so headings inside of a chunk are read here.
     """
+    ends = list(accumulate((len(sentence.text) for sentence in sentences), initial=0))
     context, heading, opens, back = "", "", True, False
     for place, sentence in enumerate(sentences):
-        position = (sentence.start - sentences[0].start) / max(1, sentences[-1].end - sentences[0].start)
+        position = ends[place] / max(1, ends[-1])
         if sentence.context != context:
             context, heading, opens = sentence.context, "", True
         annex = sentence.begins and len(sentence.text) < ITEM_SAYS and BACK.match(sentence.text)
@@ -208,16 +217,22 @@ def _placed(
             heading, opens = sentence.text, True
         sections = [*sentence.headings, heading]
         back = back or (position > BACK_FROM and any(map(BACK.search, sections)))
-        if readable(sentence, title):
+        if readable(sentence, title) and not _heads_table(sentences, place):
             yield place, sections, opens, position, back
             opens = False
+
+
+def _heads_table(sentences: Sequence[SourceSentence], place: int) -> bool:
+    """Whether it is the row that names the columns of the others."""
+    first = place == 0 or not sentences[place - 1].is_row
+    return first and sentences[place].is_row and names_columns(sentences[place].text)
 
 
 def _figures(text: str) -> set[str]:
     """The quantities in `text`: numbers with a unit, or so large that they are written with commas."""
     return {
         number + unit
-        for _, number, unit in QUANTITY.findall(fold(text))
+        for _, number, unit in QUANTITY.findall(fold(_unamended(text)))
         if unit not in LEGAL and (unit or "," in number)
     }
 
@@ -242,13 +257,18 @@ def _goes_on(before: SourceSentence, after: SourceSentence) -> bool:
 
 def _names_a_value(cells: Sequence[str]) -> bool:
     """Whether the cells of a row are a name and what belongs to it."""
-    if not 1 < len(cells) <= MOST_CELLS:
+    if not 1 < len(cells) <= MOST_CELLS or cells[0] == cells[1]:
         return False
     return len(re.findall("[가-힣]", cells[0])) > 1 and re.search(r"\d|[가-힣]{2}", cells[1]) is not None
 
 
 def _cells(row: str) -> list[str]:
     return [cell.strip() for cell in row.split(CELL_SEPARATOR) if cell.strip()]
+
+
+def _unamended(text: str) -> str:
+    """`text` without the notes on when it was amended, <개정 2015. 10. 20.>."""
+    return AMENDMENT.sub("", text).strip()
 
 
 def _squeezed(text: str) -> str:

@@ -34,16 +34,15 @@ class Weights:
     title: float = 3.0
     lead: float = 2.5
     opens: float = 0.3
-    overview: float = 0.5
     aside: float = -2.0
     figures: float = 2.5
     repeated: float = 0.5
-    boilerplate: float = -2.5
+    boilerplate: float = -3.5
+    purpose: float = 1.0
     cue: float = 0.7
     label: float = 0.7
     broken: float = -1.5
     row: float = -1.2
-    length: float = 0.5
     spread: float = 0.6
     redundancy: float = 0.7
 
@@ -125,8 +124,8 @@ def sections(sentences: Sequence[SourceSentence], count: int) -> NDArray[np.int6
         ]
         if 2 * len(numbers) >= count:
             return np.array(found, np.int64)
-    starts = np.array([sentence.start for sentence in sentences], np.int64)
-    return (starts - starts[0]) * count // (sentences[-1].end - starts[0])
+    ends = np.cumsum([0, *(len(sentence.text) for sentence in sentences)])
+    return ends[:-1] * count // ends[-1]
 
 
 def choose(
