@@ -1,0 +1,46 @@
+"""A job of summaries in a process of its own, to be killed: `python -m tests.summary_job INDEX OUT LOG`.
+
+Its generator takes a moment for each prompt and writes to LOG which window it begins.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from rag import Pipeline
+from rag.checkpoints import window_key
+from rag.cli_summarise import to_folder
+from rag.config import Config
+from rag.generator import GenerationConfig, Sampling
+from rag.kinds import SummaryOptions
+from rag.summary_files import SummaryFolder
+from tests.summaries import BusyWriter
+from tests.test_summarise import faithful
+
+WINDOW, RESERVED, CONCURRENCY = 900, 120, 3
+
+
+class LoggingWriter(BusyWriter):
+    """Notes each window as it begins it."""
+
+    def __init__(self, log: Path, tokenizer) -> None:
+        super().__init__(faithful, CONCURRENCY, os.getpid())
+        self._log = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        self._tokenizer = tokenizer
+
+    async def _answer(self, prompt):
+        key = window_key(self, self._tokenizer, Sampling(RESERVED), prompt.token_ids)
+        os.write(self._log, f"{key}\n".encode())
+        return await super()._answer(prompt)
+
+
+def main(index: str, out: str, log: str) -> int:
+    config = Config(generator=GenerationConfig("openai", window=WINDOW, reserved_output=RESERVED))
+    with Pipeline.open(index, config) as pipeline:
+        pipeline._loaded["generator"] = LoggingWriter(Path(log), pipeline.tokenizer)
+        with SummaryFolder(Path(out), pipeline.documents()) as files:
+            return to_folder(pipeline, pipeline.documents(), SummaryOptions(), files, False)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,98 @@
+"""Kill a job of summaries again and again; what must hold each time, and in the end."""
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+from random import Random
+
+from indexes.retriever import Retriever
+from indexes.writer import Writer
+from rag.checkpoints import Checkpoints
+from rag.summary_files import CHECKPOINTS, STATUS, UNFINISHED, file_names
+from tests.summaries import report
+from tests.test_writer import MANIFEST, ROOT
+
+
+@dataclass(frozen=True, slots=True)
+class Kills:
+    """How it went: windows begun, those begun more than once, reports written."""
+
+    kills: int
+    begun: int
+    repeated: int
+    reports: int
+
+
+def write_reports(folder: Path, count: int) -> None:
+    """An index of small reports, most of one window, some of several levels."""
+    random = Random(0)
+    with Writer(folder, MANIFEST) as writer:
+        for number in range(count):
+            writer.add(report(f"보고서 {number:03d}", number, random.choice([1, 1, 2, 4])))
+        writer.commit()
+
+
+def kill_and_go_on(
+    command: Sequence[str], index: Path, out: Path, log: Path, kills: int, in_flight: int, seed: int = 1
+) -> Kills:
+    """Run `command` until it is done, and kill it `kills` times on the way.
+
+    Args:
+        log: where each window that is begun is noted by its key.
+        in_flight: how many windows a killed job may lose.
+    """
+    random = Random(seed)
+    kept: set[str] = set()
+    done: dict[str, str] = {}
+    begun: list[str] = []
+    for kill in range(kills + 1):
+        last = kill == kills
+        code = _run_until(command, log, inf if last else len(begun) + random.randint(1, 240 // kills))
+        assert code == (0 if last else -signal.SIGKILL)
+        before, begun = len(begun), _begun(log)
+        assert not kept & set(begun[before:]), "a window that was kept was generated again"
+        assert done.items() <= _whole_files(out).items(), "a finished summary is gone or another"
+        done, kept = _whole_files(out), kept | _kept_windows(out)
+    repeated = len(begun) - len(set(begun))
+    assert repeated <= in_flight * kills
+    assert not list(out.glob(f".*{UNFINISHED}")) and not _kept_windows(out)
+    engine = Retriever(index, None, None)
+    assert done.keys() == {document.id for document in engine.documents}
+    assert {path.stem for path in out.glob("*.md")} == set(file_names(engine.documents).values())
+    engine.close()
+    return Kills(kills, len(begun), repeated, len(done))
+
+
+def _run_until(command: Sequence[str], log: Path, lines: float) -> int:
+    """Run the job, and kill it when so many windows were begun; its exit code."""
+    process = subprocess.Popen(command, cwd=ROOT)
+    while process.poll() is None and len(_begun(log)) < lines:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    return process.wait()
+
+
+def _begun(log: Path) -> list[str]:
+    return log.read_text("utf-8").split() if log.exists() else []
+
+
+def _whole_files(out: Path) -> dict[str, str]:
+    """Document ids of the NAME.json that are there, with their keys; every one must be whole."""
+    found = {}
+    for path in out.glob("*.json"):
+        body = json.loads(path.read_text("utf-8"))
+        if path.name != STATUS:
+            text = path.with_suffix(".md").read_text("utf-8")
+            assert text.startswith("# ") and text.endswith(f" · {body['generator']}\n")
+            found[body["document_id"]] = body["key"]
+    return found
+
+
+def _kept_windows(out: Path) -> set[str]:
+    kept = Checkpoints(out / CHECKPOINTS)
+    return {key for path in (out / CHECKPOINTS).glob("*.jsonl") for key in kept.of(path.stem)}
