@@ -195,7 +195,9 @@ def test_what_is_worth_more_for_its_tokens_goes_in_and_the_better_ranked_is_show
 
 
 def test_scores_below_zero_are_no_amounts():
-    ranked = [replace(p, score=-1.0 - n) for n, p in enumerate(passages([[SENTENCES[0] * 9], [SENTENCES[1]]]))]
+    ranked = [
+        replace(p, score=-1.0 - n) for n, p in enumerate(passages([[SENTENCES[0] * 9], [SENTENCES[1]]]))
+    ]
     empty = len(TOKENIZER.render(answer_messages("연차는?", [])).token_ids)
     prompt = pack("연차는?", ranked, find, place_of, TOKENIZER, empty + 64 + 90, 64)
     assert [passage.document_id for passage in prompt.passages][0] == "0"
