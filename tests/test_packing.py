@@ -198,7 +198,7 @@ def test_scores_below_zero_are_no_amounts():
     ranked = [replace(p, score=-1.0 - n) for n, p in enumerate(passages([[SENTENCES[0] * 9], [SENTENCES[1]]]))]
     empty = len(TOKENIZER.render(answer_messages("연차는?", [])).token_ids)
     prompt = pack("연차는?", ranked, find, place_of, TOKENIZER, empty + 64 + 90, 64)
-    assert [passage.document_id for passage in prompt.passages][0] == "0"
+    assert prompt.passages[0].document_id == "0"
 
 
 def test_what_does_not_fit_is_passed_over():
