@@ -1,4 +1,4 @@
-"""`python -m eval retrieval|compare|followups|real|samples|ingestion|chunk-sizes|summaries`: measure, write JSON."""
+"""`python -m eval retrieval|packing|compare|followups|real|samples|ingestion|chunk-sizes|summaries`: measure, write JSON."""
 
 import shutil
 import sys
@@ -8,13 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from eval import ablations, chunk_sizes, followups, ingestion, retrieval, summaries
+from eval import ablations, chunk_sizes, followups, ingestion, packing, retrieval, summaries
 from eval.corpora import READERS, BadDataSet
 from eval.dataset import SAMPLES, load_questions, sample
 from eval.metrics import MEASURES
 from eval.report import machine, read_json, save, save_run, table, write
 from eval.retrieval_html import html_report
 from eval.runner import run_ingest, run_questions
+from eval.scale import sentences
 from eval.sets import GROUPS, REAL_FOLDERS, SETS, set_names, thinned
 from indexes.embedder import EMBEDDED
 from indexes.engine import MODES
@@ -238,6 +239,49 @@ def retrieval_quality(
     save_run(out, result)
     write(html, html_report(result))
     print(table(retrieval.rows(result), RETRIEVAL_COLUMNS))
+
+
+@app.command("packing")
+def packed_prompts(
+    names: Annotated[list[str], typer.Option("--set", help=f"{', '.join(SETS)}; repeatable")] = [],
+    shared: Annotated[
+        Path, typer.Option(envvar="RAG_SHARED", help="the folder that holds data/pdf and data/qa")
+    ] = Path("../shared"),
+    index: Annotated[
+        Path, typer.Option(help="folder of indexes; what is there is brought up to the files")
+    ] = Path("build/packing-index"),
+    out: Annotated[Path, typer.Option(help="JSON to write")] = Path("build/packing.json"),
+    count: Annotated[int, typer.Option(help="so many questions of each set")] = 300,
+    window: Annotated[int, typer.Option(help="for the orders")] = 16_384,
+    million: Annotated[
+        Path | None, typer.Option(help="an index of `eval.bench scale`, for the speed")
+    ] = None,
+    config: ConfigOption = None,
+    overrides: Annotated[list[str], typer.Option("--config-set", help="SECTION.KEY=VALUE")] = [],
+) -> None:
+    """Is the gold in the prompt, where, and does a prompt begin like one before it? How long does packing take?"""
+    require_shared(shared)
+    names = names or ["korquad1", "welfare", "welfare-lowoverlap", "articles"]
+    refuse_unknown("--set", names, SETS)
+    settings = load_config(config, overrides)
+    result: dict[str, Any] = {"machine": machine(), "rules": {}, "orders": {}, "speed": {}}
+    for name in names:
+        one = thinned(SETS[name](shared), count)
+        with retrieval.open_corpus(one.corpus, index / one.corpus.name, settings) as pipeline:
+            result["rules"] |= packing.gold_in_prompts(pipeline, one)
+            if f"{name}-split" in SETS:
+                reworded = thinned(SETS[f"{name}-split"](shared), count)
+                result["orders"] |= packing.orders(pipeline, one, reworded, window)
+        save(out, result)
+    if million is not None:
+        with Pipeline.open(million, settings) as pipeline:
+            for k in (120, 240):
+                result["speed"][f"{million.name} chunks, k = {k}"] = packing.speed(
+                    pipeline, list(sentences(shared, 60)), k
+                )
+        save(out, result)
+    for rows in filter(None, (result["rules"], result["orders"], result["speed"])):
+        print(table(rows, tuple(next(iter(rows.values())))), end="\n\n")
 
 
 @app.command("ablations")

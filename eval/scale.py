@@ -19,13 +19,13 @@ from pathlib import Path
 from random import Random
 
 from eval.statutes import read_laws
-from indexes.embedder import Embedder
 from indexes.rebuild import embed_chunks
 from indexes.store import Manifest, StoredDocument
 from indexes.writer import NewContent, Writer
 from ingest.document import Chunk, chunk_id
 from ingest.worker import Parsed, WorkerPool
 from rag import Config, Pipeline
+from rag.tokens import ModelTokenizer
 
 STATUTES = Path("data/text/statutes.jsonl.gz")
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
@@ -57,7 +57,7 @@ def build(shared: Path, folder: Path, sizes: Sequence[int] = SIZES) -> None:
             for result in pool.parse(files):
                 if isinstance(result, Parsed):
                     parsed.append(result)
-                    _add(makers, result, 0, [], pipeline.embedder)
+                    _add(makers, result, 0, [], pipeline)
                 if all(maker.full for maker in makers):
                     return
         nouns = _nouns(parsed)
@@ -65,7 +65,7 @@ def build(shared: Path, folder: Path, sizes: Sequence[int] = SIZES) -> None:
             for result in parsed:
                 if all(maker.full for maker in makers):
                     return
-                _add(makers, result, copy, nouns, pipeline.embedder)
+                _add(makers, result, copy, nouns, pipeline)
     finally:
         for maker in makers:
             maker.close()
@@ -126,30 +126,30 @@ def _write_laws(path: Path, folder: Path) -> list[str]:
 
 
 def _add(
-    makers: Sequence[_Maker], parsed: Parsed, copy: int, nouns: Sequence[str], embedder: Embedder
+    makers: Sequence[_Maker], parsed: Parsed, copy: int, nouns: Sequence[str], pipeline: Pipeline
 ) -> None:
     open_makers = [maker for maker in makers if not maker.full]
     if not open_makers:
         return
-    content = _content(parsed, copy, nouns, embedder)
+    content = _content(parsed, copy, nouns, pipeline)
     for maker in open_makers:
         maker.add(content)
 
 
-def _content(parsed: Parsed, copy: int, nouns: Sequence[str], embedder: Embedder) -> NewContent:
+def _content(parsed: Parsed, copy: int, nouns: Sequence[str], pipeline: Pipeline) -> NewContent:
     document, chunks, terms, title = parsed.document, parsed.chunks, parsed.terms, parsed.document.title
     identity = document.id
     if copy:
         random = Random(f"{SEED}:{document.id}:{copy}")
         identity = f"{random.getrandbits(64):016x}"
         others = _exchange(terms, nouns, random)
-        chunks = tuple(_changed(chunk, identity, others) for chunk in chunks)
+        chunks = tuple(_changed(chunk, identity, others, pipeline.tokenizer) for chunk in chunks)
         terms = tuple(_translated(row, others) for row in terms)
         title = f"{title} 제{copy}판"
     stored = StoredDocument(
         identity, title, (f"/법령/{copy}/{title}.txt",), (), "scale", parsed.bytes, 0, 0, document.unit
     )
-    return NewContent(stored, document.pages, chunks, terms, embed_chunks(embedder, title, chunks))
+    return NewContent(stored, document.pages, chunks, terms, embed_chunks(pipeline.embedder, title, chunks))
 
 
 def _exchange(terms: Sequence[str], nouns: Sequence[str], random: Random) -> dict[str, str]:
@@ -164,11 +164,16 @@ def _exchange(terms: Sequence[str], nouns: Sequence[str], random: Random) -> dic
     return others | dict(zip("23456789", random.sample("23456789", 8), strict=True))
 
 
-def _changed(chunk: Chunk, identity: str, others: dict[str, str]) -> Chunk:
+def _changed(chunk: Chunk, identity: str, others: dict[str, str], tokenizer: ModelTokenizer) -> Chunk:
     pattern = _pattern(others)
     text, context = (pattern.sub(lambda m: others[m[0]], part) for part in (chunk.text, chunk.context))
     return replace(
-        chunk, id=chunk_id(identity, chunk.start, chunk.end), document_id=identity, text=text, context=context
+        chunk,
+        id=chunk_id(identity, chunk.start, chunk.end),
+        document_id=identity,
+        text=text,
+        context=context,
+        tokens=tokenizer.count(text),
     )
 
 

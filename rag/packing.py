@@ -22,8 +22,7 @@ TOKENS_POWER = 0.15
 CUTS = 24
 # Of the window, so much at most goes to the turns before; and no more than half of what the question leaves.
 HISTORY_SHARE = 1 / 4
-
-
+# The marker that a passage is counted with before it has its own: few prompts show more.
 WIDEST_MARKER = 99
 # Brackets are shown as others than they were counted with. So many tokens at most that can save.
 BRACKET = re.compile(r"[\[\]［］]")
@@ -130,7 +129,7 @@ class Shelf:
         chunk, document = passage.chunk, self.find(passage.chunk.document_id)
         place = self._place(chunk.document_id, chunk.start, chunk.text)
         return PackedPassage(
-            WIDEST_MARKER,  # until it has its own
+            WIDEST_MARKER,
             chunk.document_id,
             document.path,
             document.title,
