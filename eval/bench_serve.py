@@ -1,6 +1,6 @@
 """How much of a vLLM server's own throughput do the questions of a file reach?
 
-The same prompts twice, on the same server: sent by a client that does nothing else, and made, sent
+The same requests twice, on the same server: sent by a client that does nothing else, and made, sent
 and resolved by the product, from the questions on. What each question costs the client's own
 processor is measured, too: where server and client share the cores, the server is slower for it.
 """
@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import statistics
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -22,9 +23,9 @@ from eval.report import machine, save, table
 from indexes.engine import EVERYTHING
 from ingest.errors import PipelineError
 from rag import Config, Pipeline
-from rag.ask import Stages, pack_prompts
+from rag.ask import Stages, pack_prompts, sampling_of
 from rag.cli import answer_json
-from rag.packing import Prompt
+from rag.servers import VllmGenerator
 
 COLUMNS = (
     "questions",
@@ -64,14 +65,14 @@ def bench(index: Path, config: Config, questions: Sequence[str], rounds: int, ou
     (VLLM_SERVER_DEV_MODE=1); else both find the prompts there.
     """
     with Pipeline.open(index, config) as pipeline:
-        prompts = pack_all(pipeline, questions)
+        requests = bodies(pipeline, questions)
         emptied = empty_cache(config)
-        alone(config, pipeline.tokenizer.stop_ids, prompts[:WARM_UP])
+        alone(config, requests[:WARM_UP])
         product(pipeline, questions[:WARM_UP])
         runs: dict[str, list[Run]] = {"vLLM alone": [], "rag ask --questions": []}
         for _ in range(rounds):
             with measured(config, runs["vLLM alone"]) as run:
-                run.latencies = alone(config, pipeline.tokenizer.stop_ids, prompts)
+                run.latencies = alone(config, requests)
             with measured(config, runs["rag ask --questions"]) as run:
                 run.latencies = product(pipeline, questions)
     rows = {name: row(passes) for name, passes in runs.items()}
@@ -91,31 +92,23 @@ def bench(index: Path, config: Config, questions: Sequence[str], rounds: int, ou
     print(f"share of the server's own throughput: {result['share_of_throughput']:.3f} {ratios}")
 
 
-def pack_all(pipeline: Pipeline, questions: Sequence[str]) -> list[Prompt]:
-    """The prompts that the product makes of `questions`."""
+def bodies(pipeline: Pipeline, questions: Sequence[str]) -> list[bytes]:
+    """The requests that the product makes of `questions`."""
     stages = Stages(pipeline.retriever, pipeline.tokenizer, pipeline.generator, pipeline.config)
-    return [prompt for prompt, _ in pack_prompts(stages, questions, EVERYTHING)]
+    prompts = [prompt for prompt, _ in pack_prompts(stages, questions, EVERYTHING)]
+    generator = pipeline.generator
+    if not isinstance(generator, VllmGenerator):
+        sys.exit('generator.backend has to be "vllm"')
+    return [json.dumps(generator.request(prompt, sampling_of(stages))).encode() for prompt in prompts]
 
 
-def alone(config: Config, stops: Sequence[int], prompts: Sequence[Prompt]) -> list[float]:
-    """Seconds that each prompt took, sent by a plain client, `concurrency` at a time."""
+def alone(config: Config, requests: Sequence[bytes]) -> list[float]:
+    """Seconds that each request took, sent by a plain client, `concurrency` at a time."""
     generation = config.generator
-    bodies = [
-        json.dumps(
-            {
-                "model": generation.model,
-                "prompt": prompt.token_ids,
-                "max_tokens": generation.reserved_output,
-                "temperature": generation.temperature,
-                "stop_token_ids": list(stops),
-            }
-        ).encode()
-        for prompt in prompts
-    ]
-    return asyncio.run(_send(f"{generation.base_url}/completions", bodies, generation.concurrency))
+    return asyncio.run(_send(f"{generation.base_url}/completions", requests, generation.concurrency))
 
 
-async def _send(url: str, bodies: Sequence[bytes], concurrency: int) -> list[float]:
+async def _send(url: str, requests: Sequence[bytes], concurrency: int) -> list[float]:
     slots = asyncio.Semaphore(concurrency)
     limits = httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(timeout=None, limits=limits, trust_env=False) as client:
@@ -127,7 +120,7 @@ async def _send(url: str, bodies: Sequence[bytes], concurrency: int) -> list[flo
                 response.raise_for_status()
                 return time.monotonic() - started
 
-        return await asyncio.gather(*map(one, bodies))
+        return await asyncio.gather(*map(one, requests))
 
 
 def product(pipeline: Pipeline, questions: Sequence[str]) -> list[float]:

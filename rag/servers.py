@@ -67,7 +67,7 @@ class VllmGenerator:
         return self._connection.stream(lambda put: self._write(prompt, options, put))
 
     async def _complete(self, prompt: Prompt, options: Sampling) -> Completion:
-        request = self._request(prompt, options)
+        request = self.request(prompt, options)
 
         async def attempt(client: "AsyncOpenAI") -> Completion:
             await self._ensure_checked(client)
@@ -76,7 +76,7 @@ class VllmGenerator:
         return await self._connection.call(attempt)
 
     async def _write(self, prompt: Prompt, options: Sampling, put: Callable[[str], None]) -> FinishReason:
-        request = self._request(prompt, options)
+        request = self.request(prompt, options)
 
         async def attempt(client: "AsyncOpenAI"):
             await self._ensure_checked(client)
@@ -178,7 +178,8 @@ class VllmGenerator:
         url = self._config.base_url.rstrip("/").removesuffix("/v1") + "/tokenize"
         return (await client.post(url, cast_to=object, body=body))["tokens"]
 
-    def _request(self, prompt: Prompt, options: Sampling) -> dict:
+    def request(self, prompt: Prompt, options: Sampling) -> dict[str, Any]:
+        """What is sent to `/v1/completions` for `prompt`."""
         check_window(prompt, options, self._config.window)
         # vLLM 0.32 ends at stop_token_ids even where ignore_eos is set.
         stops = [] if options.ignore_eos else self._tokenizer.stop_ids

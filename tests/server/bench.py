@@ -1,8 +1,9 @@
 """`python -m tests.server.bench`: `python -m eval.bench serve` on the tiny model, on this machine's processor.
 
-Real documents and questions of the shared data; the answers are noise of the lengths of real ones.
+Real documents and questions of the shared data; the answers are noise, each as long as `OUTPUT`.
 """
 
+import json
 import os
 import sys
 import tempfile
@@ -17,11 +18,13 @@ from eval.dataset import load_questions, sample
 from rag import Config, Pipeline
 from rag.config import ModelsConfig
 from rag.generator import GenerationConfig
-from tests.server.tiny_model import WINDOW, write_tiny_model
+from tests.server.tiny_model import WINDOW, TinyModel, write_tiny_model
 from tests.server.vllm_server import MODEL, running_server
 
 FOLDERS = ("welfare", "korquad1")
 SEED = 7
+RARE = 1
+OUTPUT = 320  # tokens, as of a long answer
 
 
 def main(
@@ -45,15 +48,24 @@ def main(
     ]
     with tempfile.TemporaryDirectory() as work:
         model = write_tiny_model(tokenizer, Path(work, "tiny"))
+        never_ending(model)
         config = Config(models=ModelsConfig(tokenizer=str(model.tokenizer)))
         with Pipeline.open(folder, config) as pipeline:
             pipeline.ingest([shared / "data" / "pdf" / name for name in FOLDERS])
         arguments = ("--model", str(model.weights), "--tokenizer", str(model.tokenizer))
         with running_server(arguments, Path(work)) as server:
             generation = GenerationConfig(
-                "vllm", MODEL, server.base_url, window=WINDOW, reserved_output=512, concurrency=concurrency
+                "vllm", MODEL, server.base_url, window=WINDOW, reserved_output=OUTPUT, concurrency=concurrency
             )
             bench(folder, replace(config, generator=generation), questions, rounds, out)
+
+
+def never_ending(model: TinyModel) -> None:
+    """Let answers end at a token that is never written, so that all take their limit."""
+    for folder in (model.weights, model.tokenizer):
+        file = folder / "generation_config.json"
+        settings = json.loads(file.read_text("utf-8"))
+        file.write_text(json.dumps(settings | {"eos_token_id": RARE}), "utf-8")
 
 
 if __name__ == "__main__":
