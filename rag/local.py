@@ -105,13 +105,13 @@ class VllmInProcess:
     def _complete(self, prompts: Sequence[Prompt], options: Sampling) -> list[Completion]:
         for prompt in prompts:
             check_window(prompt, options, self._config.window)
-        parameters = [self._sampling(prompt, options) for prompt in prompts]
+        parameters = [self._parameters_of(prompt, options) for prompt in prompts]
         tokens = [self._tokens(prompt_token_ids=prompt.token_ids) for prompt in prompts]
         with self._lock, _failures():
             results = self._llm.generate(tokens, parameters, use_tqdm=False)
             return [self._completion(result) for result in results]
 
-    def _sampling(self, prompt: Prompt, options: Sampling) -> Any:
+    def _parameters_of(self, prompt: Prompt, options: Sampling) -> Any:
         structured = None
         if options.only_shown_markers and self._config.grammar == "auto":
             grammar = marker_grammar(passage.marker for passage in prompt.passages)

@@ -31,7 +31,8 @@ from tests.server.vllm_server import MODEL, Server, running_server
 
 CONCURRENCY = 32
 TOKENS = 48
-# Beside the logits of all other tokens together, about 12: every few tokens a bracket or a digit, and an end in the time.
+# Beside the logits of all other tokens together, about 12: every few tokens a bracket or
+# a digit, and an end now and then.
 BRACKET_BIAS, DIGIT_BIAS, END_BIAS = 10.0, 8.0, 7.0
 BRACKET = re.compile(r"[\[［][^\[\]［］]*[\]］]?")
 

@@ -1,5 +1,11 @@
 """Under the grammar a model that tries nothing but brackets writes markers of what was shown, and no others."""
 
+import json
+import os
+import subprocess
+import sysconfig
+from pathlib import Path
+
 import pytest
 
 from rag.generator import GenerationConfig, Sampling
@@ -7,7 +13,8 @@ from rag.markers import clean_markers
 from rag.servers import VllmGenerator
 from rag.tokens import ModelTokenizer
 from tests.server.grammar import Generations, brackets, generate, make_prompts, towards_brackets
-from tests.server.vllm_server import Server
+from tests.server.tiny_model import TinyModel
+from tests.server.vllm_server import ENVIRONMENT, PYTHON, Server
 
 pytestmark = pytest.mark.server
 COUNT = 100  # make grammar: 1,000
@@ -53,3 +60,28 @@ def test_a_stream_is_held_to_the_grammar_too(generation: GenerationConfig, token
         streamed = "".join(generator.stream(prompt, Sampling(96, only_shown_markers=True)))
         assert streamed == completion.text
         assert clean_markers(streamed, (1, 2, 3))[1] == 0
+
+
+def test_vllm_in_this_process_is_held_to_the_grammar_too(tiny_model: TinyModel):
+    if not PYTHON.is_file():
+        pytest.skip("no vLLM environment (make test-server creates it)")
+    script = Path(__file__).with_name("biased_inprocess.py")
+    arguments = (str(tiny_model.weights), str(tiny_model.tokenizer), sysconfig.get_path("purelib"))
+    process = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "PYTHONPATH": str(Path(__file__).parents[2])}
+    result = subprocess.run(
+        [PYTHON, script, *arguments],
+        env=os.environ | ENVIRONMENT | process,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    written = json.loads(result.stdout)
+    found = {
+        governed: brackets(Generations(tuple(t), tuple(reasons), sum(tokens), 0.0), range(1, 13))
+        for governed, rows in written.items()
+        for t, reasons, tokens in [zip(*rows, strict=True)]
+    }
+    assert found["True"]["invalid"] == found["True"]["other"] == 0 < found["True"]["valid"]
+    assert found["False"]["invalid"] and found["False"]["other"]
