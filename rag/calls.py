@@ -29,7 +29,9 @@ OPENING, CLOSING = "<tool_call>", "</tool_call>"
 QUOTED = 80
 BLANKS = re.compile(r"\s*")
 WHOLE_NUMBER = re.compile(r"[+-]?\d{1,9}")
-_DECODER = json.JSONDecoder()
+# Not strict: models write tabs and line ends into strings as they are, and so does xgrammar 0.2.8 let them
+# where a string has a maxLength.
+_DECODER = json.JSONDecoder(strict=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ def _asked(body: Any) -> Asked:
     arguments = body.get("arguments")
     if isinstance(arguments, str):  # JSON in JSON, as OpenAI's API has it
         try:
-            arguments = _encodable(json.loads(arguments)) if arguments.strip() else {}
+            arguments = _encodable(json.loads(arguments, strict=False)) if arguments.strip() else {}
         except (ValueError, RecursionError):
             arguments = ""
     if arguments is None:

@@ -84,6 +84,11 @@ def test_a_bad_call_does_not_take_the_next_one_with_it():
     assert [bool(one.error) for one in asked] == [True, False, True, False]
 
 
+def test_line_ends_and_tabs_may_stand_in_a_string_as_they_are():
+    text = f'{OPENING}{{"name": "a", "arguments": {{"query": "연차\n\t휴가"}}}}{CLOSING}'
+    assert read_calls(text)[1] == [Asked("a", {"query": "연차\n\t휴가"})]
+
+
 def test_a_whole_call_counts_though_nothing_closes_it():
     text = write_call("a", "{}").removesuffix(CLOSING)
     assert read_calls(text)[1] == [Asked("a")]
