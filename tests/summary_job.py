@@ -11,7 +11,7 @@ from rag import Pipeline
 from rag.checkpoints import window_key
 from rag.cli_summarise import to_folder
 from rag.config import Config
-from rag.generator import GenerationConfig, Sampling
+from rag.generator import GenerationConfig
 from rag.kinds import SummaryOptions
 from rag.summary_files import SummaryFolder
 from tests.summaries import BusyWriter
@@ -28,8 +28,12 @@ class LoggingWriter(BusyWriter):
         self._log = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         self._tokenizer = tokenizer
 
+    def generate_each(self, job, options):
+        self._options = options
+        return super().generate_each(job, options)
+
     async def _answer(self, prompt):
-        key = window_key(self, self._tokenizer, Sampling(RESERVED), prompt.token_ids)
+        key = window_key(self, self._tokenizer, self._options, prompt.token_ids)
         os.write(self._log, f"{key}\n".encode())
         return await super()._answer(prompt)
 

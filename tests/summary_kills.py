@@ -58,6 +58,7 @@ def kill_and_go_on(
         assert not kept & set(begun[before:]), "a window that was kept was generated again"
         assert done.items() <= _whole_files(out).items(), "a finished summary is gone or another"
         done, kept = _whole_files(out), kept | _kept_windows(out)
+        assert kept <= set(begun)
     repeated = len(begun) - len(set(begun))
     assert repeated <= in_flight * kills
     assert not list(out.glob(f".*{UNFINISHED}")) and not _kept_windows(out)

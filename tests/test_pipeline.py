@@ -10,11 +10,12 @@ import pytest
 
 from eval.dataset import SAMPLES, load_questions
 from indexes.engine import EVERYTHING, Filter
-from indexes.errors import IndexMismatch, IndexNotFound
+from indexes.errors import DocumentNotFound, IndexMismatch, IndexNotFound
 from indexes.retriever import Retriever
 from rag import Pipeline, load_config
 from rag.ask import ask, ask_stream
 from rag.errors import ConfigError
+from rag.kinds import SummaryOptions
 from rag.prompts import ABSTENTION, in_other_brackets
 from tests.fakes import ScriptedGenerator
 
@@ -321,3 +322,32 @@ def test_a_dictionary_belongs_to_the_index_and_is_changed_by_an_upgrade(tmp_path
         assert report.documents.unchanged == 2  # chunks do not depend on it: nothing is read again
     with pytest.raises(ConfigError, match="없는"):
         Pipeline.open(tmp_path / "색인", load_config(None, ["search.dictionary=없는.txt"])).analyser  # noqa: B018
+
+
+def test_summaries_come_as_an_iterator_a_list_and_to_asyncio(samples):
+    names = ["취업규칙.pdf", samples.documents()[0], samples.documents()[1].id, samples.documents()[2]]
+
+    async def gather():
+        return [result async for result in samples.summarise_async(names, sentences=3)]
+
+    made = list(samples.summarise(names, sentences=3))
+    listed = samples.summarise_all(names, sentences=3)
+    assert len(made) == 3  # each document once
+    assert listed[0].path.endswith("취업규칙.pdf")
+    texts = {summary.document_id: summary.text for summary in made}
+    assert texts == {summary.document_id: summary.text for summary in listed}
+    assert texts == {summary.document_id: summary.text for summary in asyncio.run(gather())}
+    for summary in made:
+        document = samples.document(summary.document_id)
+        assert len(summary.sentences) == 3 and summary.key == samples.summary_key(
+            document, SummaryOptions(sentences=3)
+        )
+        for citation in summary.citations:
+            assert samples.text(document, citation.start, citation.end) == citation.quote
+
+
+def test_a_document_that_is_not_there_is_named_before_anything_is_summarised(samples):
+    with pytest.raises(DocumentNotFound):
+        samples.summarise(["취업규칙.pdf", "없는 문서"])
+    with pytest.raises(DocumentNotFound):
+        samples.summarise(["취업규칙.pdf"], allowed=Filter(groups=("재무",)))

@@ -47,7 +47,7 @@ def noting_proxy(server: Server, tokenizer: ModelTokenizer, log: Path) -> Iterat
             body = self.rfile.read(int(self.headers["content-length"]))
             asked = json.loads(body)
             if self.path == "/v1/completions":
-                options = Sampling(asked["max_tokens"], asked["temperature"])
+                options = Sampling(asked["max_tokens"], asked["temperature"], only_shown_markers=True)
                 os.write(notes, f"{window_key(Named(), tokenizer, options, asked['prompt'])}\n".encode())
             self._reply(client.post(self.path, content=body, headers={"content-type": "application/json"}))
 
