@@ -171,9 +171,15 @@ SEARCH_DOCUMENTS: ToolSpec = {
         "parameters": {
             "type": "object",
             "properties": {
-                "query": {"type": "string", "maxLength": 200, "description": "찾을 말이나 질문"},
+                "query": {
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": 200,
+                    "description": "찾을 말이나 질문",
+                },
                 "document": {
                     "type": "string",
+                    "minLength": 1,
                     "maxLength": 200,
                     "description": "이 문서에서만 찾을 때 그 제목이나 파일 이름",
                 },
@@ -197,7 +203,12 @@ OPEN_PAGES: ToolSpec = {
         "parameters": {
             "type": "object",
             "properties": {
-                "document": {"type": "string", "maxLength": 200, "description": "문서의 제목이나 파일 이름"},
+                "document": {
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": 200,
+                    "description": "문서의 제목이나 파일 이름",
+                },
                 "first_page": {"type": "integer", "minimum": 1, "maximum": 100_000, "description": "첫 쪽"},
                 "last_page": {
                     "type": "integer",
