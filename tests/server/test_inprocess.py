@@ -29,7 +29,7 @@ from rag.tokens import Message, ModelTokenizer
 
 weights, tokenizer_folder, window = sys.argv[1], sys.argv[2], int(sys.argv[3])
 tokenizer = ModelTokenizer(tokenizer_folder)
-config = GenerationConfig("vllm-inprocess", weights, window=window, concurrency=4)
+config = GenerationConfig("vllm-inprocess", weights, window=window, concurrency=2)
 
 
 def prompt_of(question):
@@ -54,7 +54,7 @@ def stream(prompt, options):
 
 
 generator = open_generator(config, tokenizer)
-prompts = [prompt_of(f"{number}. 연차는 며칠인가요?") for number in range(24)]
+prompts = [prompt_of(f"{number}. 연차는 며칠인가요?") for number in range(12)]
 limit = Sampling(LIMIT)
 each = list(generator.generate_each([*prompts[:2], EmptyQuestion(), *prompts[2:]], limit))
 try:
@@ -100,11 +100,15 @@ def run(script: str, weights: Path, tokenizer: Path) -> str:
         [PYTHON, "-c", script, str(weights), str(tokenizer), str(WINDOW), ours],
         env=os.environ
         | ENVIRONMENT
-        | {"PYTHONPATH": str(Path(__file__).parents[2]), "VLLM_ENABLE_V1_MULTIPROCESSING": "0"},
+        | {
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+            "OMP_NUM_THREADS": "1",  # several wait for each other where cores are busy
+        },
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=600,
     )
     assert result.returncode == 0, result.stderr[-3000:]
     return result.stdout
@@ -127,7 +131,7 @@ def test_an_answer_ends_at_the_models_end_or_at_the_limit(results):
 
 def test_each_together_and_streamed_are_the_same(results):
     # More prompts than are taken at a time, and one that could not be made.
-    assert sorted(results["places"]) == list(range(25))
+    assert sorted(results["places"]) == list(range(13))
     assert results["errors"] == [[2, "empty_question"]]
     assert sorted(c["text"] for c in results["each"]) == sorted(c["text"] for c in results["together"])
     for streamed, completion in zip(results["stream"], results["together"], strict=False):
