@@ -154,7 +154,7 @@ def cost_rows(server: Server, tokenizer: ModelTokenizer, sizes: Sequence[int]) -
     """Print how fast it writes, without a bias, with the grammar of each size and without one."""
     for passages, governed in [(sizes[-1], False), *((size, True) for size in sizes)]:
         bias = without_end(tokenizer)
-        written = generate(server, tokenizer, passages, 256, governed=governed, bias=bias, tokens=128)
+        written = generate(server, tokenizer, passages, 128, governed=governed, bias=bias, tokens=128)
         found = brackets(written, range(1, passages + 1))
         name = f"no bias, {passages} passages, {'grammar' if governed else 'none'}"
         print(_row(name, written, found), flush=True)

@@ -17,7 +17,7 @@ from tests.server.tiny_model import TinyModel
 from tests.server.vllm_server import ENVIRONMENT, PYTHON, Server
 
 pytestmark = pytest.mark.server
-COUNT = 100  # make grammar: 1,000
+COUNT = 334  # of each size: 1,000 in all
 SIZES = [3, 40, 120]
 
 
@@ -48,9 +48,9 @@ def test_an_answer_may_end_and_a_marker_cut_by_the_limit_is_dropped(governed):
 
 def test_without_the_grammar_the_same_model_writes_others(server, tokenizer):
     bias = towards_brackets(tokenizer)
-    written = generate(server, tokenizer, SIZES[0], COUNT, governed=False, bias=bias)
+    written = generate(server, tokenizer, SIZES[0], 100, governed=False, bias=bias)
     found = brackets(written, range(1, SIZES[0] + 1))
-    assert found["invalid"] > COUNT and found["other"] > COUNT
+    assert found["invalid"] > 100 and found["other"] > 100
 
 
 def test_a_stream_is_held_to_the_grammar_too(generation: GenerationConfig, tokenizer: ModelTokenizer):
