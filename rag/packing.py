@@ -121,7 +121,7 @@ class Shelf:
     def tokens(self, chunk: Chunk, room: int) -> int:
         """Of all its words as they are shown; where that is more than `room`, at least more than that."""
         if self.counted and (chunk.tokens > room + SHORTER or not BRACKET.search(chunk.text)):
-            return chunk.tokens
+            return chunk.tokens - chunk.text[-1:].isspace()  # the blank at its end is not shown
         return self.tokenizer.count(shown_text(chunk.text))
 
     def take(self, passage: Passage, tokens: int) -> PackedPassage:

@@ -76,7 +76,8 @@ BLOCK = 1_000  # cases that share their documents
 DOCUMENTS = 40
 FULL = 0.97
 ENOUGH = 1.5  # of the room, so much material is enough
-LEAST_FULL = 2_000  # tokens that a prompt may take, from which on FULL is promised
+LEAST_FULL = 4_000  # tokens that a prompt may take, from which on FULL is promised: a header and a sentence
+# are three hundredths of less
 SLACK = 8  # the tokens at borders, and what else packing may be too careful about
 QUANTILES = (0, 0.01, 0.1, 0.5)
 
