@@ -1,7 +1,8 @@
 """How much of a vLLM server's own throughput do the questions of a file reach?
 
 The same requests twice, on the same server: sent by a client that does nothing else, and made, sent
-and resolved by the product, from the questions on. What each question costs the client's own
+and resolved by the product, from the questions on; there a latency begins with the making of the prompt,
+and holds the wait for a free place. What each question costs the client's own
 processor is measured, too: where server and client share the cores, the server is slower for it.
 """
 

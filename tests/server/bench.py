@@ -55,7 +55,13 @@ def main(
         arguments = ("--model", str(model.weights), "--tokenizer", str(model.tokenizer))
         with running_server(arguments, Path(work)) as server:
             generation = GenerationConfig(
-                "vllm", MODEL, server.base_url, window=WINDOW, reserved_output=OUTPUT, concurrency=concurrency
+                "vllm",
+                MODEL,
+                server.base_url,
+                window=WINDOW,
+                reserved_output=OUTPUT,
+                concurrency=concurrency,
+                grammar="off",  # it would be over at the end that the tokenizer knows
             )
             bench(folder, replace(config, generator=generation), questions, rounds, out)
 
