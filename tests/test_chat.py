@@ -132,7 +132,7 @@ def test_ctrl_c_stops_the_answer_and_not_the_conversation(sample_index, tmp_path
 
     def endless(handler) -> None:
         """A first piece, and then nothing until the client is gone."""
-        streamed(["팀장의 "], None, done=False, cut=True)(handler)
+        streamed(["350,000원을 "], None, done=False, cut=True)(handler)
         left.append(handler.is_left())
 
     script = Script(
@@ -146,7 +146,7 @@ def test_ctrl_c_stops_the_answer_and_not_the_conversation(sample_index, tmp_path
         with terminal(rag_chat("--index", str(sample_index), *options), tmp_path) as screen:
             screen.until("질문> ")
             screen.type(FIRST)
-            screen.until("팀장의 $")
+            screen.until("350,000원을")
             screen.interrupt()
             screen.until("이 답을 멈췄습니다.\n질문> $")
             assert left == [True]
