@@ -21,7 +21,7 @@ export PDF QUESTION
 
 include tests/server/install.mk
 
-.PHONY: help setup demo test test-slow fuzz faults flips soak leaks ledger test-server bench-real bench-samples bench-retrieval bench-ingestion-quality bench-chunk-sizes index-million bench-index bench-ingest lint samples resolve clean bench-beyond bench-gpu bench-serve grammar
+.PHONY: help setup demo test test-slow fuzz faults flips soak leaks ledger test-server bench-real bench-samples bench-retrieval bench-ingestion-quality bench-chunk-sizes bench-summaries index-million bench-index bench-ingest lint samples resolve clean bench-beyond bench-gpu bench-serve grammar
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -77,6 +77,9 @@ bench-ingestion-quality: $(STAMP)  ## line breaks, chunks, articles and headings
 
 bench-chunk-sizes: $(STAMP)  ## page retrieval by chunk size; many minutes
 	$(BIN)/python -m eval chunk-sizes --shared "$(RAG_SHARED)"
+
+bench-summaries: $(STAMP)  ## key facts held by ten sentences without a model; two minutes
+	$(BIN)/python -m eval summaries --shared "$(RAG_SHARED)"
 
 grammar: $(STAMP) .venv-vllm/installed  ## answers that try to write markers of nothing, 1,000 with the grammar and without; many minutes
 	$(BIN)/python -m tests.server.grammar

@@ -2,7 +2,7 @@
 
 A sentence is worth its rank in the graph of all sentences, times what its place and form say for it. They are
 taken one after the other, each for what it adds to its section, less what the others have said. It costs what
-the text is long: half a second for 160 pages.
+the text is long: under a second for 160 pages.
 """
 
 from collections import Counter
