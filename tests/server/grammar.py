@@ -83,7 +83,7 @@ def generate(
     generator = VllmGenerator(GenerationConfig("vllm", MODEL, server.base_url, window=WINDOW), tokenizer)
     options = Sampling(tokens, temperature=1.0, only_shown_markers=governed)
     bodies = [
-        _body(generator, prompt, options) | {"logit_bias": bias}
+        generator._request(prompt, options) | {"logit_bias": bias}
         for prompt in make_prompts(tokenizer, passages, count)
     ]
     started = time.monotonic()
@@ -97,12 +97,6 @@ def generate(
         sum(reply["usage"]["completion_tokens"] for reply in replies),
         seconds,
     )
-
-
-def _body(generator: VllmGenerator, prompt: Prompt, options: Sampling) -> dict:
-    """The request that `generator` makes, as JSON."""
-    request = generator._request(prompt, options)
-    return request | request.pop("extra_body")
 
 
 def towards_brackets(tokenizer: ModelTokenizer) -> dict[str, float]:
