@@ -312,6 +312,7 @@ class Pipeline:
         sentences: int | None = None,
         tokens: int | None = None,
         style: Style = "서술형",
+        instruction: str = "",
         allowed: Filter = EVERYTHING,
         checkpoints: str | Path | None = None,
         on_progress: OnProgress = lambda _: None,
@@ -321,7 +322,8 @@ class Pipeline:
         Args:
             documents: as `documents()` gives them, or their ids, paths, file names or titles.
             kind: one of `rag.kinds.KINDS`.
-            sentences, tokens: the length at most; neither: as configured.
+            sentences, tokens: the length at most; neither: as configured. Of `sections` that of a chapter.
+            instruction: what is wanted of the kind `custom`.
             checkpoints: a folder for what is generated, so that a killed job goes on where it was. What is
                 kept of a document goes when the result after it is asked for.
 
@@ -329,7 +331,7 @@ class Pipeline:
             DocumentNotFound, AmbiguousDocument: before anything is generated.
             GeneratorUnavailable, GeneratorMismatch: the model server. Documents that were done stay done.
         """
-        options = SummaryOptions(kind, sentences, tokens, style)
+        options = SummaryOptions(kind, sentences, tokens, style, instruction)
         found = [self.document(one, allowed) if isinstance(one, str) else one for one in documents]
         once = list({document.id: document for document in found}.values())
         kept = Checkpoints(Path(checkpoints) if checkpoints else None)
