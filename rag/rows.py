@@ -7,7 +7,7 @@ from ingest.expressions import find_expressions
 from ingest.korean import fold
 from ingest.outline import UNIT as TABLE_UNIT
 from rag.kinds import ACTIONS, NONE_NAMED, Kind
-from rag.priors import MARK, SourceSentence
+from rag.priors import SourceSentence, unmarked
 from rag.support import LEGAL, LONE_UNIT, NUMBER, UNIT
 
 BAR = re.compile(r"\s*[|｜]\s*")
@@ -113,7 +113,7 @@ def _figure(text: str) -> tuple[str, ...] | None:
 
 def _item(before: str) -> str:
     """What stands before a figure, from the beginning of its clause."""
-    words = MARK.sub("", before.lstrip(), count=1)
+    words = unmarked(before)
     words = " ".join(AT_END.sub("", words).split())
     while len(words) > ITEM_CHARACTERS and (cut := CLAUSE.search(words)):
         words = words[cut.end() :]
@@ -153,5 +153,5 @@ def _action(text: str) -> tuple[str, ...] | None:
         day = text[until.start : end]
     else:
         day = due[0].strip() if due else NONE_NAMED
-    what = " ".join(MARK.sub("", text.replace(CELL_SEPARATOR, " ").lstrip(), count=1).split())
+    what = " ".join(unmarked(text.replace(CELL_SEPARATOR, " ")).split())
     return what, who[1] if who else NONE_NAMED, " ".join(day.split())
