@@ -191,12 +191,37 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
+class SummarySection:
+    """A chapter in a summary: `text[start:]` begins with its heading, and then come its sentences.
+
+    They are `sentences[first_sentence : first_sentence + count]`; the sections tile the sentences. The pages
+    are those of the chapter.
+    """
+
+    heading: str
+    start: int
+    first_sentence: int
+    count: int
+    first_page: int
+    last_page: int
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryRow:
+    """A row of a summary: a sentence of it, cell by cell, as `Summary.columns` names them."""
+
+    sentence: int  # index into Summary.sentences
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """The summary of one document, each sentence with its evidence.
 
     A marker counts the distinct quotes, from 1 in the order of the text. `calls`: completions that it took,
     in `levels`: 1 where the document fitted into one window, 0 for both where no model wrote it.
     `key`: of the document and of all that decides the summary; equal where it need not be made again.
+    `sections`: of a summary by chapters; `columns` and `rows`: of one in rows, each row being a sentence.
     """
 
     document_id: str
@@ -217,6 +242,9 @@ class Summary:
     key: str
     warnings: tuple[str, ...]
     seconds: float
+    sections: tuple[SummarySection, ...] = ()
+    columns: tuple[str, ...] = ()
+    rows: tuple[SummaryRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from rag.find import find
 from rag.generator import Completion, Generator, Sampling
 from rag.markers import SettledText, abstains
 from rag.packing import Prompt, pack
-from rag.prompts import ABSTENTION, Turn
+from rag.prompts import ABSTENTION, SYSTEM, Turn
 from rag.tokens import ModelTokenizer
 
 # Of what was left out as a copy, so many lines are told with an answer, each of so many places.
@@ -39,7 +39,7 @@ class Stages:
     """What the flow runs on: one version of the index, and the models; `reranker` may be None.
 
     `dates` keeps the dates of documents that were asked for, by id, title and path. `history`: the turns
-    of the conversation that the questions go on with, oldest first.
+    of the conversation that the questions go on with, oldest first. `system`: how to answer.
     """
 
     retriever: SearchEngine
@@ -49,6 +49,7 @@ class Stages:
     reranker: Reranker | None = None
     dates: dict[tuple[str, str, str], str | None] = field(default_factory=dict)
     history: tuple[Turn, ...] = ()
+    system: str = SYSTEM
 
 
 def ask(stages: Stages, questions: Sequence[str], allowed: Filter) -> list[Answer]:
@@ -65,7 +66,14 @@ def ask(stages: Stages, questions: Sequence[str], allowed: Filter) -> list[Answe
 def ask_each(
     stages: Stages, questions: Iterable[str], allowed: Filter
 ) -> collections.abc.Generator[Answer | PipelineError, None, None]:
-    """What came of each question, in order, as soon as it and those before it are done.
+    """What came of each question, in order, as soon as it and those before it are done; see `ask_pairs`."""
+    return ask_pairs(stages, ((question, allowed) for question in questions))
+
+
+def ask_pairs(
+    stages: Stages, asked: Iterable[tuple[str, Filter]]
+) -> collections.abc.Generator[Answer | PipelineError, None, None]:
+    """What came of each question, asked of the documents beside it, in order, as soon as those before it are done.
 
     Prompts are made while the generator works, and only so far ahead of the answer that is waited for:
     memory holds as much of a long job as of a short one.
@@ -76,7 +84,7 @@ def ask_each(
     done: dict[int, Answer | PipelineError] = {}
 
     def prompts() -> Iterator[Prompt | PipelineError]:  # may run in a thread of the generator's
-        for place, question in enumerate(questions):
+        for place, (question, allowed) in enumerate(asked):
             ahead.acquire()
             with making:
                 if closed.is_set():
@@ -168,6 +176,7 @@ def pack_prompts(
         reserved_output=generation.reserved_output + stages.generator.margin,
         counted=stages.retriever.manifest.tokenizer == stages.tokenizer.fingerprint,
         history=stages.history,
+        system=stages.system,
     )
     prompts = []
     for question, one in zip(questions, found, strict=True):

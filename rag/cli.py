@@ -1056,4 +1056,5 @@ def run() -> None:
 
 
 import rag.cli_chat  # noqa: E402 - these commands show evidence as `ask` does, so they come last
+import rag.cli_compare  # noqa: E402
 import rag.cli_summarise  # noqa: E402, F401

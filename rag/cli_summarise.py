@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from indexes.engine import Filter, names_document
@@ -23,7 +24,14 @@ from rag.cli import error_json, progress_bar, show_citation, show_loose
 from rag.errors import NotIngested
 from rag.kinds import EXECUTIVE, KINDS, STYLES, SummaryOptions
 from rag.pipeline import Pipeline
-from rag.summary_files import SummaryFolder, coverage_lines, page_runs, summary_json
+from rag.summary_files import (
+    MARKS,
+    SummaryFolder,
+    coverage_lines,
+    page_runs,
+    section_texts,
+    summary_json,
+)
 from rag.terminal import (
     DEFAULT_INDEX,
     DONE,
@@ -83,12 +91,22 @@ def summarise(
     ] = None,
     kind: Annotated[str, typer.Option(help=" | ".join(KINDS))] = EXECUTIVE.name,
     sentences: Annotated[
-        int | None, typer.Option(min=1, help=say("많아도 이만큼의 문장", "at most so many sentences"))
+        int | None,
+        typer.Option(min=1, help=say("많아도 이만큼의 문장이나 행", "at most so many sentences, or rows")),
     ] = None,
     tokens: Annotated[
         int | None, typer.Option(min=1, help=say("많아도 이만큼의 토큰", "at most so many tokens"))
     ] = None,
     style: Annotated[str, typer.Option(help=" | ".join(STYLES))] = STYLES[0],
+    instruction: Annotated[
+        str,
+        typer.Option(
+            metavar="TEXT",
+            help=say(
+                "--kind custom 에서 무엇을 정리할지", "what the summary is to be about, with --kind custom"
+            ),
+        ),
+    ] = "",
     retry_failed: Annotated[
         bool,
         typer.Option(
@@ -107,7 +125,7 @@ def summarise(
     debug: DebugOption = False,
 ) -> None:
     try:
-        options = SummaryOptions(kind, sentences, tokens, style)
+        options = SummaryOptions(kind, sentences, tokens, style, instruction)
     except ValueError as exc:
         raise typer.BadParameter(str(exc)) from exc
     if not (paths or everything or retry_failed or documents):
@@ -216,6 +234,7 @@ def run(
         sentences=options.sentences,
         tokens=options.tokens,
         style=options.style,
+        instruction=options.instruction,
         checkpoints=checkpoints,
         on_progress=advance,
     )
@@ -276,7 +295,7 @@ def show_end(written: int, ready: int, failed: int, files: SummaryFolder) -> Non
 
 def show_summary(console: Console, summary: Summary) -> None:
     console.print(Text(summary.title, style="bold"))
-    console.print(Padding(Text(summary.text), (1, 0, 1, 2), expand=False))
+    show_told(console, summary)
     console.print(Text(say("근거", "Evidence"), style="bold"))
     shown: set[int] = set()
     for citation in summary.citations:
@@ -293,6 +312,23 @@ def show_summary(console: Console, summary: Summary) -> None:
     )
     console.print(Text(written, style="dim"))
     console.print()
+
+
+def show_told(console: Console, summary: Summary) -> None:
+    """What the summary says: as a table, chapter by chapter, or as it is."""
+    if summary.columns:
+        table = Table(*summary.columns, "")
+        for row in summary.rows:
+            sentence = summary.sentences[row.sentence]
+            markers = "".join(f"[{marker}]" for marker in sentence.markers)
+            table.add_row(*map(Text, (*row.cells, f"{markers} {MARKS[sentence.support]}")))
+        console.print(Padding(table, (1, 0, 1, 2), expand=False))
+        return
+    for section, text in section_texts(summary):
+        console.print(Padding(Text(section.heading, style="bold"), (1, 0, 0, 2), expand=False))
+        console.print(Padding(Text(text), (0, 0, 0, 2), expand=False))
+    text = "" if summary.sections else summary.text
+    console.print(Padding(Text(text), (1, 0, 1, 2), expand=False))
 
 
 def coverage_text(summary: Summary) -> str:

@@ -251,6 +251,17 @@ class NotIngested(PipelineError):
     ko = ("{path} 은(는) 색인 {index} 에 없습니다", "먼저 rag ingest {path} 로 색인하세요")
 
 
+class NoSharedNames(PipelineError):
+    """Reports that share no names cannot be compared by themselves. Fields: documents."""
+
+    code = "no_shared_names"
+    en = ("the {documents} reports share no labels, rows or headings to compare", "name rows: --row 사업기간")
+    ko = (
+        "보고서 {documents}개에 함께 나오는 항목이 없어 비교할 행을 찾지 못했습니다",
+        "--row 사업기간 처럼 비교할 항목을 주세요",
+    )
+
+
 class OutputBusy(PipelineError):
     """Another job writes summaries to the folder. Fields: path."""
 

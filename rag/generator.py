@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar, get_args
 
 from ingest.errors import PipelineError
+from rag.answer import PackedPassage
 from rag.errors import ConfigError
 from rag.extractive import extract
 from rag.packing import Prompt
@@ -187,6 +188,9 @@ class ExtractiveGenerator:
     name = "extractive"
     margin = 0
 
+    def __init__(self, answer: Callable[[str, Sequence[PackedPassage]], str] = extract) -> None:
+        self._answer = answer
+
     def generate(self, prompts: Sequence[Prompt], options: Sampling) -> list[Completion]:
         return [Completion(self._text(prompt), "stop") for prompt in prompts]
 
@@ -198,7 +202,7 @@ class ExtractiveGenerator:
         return "stop"
 
     def _text(self, prompt: Prompt) -> str:
-        return extract(prompt.question, prompt.passages)
+        return self._answer(prompt.question, prompt.passages)
 
 
 def one_by_one(generator: Generator, job: Job, options: Sampling) -> Iterator[Generated]:

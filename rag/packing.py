@@ -10,7 +10,7 @@ from ingest.document import Chunk
 from ingest.korean import sentence_spans
 from rag.answer import BudgetLedger, PackedPassage
 from rag.errors import PromptTooLong
-from rag.prompts import NO_PASSAGES, Turn, answer_messages, passage_header, shown_text
+from rag.prompts import NO_PASSAGES, SYSTEM, Turn, answer_messages, passage_header, shown_text
 from rag.tokens import Message, ModelTokenizer, ToolSpec
 
 # A passage cut to its first sentences is worth showing from this many tokens on.
@@ -57,6 +57,7 @@ def pack(
     *,
     counted: bool = False,
     history: Sequence[Turn] = (),
+    system: str = SYSTEM,
 ) -> Prompt:
     """The best of `passages` that fit, as a prompt of at most `window - reserved_output` tokens.
 
@@ -70,12 +71,13 @@ def pack(
         place_of: the pages of a span of a document, by its id.
         counted: the chunks' own token counts are of `tokenizer`, and need not be made again.
         history: the turns before, oldest first; the newest that fit their share are shown, whole.
+        system: how to answer.
 
     Raises:
         PromptTooLong: the question leaves no room for a passage.
     """
     limit = window - reserved_output
-    alone = len(tokenizer.render(answer_messages(question, [])).token_ids)
+    alone = len(tokenizer.render(answer_messages(question, [], system=system)).token_ids)
     turns = newest(history, tokenizer, min(int(window * HISTORY_SHARE), (limit - alone) // 2))
     shelf = Shelf(find, place_of, tokenizer, counted)
     ranks = {(p.chunk.document_id, p.chunk.start): rank for rank, p in enumerate(passages)}
@@ -84,7 +86,8 @@ def pack(
         if passages:  # they stand where else it says that there are none
             room += tokenizer.count(NO_PASSAGES)
         chosen = _choose(passages, shelf, room)
-        prompt = _fitted(question, [turn for turn, _ in turns], chosen, ranks, shelf, window, reserved_output)
+        shown = [turn for turn, _ in turns]
+        prompt = _fitted(question, shown, chosen, ranks, shelf, window, reserved_output, system)
         if prompt.budget.free >= 0 and (prompt.passages or not passages):
             return replace(prompt, turns_left_out=len(history) - len(turns))
         if not turns:
@@ -226,11 +229,12 @@ def _fitted(
     shelf: Shelf,
     window: int,
     reserved_output: int,
+    system: str,
 ) -> Prompt:
     """The prompt that shows `chosen`, without as many last sentences as are over the limit."""
     while True:
         shown = _shown(chosen, ranks, shelf)
-        messages = answer_messages(question, shown, turns)
+        messages = answer_messages(question, shown, turns, system)
         rendered = shelf.tokenizer.render(messages)
         budget = ledger(rendered.counts, len(rendered.token_ids), window, reserved_output)
         if budget.free >= 0 or not chosen:

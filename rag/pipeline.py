@@ -34,6 +34,7 @@ from rag.ask import Stages, ask, ask_each, ask_stream
 from rag.asynchronous import iterate
 from rag.batch import OnProgress, summarise
 from rag.checkpoints import Checkpoints
+from rag.compare import ROWS, Comparison, compare
 from rag.config import Config, read_dictionary
 from rag.conversation import Conversation, Exchange
 from rag.find import Found, find
@@ -312,6 +313,7 @@ class Pipeline:
         sentences: int | None = None,
         tokens: int | None = None,
         style: Style = "서술형",
+        instruction: str = "",
         allowed: Filter = EVERYTHING,
         checkpoints: str | Path | None = None,
         on_progress: OnProgress = lambda _: None,
@@ -321,7 +323,8 @@ class Pipeline:
         Args:
             documents: as `documents()` gives them, or their ids, paths, file names or titles.
             kind: one of `rag.kinds.KINDS`.
-            sentences, tokens: the length at most; neither: as configured.
+            sentences, tokens: the length at most; neither: as configured. Of `sections` that of a chapter.
+            instruction: what is wanted of the kind `custom`.
             checkpoints: a folder for what is generated, so that a killed job goes on where it was. What is
                 kept of a document goes when the result after it is asked for.
 
@@ -329,7 +332,7 @@ class Pipeline:
             DocumentNotFound, AmbiguousDocument: before anything is generated.
             GeneratorUnavailable, GeneratorMismatch: the model server. Documents that were done stay done.
         """
-        options = SummaryOptions(kind, sentences, tokens, style)
+        options = SummaryOptions(kind, sentences, tokens, style, instruction)
         found = [self.document(one, allowed) if isinstance(one, str) else one for one in documents]
         once = list({document.id: document for document in found}.values())
         kept = Checkpoints(Path(checkpoints) if checkpoints else None)
@@ -344,6 +347,33 @@ class Pipeline:
         names = [one if isinstance(one, str) else one.id for one in found]
         places = {self.document(name).id: place for place, name in reversed(list(enumerate(names)))}
         return sorted(made, key=lambda result: places[result.document_id])
+
+    def compare(
+        self,
+        documents: Iterable[str | StoredDocument],
+        rows: Sequence[str] | None = None,
+        *,
+        most: int = ROWS,
+        allowed: Filter = EVERYTHING,
+        on_cell: Callable[[int, int], None] = lambda _done, _all: None,
+    ) -> Comparison:
+        """Reports side by side: a cited value, or «근거 없음», of each for each row.
+
+        Args:
+            documents: as `documents()` gives them, or their ids, paths, file names or titles.
+            rows: names such as «사업기간», or «사업기간/용역기간» for either; None: at most `most` names
+                that the reports share.
+
+        Raises:
+            DocumentNotFound, AmbiguousDocument, NoSharedNames, GeneratorUnavailable, GeneratorMismatch.
+        """
+        found = [self.document(one, allowed) if isinstance(one, str) else one for one in documents]
+        once = list({document.id: document for document in found}.values())
+        return compare(self._stages(), once, rows or (), allowed, most, on_cell)
+
+    async def compare_async(self, documents: Iterable[str | StoredDocument], *args, **options) -> Comparison:
+        """`compare`, awaitable."""
+        return await asyncio.to_thread(self.compare, documents, *args, **options)
 
     def summary_key(self, document: StoredDocument, options: SummaryOptions) -> str:
         """The `key` that the summary of `document` would have."""

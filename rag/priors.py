@@ -168,6 +168,14 @@ def is_heading(sentence: SourceSentence) -> bool:
     return bool(named or HEADING.fullmatch(text) or TITLE.fullmatch(text))
 
 
+def unmarked(text: str) -> str:
+    """`text` without what an item begins with, also twice: «- ○ », «3. 가. »."""
+    text = text.strip()
+    while mark := MARK.match(text):
+        text = text[mark.end() :].lstrip()
+    return text
+
+
 def closed(text: str) -> bool:
     """Whether `text` ends as a sentence does."""
     return bool(CLOSED.search(text))

@@ -6,7 +6,7 @@ the text is long: under a second for 160 pages.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -53,15 +53,22 @@ DAMPING, STEPS = 0.85, 40
 
 
 def salient(
-    sentences: Sequence[SourceSentence], count: int, title: str = "", weights: Weights = WEIGHTS
+    sentences: Sequence[SourceSentence],
+    count: int,
+    title: str = "",
+    weights: Weights = WEIGHTS,
+    keep: Callable[[SourceSentence], bool] = lambda _: True,
 ) -> list[int]:
     """Places of the `count` sentences that say most, in reading order; fewer where fewer can be read alone.
 
     Where none can be read alone, they are the first that are no entries of a contents page.
+
+    Args:
+        keep: which may be chosen at all.
     """
-    rated = list(priors(sentences, title))
+    rated = [one for one in priors(sentences, title) if keep(sentences[one[0]])]
     if not rated or count < 1:
-        first = [place for place, sentence in enumerate(sentences) if sentence.kind != "contents"]
+        first = [place for place, one in enumerate(sentences) if one.kind != "contents" and keep(one)]
         return first[: max(0, count)]
     usable = [sentences[place] for place, _ in rated]
     vectors = sentence_vectors([*(sentence.text for sentence in usable), title])

@@ -14,25 +14,46 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from itertools import accumulate
 
 from indexes.store import StoredDocument
-from ingest.document import Chunk
+from ingest.document import CELL_SEPARATOR, Chunk
 from ingest.korean import fold, sentence_spans
 from ingest.raw import Unit
-from rag.answer import Citation, Coverage, Figure, PackedPassage, Sentence, Summary, Support
+from rag.answer import (
+    Citation,
+    Coverage,
+    Figure,
+    PackedPassage,
+    Sentence,
+    Summary,
+    SummaryRow,
+    SummarySection,
+    Support,
+)
 from rag.ask import Stages, ocr_warnings
-from rag.citations import cite, cite_span, cited_spans
+from rag.chapters import Chapter, calls, chapters
+from rag.citations import cite, cite_span, cited_spans, columns_of
 from rag.errors import PromptTooLong
 from rag.extractive import one_line
 from rag.generator import Completion, Sampling
-from rag.kinds import KINDS, STYLE_RULES, SummaryOptions
+from rag.kinds import EXECUTIVE, KINDS, PAGES_COLUMN, STYLE_RULES, Kind, SummaryOptions
 from rag.markers import abstains, clean_markers
 from rag.packing import Prompt, ledger
 from rag.priors import SourceSentence, source_sentences
-from rag.prompts import MARKER, SUMMARY_SYSTEM, block_text, pages_text, summary_messages
+from rag.prompts import (
+    MARKER,
+    SUMMARY_SYSTEM,
+    block_text,
+    in_other_brackets,
+    pages_text,
+    summary_messages,
+)
+from rag.rows import made_row, prose, read_row, stands, tells, value_of
 from rag.salience import salient
 from rag.support import coverage, missing_quantities, quantities, strongest, verdict
 from rag.windows import MOST_BLOCKS, windows
@@ -54,10 +75,12 @@ TOKEN_CHARACTERS = 16
 MARKERS, RUNS = 8, 4
 # Sentences of a window that stand in for its completion.
 STAND_INS = 8
+# So far above a row the names of its columns are looked for.
+ROWS_ABOVE = 60
 # What a sentence of a list begins with.
 BULLET = re.compile(r"^\s*(?:[-–—•·*○●□■▪◦ㅇ]|\d{1,2}[.)])\s+")
 # Raised whenever the same completions could give another summary.
-FLOW = 1
+FLOW = 2
 
 Flow = collections.abc.Generator[list["Window"], list[Completion], Summary]
 
@@ -102,6 +125,7 @@ class Stated:
     context: str
     passages: tuple[PackedPassage, ...]
     pages: frozenset[int]
+    cells: tuple[str, ...] = ()  # of a row, without that of its pages
 
 
 @dataclass(slots=True)
@@ -115,6 +139,7 @@ class _Tally:
     completion_tokens: int = 0
     unknown: int = 0  # markers that stood for nothing
     uncited: int = 0  # sentences without a marker
+    shapeless: int = 0  # lines that are no rows, where rows were asked for
     unfounded: int = 0  # sentences with figures that no quote holds, left out as configured
     replaced: int = 0  # windows whose completion was of no use
     cut: bool = False
@@ -128,21 +153,75 @@ def flow(stages: Stages, document: StoredDocument, options: SummaryOptions) -> F
         PromptTooLong: the window has no room for text.
     """
     tally = _Tally()
-    passages = blocks = document_blocks(stages, document)
-    while blocks and tally.levels < LEVELS:
-        level = plan(stages, document.title, blocks, options)
+    passages = document_blocks(stages, document)
+    parts = _parts(stages, document.title, passages, options)
+    written = together([levels(stages, document.title, part, options, tally) for part in parts], tally)
+    said = [stated for one in (yield from written) for stated in one]
+    return _summary(stages, document, options, passages, said, tally)
+
+
+# The windows of one level out, their completions in, and at the end what they say.
+Levels = collections.abc.Generator[list["Window"], list[Completion], list["Stated"]]
+
+
+def levels(
+    stages: Stages, title: str, blocks: Sequence["Block"], options: SummaryOptions, tally: "_Tally"
+) -> Levels:
+    """What is said of `blocks` at the end; nothing where no completion was of use, or there was nothing to read."""
+    for _ in range(LEVELS):
+        if not blocks:
+            break
+        level = plan(stages, title, blocks, options)
         completions = yield level
-        _count(tally, completions)
         if len(level) == 1:
-            said = said_by(stages, level[0], completions[0], tally)
-            tally.cut = completions[0].finish_reason == "length"
-            return _summary(stages, document, options, passages, said, tally)
+            tally.cut |= completions[0].finish_reason == "length"
+            return said_by(stages, level[0], completions[0], options, tally)
         blocks = [
             block
             for window, completion in zip(level, completions, strict=True)
-            for block in carried(stages, window, completion, tally)
+            for block in carried(stages, window, completion, options, tally)
         ]
-    return _summary(stages, document, options, passages, [], tally)
+    return []
+
+
+def _parts(
+    stages: Stages, title: str, passages: Sequence["Block"], options: SummaryOptions
+) -> list[Sequence["Block"]]:
+    """What is written about one by one: chapters, as many together as one call can take; else the whole."""
+    if not (KINDS[options.kind].by_chapter and passages):
+        return [passages]
+    found = chapters([block.context for block in passages])
+    sizes = [sum(block.tokens for block in passages[one.blocks.start : one.blocks.stop]) for one in found]
+    room = room_for_blocks(stages, title, options)
+    spans = calls(sizes, max(room, 0), _chapters_a_call(stages, options))
+    return [passages[found[span.start].blocks.start : found[span.stop - 1].blocks.stop] for span in spans]
+
+
+def together(
+    flows: Sequence[Levels], tally: "_Tally"
+) -> collections.abc.Generator[list["Window"], list[Completion], list[list["Stated"]]]:
+    """What each of `flows` returns, in order; the next levels of all that go on are one level."""
+    said: list[list[Stated]] = [[] for _ in flows]
+    running: dict[int, list[Window]] = {}
+
+    def advance(place: int, completions: list[Completion] | None) -> None:
+        running.pop(place, None)
+        try:
+            running[place] = flows[place].send(completions)
+        except StopIteration as end:
+            said[place] = end.value
+
+    for place in range(len(flows)):
+        advance(place, None)
+    while running:
+        level = {place: running[place] for place in sorted(running)}
+        completions = yield [window for windows_of in level.values() for window in windows_of]
+        _count(tally, completions)
+        start = 0
+        for place, windows_of in level.items():
+            advance(place, completions[start : start + len(windows_of)])
+            start += len(windows_of)
+    return said
 
 
 def extracted(stages: Stages, document: StoredDocument, options: SummaryOptions) -> Summary:
@@ -227,7 +306,8 @@ def _verbatim(stages: Stages, passage: PackedPassage) -> Block:
 def _written(stages: Stages, stated: Stated, unit: Unit) -> Block:
     """A sentence as a block of the next level; its headings divide that, and are not shown."""
     place = _pages(sorted(stated.pages), unit)
-    return _block(stages, stated.text, True, stated.context, place, stated.passages, stated.pages)
+    text = CELL_SEPARATOR.join(stated.cells) or stated.text
+    return _block(stages, text, True, stated.context, place, stated.passages, stated.pages)
 
 
 def _block(
@@ -295,22 +375,29 @@ def room_for_blocks(stages: Stages, title: str, options: SummaryOptions) -> int:
 
 
 def _reserved(stages: Stages, options: SummaryOptions) -> int:
+    if KINDS[options.kind].by_chapter:  # the tokens asked for are those of a chapter; a call writes several
+        return stages.config.generator.reserved_output
     return options.tokens or stages.config.generator.reserved_output
+
+
+def _chapters_a_call(stages: Stages, options: SummaryOptions) -> int:
+    """Of how many chapters the summaries fit into one completion."""
+    return max(1, _reserved(stages, options) // (_most(stages, options) * SENTENCE_TOKENS))
 
 
 def _task(stages: Stages, options: SummaryOptions, *, last: bool) -> str:
     kind, style = KINDS[options.kind], STYLE_RULES[options.style]
-    if last:
-        return kind.task.format(length=f"{_most(stages, options)}문장 이내로", style=style)
-    sentences = max(3, _reserved(stages, options) // SENTENCE_TOKENS)
-    return kind.part.format(length=f"{sentences}문장 이내로")
+    most = _most(stages, options) if last else max(3, _reserved(stages, options) // SENTENCE_TOKENS)
+    length = f"{most}줄 이내로" if kind.columns else f"{most}문장 이내로"
+    wanted = in_other_brackets(one_line(options.instruction))
+    return (kind.task if last else kind.part).format(length=length, style=style, instruction=wanted)
 
 
 def _most(stages: Stages, options: SummaryOptions) -> int:
     """How many sentences a summary is asked for."""
     if options.tokens:
         return max(1, options.tokens // SENTENCE_TOKENS)
-    return options.sentences or stages.config.summary.sentences
+    return options.sentences or KINDS[options.kind].sentences or stages.config.summary.sentences
 
 
 def _prompt(stages: Stages, title: str, blocks: Sequence[Block], task: str, reserved: int) -> Prompt:
@@ -357,7 +444,9 @@ def _part(stages: Stages, block: Block, start: int, end: int) -> Block:
 # a completion → sentences with their evidence
 
 
-def said_by(stages: Stages, window: Window, completion: Completion, tally: _Tally) -> list[Stated]:
+def said_by(
+    stages: Stages, window: Window, completion: Completion, options: SummaryOptions, tally: _Tally
+) -> list[Stated]:
     """What the completion of `window` says, or none: only sentences with evidence, as configured."""
     allowed = TOKEN_CHARACTERS * window.prompt.budget.reserved_output
     known = range(1, len(window.blocks) + 1)
@@ -365,13 +454,12 @@ def said_by(stages: Stages, window: Window, completion: Completion, tally: _Tall
     tally.unknown += unknown
     if abstains(text):
         return []
-    said = []
-    for start, end, markers in cited_spans(text):
-        claim = BULLET.sub("", MARKER.sub("", text[start:end])).strip()
+    kind, said = KINDS[options.kind], []
+    for claim, markers in _rows_of(text, kind, tally) if kind.columns else _sentences_of(text):
         if not claim or not markers:
             tally.uncited += bool(claim)
             continue
-        stated = state(stages, one_line(claim), [window.blocks[marker - 1] for marker in markers[:MARKERS]])
+        stated = state(stages, claim, [window.blocks[marker - 1] for marker in markers[:MARKERS]], kind)
         if stages.config.summary.figures == "drop" and not all(stands for _, stands in stated.figures):
             tally.unfounded += 1
         else:
@@ -379,15 +467,35 @@ def said_by(stages: Stages, window: Window, completion: Completion, tally: _Tall
     return said
 
 
-def state(stages: Stages, claim: str, blocks: Sequence[Block]) -> Stated:
-    """`claim` with the best quote that each of `blocks` has for it in the document."""
+# A sentence, or the cells of a row, and the markers behind it.
+Claimed = tuple[str | tuple[str, ...], tuple[int, ...]]
+
+
+def _sentences_of(text: str) -> Iterator[Claimed]:
+    for start, end, markers in cited_spans(text):
+        yield one_line(BULLET.sub("", MARKER.sub("", text[start:end])).strip()), markers
+
+
+def _rows_of(text: str, kind: Kind, tally: _Tally) -> Iterator[Claimed]:
+    for line in filter(None, text.split("\n")):
+        markers = tuple(dict.fromkeys(map(int, MARKER.findall(line))))
+        cells = read_row(BULLET.sub("", MARKER.sub("", line)), kind)
+        if cells:
+            yield cells, markers
+        else:
+            tally.shapeless += 1
+
+
+def state(stages: Stages, said: str | tuple[str, ...], blocks: Sequence[Block], kind: Kind) -> Stated:
+    """`said`, a sentence or a row, with the best quote that each of `blocks` has for it in the document."""
+    claim, cells = (said, ()) if isinstance(said, str) else (prose(said, kind), said)
     quoted: dict[tuple[int, int], tuple[Citation, PackedPassage]] = {}
     for block in blocks:
         found = [(cite(0, claim, passage, stages.retriever.place_of), passage) for passage in block.passages]
         best = max(found, key=lambda pair: _fitness(claim, pair[0]))
         quoted.setdefault((best[0].start, best[0].end), best)
     pages = frozenset().union(*(block.pages for block in blocks))
-    return _stated(claim, list(quoted.values()), blocks[0].context, pages)
+    return _stated(claim, list(quoted.values()), blocks[0].context, pages, cells, kind)
 
 
 def _fitness(claim: str, citation: Citation) -> tuple[bool, bool, float]:
@@ -400,6 +508,8 @@ def _stated(
     quoted: Sequence[tuple[Citation, PackedPassage]],
     context: str,
     pages: frozenset[int],
+    cells: tuple[str, ...] = (),
+    kind: Kind = EXECUTIVE,
 ) -> Stated:
     """With the verdict of the best quote, or of all quotes together, and with its figures."""
     citations = tuple(citation for citation, _ in quoted)
@@ -417,14 +527,29 @@ def _stated(
     folded = fold(claim)
     found = sorted(quantities(claim), key=lambda quantity: (folded.find(quantity[1]), quantity))
     figures = tuple(("".join(quantity), quantity not in missing) for quantity in found)
+    if cells:
+        figures = _figures_of_row(cells, kind, citations, missing)
     own = {page for citation in citations for page in range(citation.first_page, citation.last_page + 1)}
     passages = tuple(dict.fromkeys(passage for _, passage in quoted))
-    return Stated(claim, citations, strongest(verdicts), figures, context, passages, pages | own)
+    return Stated(claim, citations, strongest(verdicts), figures, context, passages, pages | own, cells)
 
 
-def carried(stages: Stages, window: Window, completion: Completion, tally: _Tally) -> list[Block]:
+def _figures_of_row(
+    cells: tuple[str, ...], kind: Kind, citations: Sequence[Citation], missing: set[tuple[str, str, str]]
+) -> tuple[tuple[str, bool], ...]:
+    """The value of a row, and whether it stands in one of its quotes: its figures, or its words."""
+    value = value_of(cells, kind)
+    if not value:
+        return ()
+    held = any(stands(value, citation.quote) for citation in citations)
+    return ((value, held or (bool(quantities(value)) and not quantities(value) & missing)),)
+
+
+def carried(
+    stages: Stages, window: Window, completion: Completion, options: SummaryOptions, tally: _Tally
+) -> list[Block]:
     """What goes up from `window`: sentences of at most half its tokens, in order."""
-    said = said_by(stages, window, completion, tally)
+    said = said_by(stages, window, completion, options, tally)
     if not said:
         tally.replaced += 1
         said = telling(stages, window.blocks[0].passages[0].title, window.blocks, STAND_INS)
@@ -445,9 +570,9 @@ def telling(stages: Stages, title: str, blocks: Sequence[Block], count: int) -> 
             owners.append(block)
             sentences.append(sentence)
     return [
-        state(stages, sentences[place].text, [owners[place]])
+        state(stages, sentences[place].text, [owners[place]], EXECUTIVE)
         if owners[place].written
-        else _itself(stages, sentences[place], owners[place].passages[0])
+        else _itself(stages, sentences, place, owners[place].passages[0], EXECUTIVE)
         for place in salient(sentences, count, title)
     ]
 
@@ -470,14 +595,25 @@ def _sentences(block: Block) -> list[SourceSentence]:
     return source_sentences([chunk])
 
 
-def _itself(stages: Stages, sentence: SourceSentence, passage: PackedPassage) -> Stated:
-    """A sentence of `passage`, which may begin before or end behind it, as its own evidence."""
+def _itself(
+    stages: Stages, sentences: Sequence[SourceSentence], place: int, passage: PackedPassage, kind: Kind
+) -> Stated:
+    """A sentence of `passage`, which may begin before or end behind it, as its own evidence, or as that of a row."""
+    sentence, first = sentences[place], place
+    while sentence.is_row and sentences[first].is_row and first > 0 and place - first < ROWS_ABOVE:
+        first -= 1  # the names of the columns stand above, and the unit
+    text = sentence.text
+    if first < place:
+        document = stages.retriever.find(passage.document_id)
+        text = stages.retriever.text(document, sentences[first].start, sentence.end)
+    start = len(text) - len(sentence.text)
     passage = replace(
-        passage, start=sentence.start, end=sentence.end, text=sentence.text, context=sentence.context
+        passage, start=sentence.end - len(text), end=sentence.end, text=text, context=sentence.context
     )
-    claim = one_line(sentence.text)
-    cited = cite_span(0, claim, passage, 0, len(sentence.text), stages.retriever.place_of)
-    return _stated(claim, [(cited, passage)], sentence.context, frozenset())
+    cells = made_row(kind, sentence, columns_of(passage, start)) if kind.columns else None
+    claim = prose(cells, kind) if cells else one_line(sentence.text)
+    cited = cite_span(0, claim, passage, start, len(text), stages.retriever.place_of)
+    return _stated(claim, [(cited, passage)], sentence.context, frozenset(), cells or (), kind)
 
 
 # sentences → the summary
@@ -491,15 +627,15 @@ def _summary(
     said: Sequence[Stated],
     tally: _Tally,
 ) -> Summary:
-    """`said` as the summary; where it is empty, the most telling sentences of the document."""
-    most = _most(stages, options)
-    alone = not said
-    if alone:
-        said = _most_telling(stages, document, passages, most)
-        tally.replaced += bool(tally.calls)
-    kept = _within_tokens(stages, said, options.tokens) if options.tokens else said[:most]
-    tally.extra, said = len(said) - len(kept), kept
-    text, sentences, citations = _laid_out(said, "\n" if alone or options.style == "개조식" else " ")
+    """`said` as the summary; where it is empty, or silent about a chapter, the most telling sentences of that."""
+    kind, alone = KINDS[options.kind], not said
+    found = chapters([block.context for block in passages]) if kind.by_chapter else []
+    found = found or [Chapter("", range(len(passages)))]
+    parts = _filled(stages, document, options, passages, found, said, tally)
+    said = [stated for part in parts for stated in part]
+    lines = alone or kind.columns or options.style == "개조식"
+    headings = [_heading(document, one) for one in found] if kind.by_chapter else [""]
+    text, sentences, citations, begins = _laid_out(parts, headings, "\n" if lines else " ")
     figures = tuple(
         Figure(index, words, stands) for index, stated in enumerate(said) for words, stands in stated.figures
     )
@@ -522,16 +658,95 @@ def _summary(
         summary_key(stages, document, options),
         tuple(_warnings(stages, tally, citations, figures, passages)),
         time.monotonic() - tally.started,
+        _sections(headings, found, parts, passages, begins) if kind.by_chapter else (),
+        (*kind.columns, PAGES_COLUMN) if kind.columns else (),
+        tuple(
+            SummaryRow(index, (*stated.cells, _cited_pages(stated)))
+            for index, stated in enumerate(said)
+            if stated.cells
+        ),
     )
 
 
+def _filled(
+    stages: Stages,
+    document: StoredDocument,
+    options: SummaryOptions,
+    passages: Sequence[Block],
+    found: Sequence[Chapter],
+    said: Sequence[Stated],
+    tally: _Tally,
+) -> list[Sequence[Stated]]:
+    """What is said of each chapter, of the length asked for."""
+    if not passages:
+        return []
+    starts = [passages[one.blocks.start].passages[0].start for one in found]
+    parts: list[Sequence[Stated]] = [[] for _ in found]
+    for stated in said:
+        parts[max(0, bisect_right(starts, stated.passages[0].start) - 1)].append(stated)
+    if not all(parts):
+        sentences = source_sentences(stages.retriever.chunks(document))
+        places: list[list[int]] = [[] for _ in found]
+        for place, sentence in enumerate(sentences):
+            places[max(0, bisect_right(starts, sentence.start) - 1)].append(place)
+        for number, part in enumerate(parts):
+            if not part:
+                tally.replaced += bool(tally.calls)
+                parts[number] = _most_telling(stages, document, options, passages, sentences, places[number])
+    kept = [
+        _within_tokens(stages, part, options.tokens) if options.tokens else part[: _most(stages, options)]
+        for part in parts
+    ]
+    tally.extra = sum(map(len, parts)) - sum(map(len, kept))
+    return kept
+
+
 def _most_telling(
-    stages: Stages, document: StoredDocument, passages: Sequence[Block], count: int
+    stages: Stages,
+    document: StoredDocument,
+    options: SummaryOptions,
+    passages: Sequence[Block],
+    sentences: Sequence[SourceSentence],
+    places: Sequence[int],
 ) -> list[Stated]:
-    """The `count` most telling sentences of the whole document."""
-    sentences = source_sentences(stages.retriever.chunks(document)) if passages else []
-    chosen = salient(sentences, count, document.title)
-    return [_itself(stages, sentences[place], passages[0].passages[0]) for place in chosen]
+    """The most telling of the document's sentences at `places`, which follow each other."""
+    kind = KINDS[options.kind]
+    chosen = salient(
+        sentences[places[0] : places[-1] + 1] if places else [],
+        _most(stages, options),
+        options.instruction or document.title,
+        keep=partial(tells, kind) if kind.columns else lambda _: True,
+    )
+    first = passages[0].passages[0]
+    return [_itself(stages, sentences, places[place], first, kind) for place in chosen]
+
+
+def _heading(document: StoredDocument, chapter: Chapter) -> str:
+    """The heading of a chapter; of what stands above the first, the document's title."""
+    return in_other_brackets(one_line(chapter.heading or document.title))
+
+
+def _sections(
+    headings: Sequence[str],
+    found: Sequence[Chapter],
+    parts: Sequence[Sequence[Stated]],
+    passages: Sequence[Block],
+    begins: Sequence[int],
+) -> tuple[SummarySection, ...]:
+    """Where each chapter stands in the text; those of which nothing can be said are left out."""
+    sections, first = [], 0
+    for heading, chapter, part, start in zip(headings, found, parts, begins, strict=True):
+        if part:
+            own = passages[chapter.blocks.start : chapter.blocks.stop]
+            pages = own[0].passages[0].first_page, own[-1].passages[0].last_page
+            sections.append(SummarySection(heading, start, first, len(part), *pages))
+            first += len(part)
+    return tuple(sections)
+
+
+def _cited_pages(stated: Stated) -> str:
+    numbers = {page for c in stated.citations for page in range(c.first_page, c.last_page + 1)}
+    return _pages(sorted(numbers), stated.citations[0].unit)
 
 
 def _within_tokens(stages: Stages, said: Sequence[Stated], room: int) -> Sequence[Stated]:
@@ -541,24 +756,28 @@ def _within_tokens(stages: Stages, said: Sequence[Stated], room: int) -> Sequenc
 
 
 def _laid_out(
-    said: Sequence[Stated], separator: str
-) -> tuple[str, tuple[Sentence, ...], tuple[Citation, ...]]:
-    """The text with a marker for each distinct quote, and its sentences and citations."""
+    parts: Sequence[Sequence[Stated]], headings: Sequence[str], separator: str
+) -> tuple[str, tuple[Sentence, ...], tuple[Citation, ...], list[int]]:
+    """The text with a marker for each distinct quote, its sentences and citations, and where each part begins."""
     bullet = "- " if separator == "\n" else ""
     numbers: dict[tuple[int, int], int] = {}
-    text, sentences, citations = "", [], []
-    for index, stated in enumerate(said):
-        text += (separator if text else "") + bullet
-        start = len(text)
-        text += stated.text
-        own = [numbers.setdefault((c.start, c.end), len(numbers) + 1) for c in stated.citations]
-        sentences.append(Sentence(stated.text, start, len(text), tuple(own), stated.support))
-        citations += [
-            replace(citation, sentence=index, marker=marker)
-            for citation, marker in zip(stated.citations, own, strict=True)
-        ]
-        text += " " + "".join(f"[{marker}]" for marker in own)
-    return text, tuple(sentences), tuple(citations)
+    text, sentences, citations, begins = "", [], [], []
+    for heading, part in zip(headings, parts, strict=False):
+        text += "\n\n" if text and part else ""
+        begins.append(len(text))
+        text += f"{heading}\n" if heading and part else ""
+        for place, stated in enumerate(part):
+            text += (separator if place else "") + bullet
+            start = len(text)
+            text += stated.text
+            own = [numbers.setdefault((c.start, c.end), len(numbers) + 1) for c in stated.citations]
+            citations += [
+                replace(citation, sentence=len(sentences), marker=marker)
+                for citation, marker in zip(stated.citations, own, strict=True)
+            ]
+            sentences.append(Sentence(stated.text, start, len(text), tuple(own), stated.support))
+            text += " " + "".join(f"[{marker}]" for marker in own)
+    return text, tuple(sentences), tuple(citations), begins
 
 
 def _coverage(
@@ -592,6 +811,7 @@ def _warnings(
     told = (
         (not passages, "읽을 수 있는 글이 없어 요약하지 못했습니다."),
         (tally.unknown, f"근거에 없는 인용 번호 {tally.unknown}개를 지웠습니다."),
+        (tally.shapeless, f"표의 행이 아닌 줄 {tally.shapeless}개를 뺐습니다."),
         (tally.uncited, f"인용 번호가 없는 문장 {tally.uncited}개를 뺐습니다."),
         (tally.unfounded, f"근거에 없는 수치가 든 문장 {tally.unfounded}개를 뺐습니다."),
         (missing, f"근거에서 확인되지 않은 수치가 {missing}개 있습니다. 원문에서 확인하세요."),

@@ -1,4 +1,4 @@
-"""A job's summaries as files: NAME.md for people, NAME.json for programs, what failed, how far it is.
+"""A job's summaries as files: NAME.md for people, NAME.json for programs, NAME.csv of rows, what failed, how far it is.
 
 A file is there whole or not at all: it is written beside its place, synced and renamed. NAME.json comes
 last and holds the summary's key, so where it is there with the right key, the report is done.
@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from indexes.store import StoredDocument, sync
-from rag.answer import Citation, Coverage, Summary, percent
+from rag.answer import Citation, Coverage, Summary, SummarySection, percent
 from rag.errors import OutputBusy, OutputFailed
 from rag.kinds import EXECUTIVE
+from rag.table_text import csv_text, markdown_table
 
 CHECKPOINTS = ".checkpoints"
 FAILURES, STATUS, LOCK = "failures.jsonl", "status.json", "lock"
@@ -78,8 +79,11 @@ class SummaryFolder:
         return body if isinstance(body, dict) and body.get("key") == key else None
 
     def write(self, summary: Summary) -> None:
-        """Write both files; from then on the report is done, and no failure."""
+        """Write its files, one more where it is in rows; from then on the report is done, and no failure."""
         write_whole(self.path(summary.document_id, ".md"), markdown(summary))
+        if summary.columns:
+            rows = [summary.columns, *(row.cells for row in summary.rows)]
+            write_whole(self.path(summary.document_id, ".csv"), csv_text(rows), newline="")
         body = json.dumps(summary_json(summary), ensure_ascii=False, indent=1)
         write_whole(self.path(summary.document_id, ".json"), body + "\n")
         if self.failures.pop(summary.document_id, None):
@@ -113,7 +117,7 @@ class SummaryFolder:
             path.unlink(missing_ok=True)
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str, newline: str = "\n") -> None:
     """Write `text` to `path`, all of it or nothing; it is on the disk when this returns.
 
     Raises:
@@ -121,7 +125,7 @@ def write_whole(path: Path, text: str) -> None:
     """
     beside = path.with_name(f".{path.name}{UNFINISHED}")
     try:
-        with beside.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
+        with beside.open("w", encoding="utf-8", errors="replace", newline=newline) as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -154,7 +158,7 @@ def summary_json(summary: Summary) -> dict[str, Any]:
 
 def markdown(summary: Summary) -> str:
     """The summary for people: its text, its evidence, what of the document it rests on."""
-    parts = [f"# {_plain(summary.title)}", _plain(summary.text)]
+    parts = [f"# {_plain(summary.title)}", *_told(summary)]
     if summary.citations:
         quotes = dict.fromkeys((c.marker, _evidence(c)) for c in summary.citations)
         parts += ["## 근거", "\n".join(f"- [{marker}] {evidence}" for marker, evidence in quotes)]
@@ -165,6 +169,36 @@ def markdown(summary: Summary) -> str:
     parts += ["## 범위", "\n".join(f"- {line}" for line in coverage_lines(summary.coverage))]
     parts.append(f"{_plain(summary.path)} · {summary.kind} · {summary.generator}")
     return "\n\n".join(parts) + "\n"
+
+
+def _told(summary: Summary) -> list[str]:
+    """What the summary says: as a table, chapter by chapter, or as it is."""
+    if summary.columns:
+        sentences = [summary.sentences[row.sentence] for row in summary.rows]
+        last = ["".join(f"[{marker}]" for marker in s.markers) + f" {MARKS[s.support]}" for s in sentences]
+        rows = [(*row.cells, behind) for row, behind in zip(summary.rows, last, strict=True)]
+        return [markdown_table((*summary.columns, "근거"), rows)]
+    if summary.sections:
+        return [
+            part
+            for section, text in section_texts(summary)
+            for part in (f"## {_plain(section.heading)} ({_section_pages(section)})", _plain(text))
+        ]
+    return [_plain(summary.text)]
+
+
+def section_texts(summary: Summary) -> list[tuple[SummarySection, str]]:
+    """Each section, and its text without the heading."""
+    ends = [*(section.start for section in summary.sections[1:]), len(summary.text)]
+    return [
+        (section, summary.text[section.start + len(section.heading) : end].strip())
+        for section, end in zip(summary.sections, ends, strict=True)
+    ]
+
+
+def _section_pages(section: SummarySection) -> str:
+    first, last = section.first_page, section.last_page
+    return f"{first}쪽" if first == last else f"{first}–{last}쪽"
 
 
 def _evidence(citation: Citation) -> str:

@@ -1,0 +1,43 @@
+"""Rows of cells → CSV that a spreadsheet opens and does not run, and Markdown tables."""
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+
+# Excel takes UTF-8 for it only behind this.
+BOM = "\ufeff"
+# What a spreadsheet takes for the beginning of a formula, also written full-width, or behind blanks.
+FORMULA = re.compile(r"[\s\x00]*[=+\-@＝＋－＠\t\r]")
+# What Markdown would take for something else inside a cell.
+MARKDOWN = str.maketrans(
+    {"\\": "\\\\", "|": "\\|", "&": "&amp;", "<": "&lt;", "`": "\\`", "*": "\\*", "_": "\\_"}
+)
+
+
+def csv_text(rows: Sequence[Sequence[str]]) -> str:
+    """`rows` as CSV with a byte order mark. A cell that would be a formula begins with an apostrophe."""
+    written = io.StringIO(newline="")
+    csv.writer(written, lineterminator="\r\n").writerows([harmless(cell) for cell in row] for row in rows)
+    return BOM + written.getvalue()
+
+
+def harmless(cell: str) -> str:
+    """`cell` as no spreadsheet runs it; a dash alone is none."""
+    cell = cell.replace("\x00", "")
+    return f"'{cell}" if FORMULA.match(cell) and cell != "-" else cell
+
+
+def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; a cell's line breaks become `<br>`."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(
+        f"| {' | '.join(cell if place == 1 else markdown_cell(cell) for cell in line)} |"
+        for place, line in enumerate(lines)
+    )
+
+
+def markdown_cell(cell: str) -> str:
+    """`cell` as a Markdown table shows it, character for character."""
+    lines = cell.translate(MARKDOWN).splitlines()
+    return "<br>".join(" ".join(line.split()) for line in lines)
