@@ -60,7 +60,7 @@ def test_the_product_asks_the_server_by_its_name_and_finds_its_files(compose):
     assert config.generator.base_url == "http://model:8000/v1"
     mounts = {volume.rsplit(":", 1)[0].rpartition(":")[2] if volume.endswith(":ro") else volume.rpartition(":")[2]
               for volume in compose["services"]["rag"]["volumes"]}  # fmt: skip
-    assert {"/models", "/work", "/tokenizer", "/work/rag.toml"} <= mounts
+    assert {"/models", "/rag", "/tokenizer", "/rag/rag.toml"} <= mounts
     for path in (config.models.tokenizer, config.serving.weights):
         assert path.startswith("/models/")
     assert compose["services"]["tokenizer"]["command"] == ["serve-model", "--tokenizer-dir", "/tokenizer"]
