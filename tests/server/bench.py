@@ -23,7 +23,7 @@ from tests.server.vllm_server import MODEL, running_server
 
 FOLDERS = ("welfare", "korquad1")
 SEED = 7
-RARE = 1
+RARE, RARE_TEXT = 1, "<|pad|>"
 OUTPUT = 320  # tokens, as of a long answer
 
 
@@ -61,17 +61,20 @@ def main(
                 window=WINDOW,
                 reserved_output=OUTPUT,
                 concurrency=concurrency,
-                grammar="off",  # it would be over at the end that the tokenizer knows
+                grammar="off",  # under it some answers would be over before
             )
             bench(folder, replace(config, generator=generation), questions, rounds, out)
 
 
 def never_ending(model: TinyModel) -> None:
     """Let answers end at a token that is never written, so that all take their limit."""
-    for folder in (model.weights, model.tokenizer):
-        file = folder / "generation_config.json"
+    for file, end in (
+        (model.weights / "generation_config.json", {"eos_token_id": RARE}),
+        (model.tokenizer / "generation_config.json", {"eos_token_id": RARE}),
+        (model.tokenizer / "tokenizer_config.json", {"eos_token": RARE_TEXT}),
+    ):
         settings = json.loads(file.read_text("utf-8"))
-        file.write_text(json.dumps(settings | {"eos_token_id": RARE}), "utf-8")
+        file.write_text(json.dumps(settings | end, ensure_ascii=False), "utf-8")
 
 
 if __name__ == "__main__":
