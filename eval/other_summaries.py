@@ -23,6 +23,8 @@ from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.llms import CustomLLM
 
 QUERY = "이 문서를 의사결정자를 위해 10문장 이내로 요약하세요. 중요한 사실과 수치, 결정 사항, 기한을 씁니다."
+# The server refuses a prompt that alone is over the window; or there is no room in the window.
+FAILURES = (httpx.HTTPStatusError, ValueError)
 
 
 class Served(CustomLLM):
@@ -69,7 +71,7 @@ class Served(CustomLLM):
         return {"model": self.model, "messages": said, "max_tokens": self.output, "temperature": 0.0}
 
     def _taken(self, response: httpx.Response) -> ChatResponse:
-        response.raise_for_status()  # what alone is over the window is refused
+        response.raise_for_status()
         reply = response.json()
         self._asked.append(reply["usage"]["prompt_tokens"] + self.output)
         self._read += reply["usage"]["prompt_tokens"]
@@ -80,28 +82,31 @@ class Served(CustomLLM):
 
 def in_turn(llm: Served, texts: Sequence[str]) -> int:
     """Summarise the texts; how many failed."""
-    failed = 0
     summariser = get_response_synthesizer(llm=llm, response_mode="tree_summarize")
+    failed = 0
     for text in texts:
         try:
             summariser.get_response(QUERY, [text])
-        except (
-            httpx.HTTPError,
-            ValueError,
-        ):  # the server refuses, or there is no room: this text has no summary
+        except FAILURES:
             failed += 1
     return failed
 
 
 def together(llm: Served, texts: Sequence[str]) -> int:
     """The same with everything at once."""
+    summariser = get_response_synthesizer(llm=llm, response_mode="tree_summarize", use_async=True)
 
-    async def each() -> list:
-        summariser = get_response_synthesizer(llm=llm, response_mode="tree_summarize", use_async=True)
-        calls = (summariser.aget_response(QUERY, [text]) for text in texts)
-        return await asyncio.gather(*calls, return_exceptions=True)
+    async def failed(text: str) -> bool:
+        try:
+            await summariser.aget_response(QUERY, [text])
+        except FAILURES:
+            return True
+        return False
 
-    return sum(not isinstance(result, str) for result in asyncio.run(each()))
+    async def all_failed() -> list[bool]:
+        return await asyncio.gather(*map(failed, texts))
+
+    return sum(asyncio.run(all_failed()))
 
 
 def main() -> None:
