@@ -21,7 +21,7 @@ export PDF QUESTION
 
 include tests/server/install.mk
 
-.PHONY: help setup demo test test-slow fuzz faults flips soak leaks ledger test-server bench-real bench-samples bench-retrieval bench-ingestion-quality bench-chunk-sizes bench-summaries index-million bench-index bench-ingest lint samples resolve clean bench-beyond bench-gpu bench-serve grammar
+.PHONY: help setup demo test test-slow fuzz faults flips soak leaks ledger test-server bench-real bench-samples bench-retrieval bench-ingestion-quality bench-chunk-sizes bench-summaries index-million bench-index bench-ingest lint samples resolve clean bench-beyond bench-gpu bench-serve grammar bench-summarise
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -98,6 +98,9 @@ bench-beyond: $(STAMP)  ## the dense index beyond the million that is searched e
 
 bench-serve: $(STAMP) .venv-vllm/installed  ## questions of a file beside the throughput of a real vLLM server on this processor
 	$(BIN)/python -m tests.server.bench --shared "$(RAG_SHARED)"
+
+bench-summarise: $(STAMP) .venv-vllm/installed .venv-bench/installed  ## summaries of long reports on a real vLLM server on this processor, beside LlamaIndex; 10 minutes
+	$(BIN)/python -m tests.server.bench_summarise --shared "$(RAG_SHARED)"
 
 bench-gpu: $(STAMP)  ## speed of the model on this machine's GPU (or GPU="…": options, see --help)
 	$(BIN)/python -m eval.bench gpu $(GPU)

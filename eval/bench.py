@@ -1,4 +1,4 @@
-"""`python -m eval.bench ingest | index | beyond | gpu | serve`: how fast, and in how much memory, beside the alternatives?
+"""`python -m eval.bench ingest | index | beyond | gpu | serve | summarise`: how fast, and in how much memory, beside the alternatives?
 
 Each run is a process of its own, whose memory and processor time are sampled together with those
 of its children. Pages per second of processor time stay comparable on a busy machine, and hold the
@@ -7,11 +7,11 @@ start of Python and the loading of Kiwi; pages per second hold what the run itse
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,11 +19,14 @@ import typer
 
 from eval import bench_gpu
 from eval import bench_serve as throughput
+from eval import bench_summarise as long_reports
 from eval import beyond as larger
 from eval.bench_index import bench
+from eval.bench_summarise import Settings
 from eval.dataset import read_rows
 from eval.ingestion import PDF_FOLDERS
 from eval.memory import Usage
+from eval.processes import OTHERS_PYTHON, run
 from eval.report import machine, save, table
 from eval.scale import SIZES, build
 from indexes.build import discover
@@ -32,9 +35,7 @@ from ingest.pdf import read_pdf
 from ingest.worker import settle_memory
 from rag import Pipeline, load_config
 
-ROOT = Path(__file__).resolve().parents[1]
 OTHERS = {"LangChain": "langchain", "LlamaIndex": "llamaindex"}
-OTHERS_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
 WORKERS = 2
 STEPS = (32, 64, 128)
 MAX_PAGES = 20_000
@@ -148,6 +149,40 @@ def serve(
     throughput.bench(index, load_config(config), rows, rounds, out)
 
 
+@app.command()
+def summarise(
+    shared: Annotated[Path, typer.Option(envvar="RAG_SHARED", help="the folder that holds data/pdf")],
+    config: Annotated[Path, typer.Option(help="whose generator is a vLLM server that runs")] = Path(
+        "rag.toml"
+    ),
+    out: Annotated[Path, typer.Option(help="JSON file to write")] = Path("build/bench-summarise.json"),
+    reports: Annotated[int, typer.Option(min=1, help="how many, the longest first")] = 20,
+    length: Annotated[list[int], typer.Option(help="pages of the joined reports")] = list(
+        long_reports.LENGTHS
+    ),
+    rounds: Annotated[int, typer.Option(min=1, help="passes of each kind, in turn")] = 3,
+    folder: Annotated[Path, typer.Option(help="where the indexes go, and stay")] = Path(
+        "build/bench-summarise"
+    ),
+) -> None:
+    """Summaries of the longest reports: throughput, cost by length, and LlamaIndex on the same server."""
+    paths = long_reports.longest([shared.resolve() / "data" / "pdf" / name for name in PDF_FOLDERS])
+    long_reports.bench(paths, reports, Settings(config), length, rounds, folder, out)
+
+
+@app.command(hidden=True)
+def summaries(
+    index: Path,
+    config: Annotated[Path | None, typer.Option()] = None,
+    settings: Annotated[list[str], typer.Option("--set")] = [],
+    note: Annotated[Path | None, typer.Option()] = None,
+) -> None:
+    """The documents whose ids stand on standard input, summarised in one job; JSON."""
+    ids = sys.stdin.read().splitlines()
+    with note.open("w", encoding="utf-8") if note else nullcontext() as file:
+        print(json.dumps(long_reports.job(index, ids, load_config(config, settings), file)))
+
+
 @app.command(hidden=True)
 def read() -> None:
     """The files named on standard input by each reader in turn, on one core; JSON."""
@@ -189,35 +224,6 @@ def pdf_paths(shared: Path, count: int) -> list[str]:
 def steps(count: int) -> list[int]:
     """Numbers of files to measure memory at, `count` the last."""
     return [step for step in STEPS if step < count] + [count]
-
-
-def run(
-    arguments: Sequence[str], paths: Sequence[str], python: str = sys.executable, *, one_core: bool = False
-) -> tuple[Any, Usage]:
-    """The JSON that a Python process prints when it is given the paths, and what it used.
-
-    Args:
-        one_core: as the product's readers, which leave the other cores to each other.
-
-    Raises:
-        OSError: there is no such Python.
-        RuntimeError: it failed; the last line of its messages.
-    """
-    process = subprocess.Popen(
-        [python, *arguments],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        env=os.environ | ({"OPENBLAS_NUM_THREADS": "1"} if one_core else {}),
-    )
-    with Usage(process.pid) as usage:
-        output, messages = process.communicate("\n".join(paths))
-    if process.returncode:
-        raise RuntimeError(messages.strip().rpartition("\n")[2])
-    return json.loads(output.splitlines()[-1]), usage
 
 
 def run_ours(paths: Sequence[str]) -> dict[str, Any]:
