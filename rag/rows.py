@@ -14,7 +14,7 @@ BAR = re.compile(r"\s*[|｜]\s*")
 RULE = re.compile(r"[\s:|｜\-–—]*")
 # «3조 2,500억원»: the number with what it counts, which stands in the last group.
 VALUE = re.compile(
-    rf"([-−△▲]?\s?(?:(?:{NUMBER.pattern})\s?[천백십]?[만억조]\s?(?=\d))*(?:{NUMBER.pattern}))\s?({UNIT})",
+    rf"([-−△▲]?\s?(?:(?:{NUMBER.pattern})\s?[천백십]?[만억조]\s?(?=\d))*(?:{NUMBER.pattern}))\s?({UNIT})(?!(?<=분)의)",
     re.I,
 )
 BARE = re.compile(rf"[-−△▲]?\s?(?:{NUMBER.pattern})")

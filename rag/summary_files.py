@@ -12,6 +12,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -188,11 +189,11 @@ def _told(summary: Summary) -> list[str]:
 
 
 def section_texts(summary: Summary) -> list[tuple[SummarySection, str]]:
-    """Each section, and its text without the heading."""
-    ends = [*(section.start for section in summary.sections[1:]), len(summary.text)]
+    """Each section, and its text without the heading; none of a summary without sections."""
+    starts = [*(section.start for section in summary.sections), len(summary.text)]
     return [
-        (section, summary.text[section.start + len(section.heading) : end].strip())
-        for section, end in zip(summary.sections, ends, strict=True)
+        (section, summary.text[start + len(section.heading) : end].strip())
+        for section, (start, end) in zip(summary.sections, pairwise(starts), strict=True)
     ]
 
 

@@ -102,7 +102,8 @@ def extract_value(name: str, passages: Sequence[PackedPassage]) -> str:
     (first, *_) = extract(name, passages).split("\n")
     said = key(MARKER.sub("", first))
     words = [key(word) for word in re.split(r"[\s/]+", name) if key(word)]
-    return first if not abstains(first) and words and all(word in said for word in words) else ABSTENTION
+    holds = bool(words) and all(word in said for word in words) and said not in alternatives(name)
+    return first if holds and not abstains(first) else ABSTENTION
 
 
 def _lines(name: str, passage: PackedPassage) -> Iterator[tuple[int, int, str]]:

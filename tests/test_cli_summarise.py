@@ -127,3 +127,23 @@ def test_files_are_named_after_their_documents_and_never_alike():
     assert names["a" * 16] == f"보고서-{'a' * 8}" and names["b" * 16] == f"보고서-{'b' * 8}"
     assert names["c" * 16] == "_숨은 파일" and names["e" * 16] == "a_b_c"
     assert all(len(name.encode()) <= 200 for name in names.values()) and len(set(names.values())) == 5
+
+
+def test_kinds_in_rows_are_tables_on_the_terminal_and_csv_in_the_folder(run, tmp_path):
+    code, output, _ = run("취업규칙.pdf", "--kind", "figures", "--sentences", "3")
+    assert code == 0 and "항목" in output and "쪽" in output
+    assert run("취업규칙.pdf", "--kind", "actions", "--out", str(tmp_path / "요약"))[0] == 0
+    assert (
+        (tmp_path / "요약" / "취업규칙.actions.csv")
+        .read_bytes()
+        .startswith("\ufeff할 일,담당,기한,쪽".encode())
+    )
+    code, output, _ = run("취업규칙.pdf", "--kind", "sections", "--json")
+    assert code == 0 and len(json.loads(output)["sections"]) > 3
+
+
+def test_an_instruction_is_asked_for_with_its_kind_alone(run):
+    assert run("취업규칙.pdf", "--kind", "custom")[0] == 2
+    assert run("취업규칙.pdf", "--instruction", "휴가")[0] == 2
+    code, output, _ = run("취업규칙.pdf", "--kind", "custom", "--instruction", "연차유급휴가 일수", "--json")
+    assert code == 0 and json.loads(output)["kind"] == "custom"

@@ -1,0 +1,306 @@
+"""Kinds of summaries: chapters, rows, an instruction; whatever the model writes, and without one."""
+
+import csv
+import io
+import json
+import re
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from indexes.writer import NewContent
+from ingest.document import Page
+from rag.answer import Summary
+from rag.batch import summarise
+from rag.chapters import calls, chapters
+from rag.kinds import KINDS, PAGES_COLUMN, SummaryOptions
+from rag.packing import Prompt
+from rag.priors import SourceSentence
+from rag.rows import made_row, prose, read_row, stands
+from rag.summarise import document_blocks, extracted
+from rag.summary_files import SummaryFolder, markdown, section_texts
+from rag.table_text import BOM
+from tests.summaries import PAGE, BusyWriter, Writer, report, stages_of
+from tests.test_summarise import (
+    ADVERSARIES,
+    NOTHING_KEPT,
+    check_prompts,
+    check_summary,
+    faithful,
+    with_text,
+)
+
+FIGURES, ACTIONS = KINDS["figures"], KINDS["actions"]
+ROWS = {
+    "rows": lambda prompt: "\n".join(f"매출액 | {n},234 | 백만원 [{n}]" for n in (1, 2, 3)),
+    "invented rows": lambda prompt: "매출액 | 987,654 | 억원 [1]\n비용 | 약간 많음 | - [1]",
+    "a Markdown table": lambda prompt: (
+        "| 항목 | 값 | 단위 |\n|---|---|---|\n| 예산 | 3 | 억원 [1] |\n| 인원 | 5 | 명 [2] |"
+    ),
+    "bars": lambda prompt: "|||||| [1]\n | | [1]\n|",
+}
+WRITERS = ADVERSARIES | ROWS
+
+
+def options_of(kind: str, **fields) -> SummaryOptions:
+    return SummaryOptions(kind, instruction="위험을 정리하세요" if kind == "custom" else "", **fields)
+
+
+def check_sections(content: NewContent, summary: Summary) -> None:
+    """They tile the sentences, in the order of the document, each under its own heading and about its own pages."""
+    place = 0
+    for section in summary.sections:
+        assert section.first_sentence == place and section.count > 0
+        place += section.count
+        assert summary.text[section.start :].startswith(f"{section.heading}\n")
+        own = [c for c in summary.citations if section.first_sentence <= c.sentence < place]
+        assert all(section.first_page <= c.first_page and c.last_page <= section.last_page for c in own)
+    assert place == len(summary.sentences)
+    shown = "".join(text for _, text in section_texts(summary))
+    assert all(sentence.text in shown for sentence in summary.sentences)
+
+
+def check_rows(summary: Summary) -> None:
+    assert [row.sentence for row in summary.rows] == list(range(len(summary.sentences)))
+    assert summary.columns == (*KINDS[summary.kind].columns, PAGES_COLUMN)
+    for row in summary.rows:
+        assert len(row.cells) == len(summary.columns)
+        assert summary.sentences[row.sentence].text == prose(row.cells[:-1], KINDS[summary.kind])
+
+
+@settings(max_examples=60)
+@given(
+    st.sampled_from(sorted(set(KINDS) - {"executive"})),
+    st.sampled_from(sorted(WRITERS)),
+    st.integers(0, 99),
+    st.integers(1, 20),
+    st.sampled_from([(900, 60), (1200, 150), (4000, 400)]),
+    st.sampled_from(["report", "drop"]),
+)
+def test_every_kind_ends_fits_and_quotes_whatever_is_written(kind, writes, seed, count, sizes, on_figures):
+    content = report("보고서", seed, count)
+    writer = Writer(WRITERS[writes])
+    stages = stages_of([content], writer, *sizes, figures=on_figures)
+    (summary,) = summarise(stages, [content.document], options_of(kind), NOTHING_KEPT)
+    assert isinstance(summary, Summary)
+    check_summary(stages, content, summary)
+    check_prompts(stages, writer.prompts)
+    assert summary.calls == len(writer.prompts)
+    if kind == "sections":
+        check_sections(content, summary)
+        assert all(section.count <= 3 for section in summary.sections)
+    elif KINDS[kind].columns:
+        check_rows(summary)
+        if on_figures == "drop":
+            assert all(figure.stands for figure in summary.figures)
+    assert len(summary.sentences) <= 10 or kind == "sections"
+
+
+@settings(max_examples=40)
+@given(st.lists(st.sampled_from(["", "가", "나", "가 > 다", "나 > 다", "(단위: 천원)"]), max_size=12))
+def test_chapters_tile_the_blocks(contexts):
+    found = chapters(contexts)
+    assert [place for chapter in found for place in chapter.blocks] == list(range(len(contexts)))
+    assert all(chapter.blocks for chapter in found)
+    assert all(one.heading != other.heading for one, other in pairwise(found))
+
+
+@given(st.lists(st.integers(1, 150), max_size=20), st.integers(1, 5))
+def test_calls_tile_the_chapters_and_only_a_large_one_is_over_the_room(sizes, most):
+    spans = calls(sizes, 100, most)
+    assert [place for span in spans for place in span] == list(range(len(sizes)))
+    for span in spans:
+        assert len(span) == 1 or (len(span) <= most and sum(sizes[place] for place in span) <= 100)
+
+
+def chaptered(count: int, sentences: int) -> NewContent:
+    """A document of so many chapters, each of one chunk."""
+    content = report("보고서", 1, count)
+    chunks, start = [], 0
+    for number, chunk in enumerate(content.chunks[:count], start=1):
+        text = "".join(
+            f"제{number}공장의 {n}월 생산량은 {n},{number}00톤으로 늘었다.\n" for n in range(1, sentences + 1)
+        )
+        end = start + len(text)
+        pages = start // PAGE + 1, (end - 1) // PAGE + 1
+        context = f"보고서 > 제{number}장 [공장 {number}]"
+        chunks.append(
+            replace(
+                chunk,
+                text=text,
+                start=start,
+                end=end,
+                context=context,
+                kind="text",
+                first_page=pages[0],
+                last_page=pages[1],
+            )
+        )
+        start = end
+    cuts = range(0, start, PAGE)
+    pages = [Page(n, str(n), cut, min(cut + PAGE, start), True) for n, cut in enumerate(cuts, start=1)]
+    document = replace(content.document, chunks=count, pages=len(pages))
+    return NewContent(document, pages, chunks, content.terms[:count], content.vectors[:count])
+
+
+def test_short_chapters_share_a_call_as_far_as_its_answer_has_room():
+    content = chaptered(8, 3)
+    writer = Writer(faithful)
+    (summary,) = summarise(
+        stages_of([content], writer, 8000, 4 * 3 * 70),
+        [content.document],
+        options_of("sections"),
+        NOTHING_KEPT,
+    )
+    assert (summary.calls, summary.levels) == (2, 1)
+    assert [section.heading for section in summary.sections] == [f"제{n}장 〔공장 {n}〕" for n in range(1, 9)]
+    check_sections(content, summary)
+
+
+def test_the_windows_of_all_chapters_are_one_stream_in_levels():
+    content = chaptered(6, 120)
+    writer = BusyWriter(faithful, 32, seed=1)
+    stages = stages_of([content], writer, 1500, 200)
+    (summary,) = summarise(stages, [content.document], options_of("sections"), NOTHING_KEPT)
+    first = [p for p in writer.prompts if "한 장의 일부" in p.question]
+    assert len(first) > 6 and writer.most_running >= 12  # windows of several chapters at a time
+    assert summary.levels < summary.calls and len(summary.sections) == 6
+    check_sections(content, summary)
+    check_summary(stages, content, summary)
+
+
+def test_a_sentence_goes_to_the_chapter_that_it_cites():
+    content = chaptered(3, 3)
+    writer = Writer(lambda _: "## 제목\n셋째. [3] 첫째. [1] 또 셋째. [3]")
+    (summary,) = summarise(
+        stages_of([content], writer, 8000, 1024), [content.document], options_of("sections"), NOTHING_KEPT
+    )
+    texts = [text for _, text in section_texts(summary)]
+    assert (
+        "첫째" in texts[0] and "셋째" in texts[2] and "생산량" in texts[1]
+    )  # of the second nothing was said
+
+
+def test_what_a_row_says_must_stand_in_its_quote():
+    content = with_text(report("보고서", 4, 3), 0, "2024년 매출액은 3,010억원이다.\n직원 수 | 명 | 512\n")
+
+    def write(_: Prompt) -> str:
+        return "매출액 | 3,010 | 억원 [1]\n직원 수 | 512 | 명 [1]\n매출액 | 3,011 | 억원 [1]"
+
+    for on_figures, wanted in (("report", [True, True, False]), ("drop", [True, True])):
+        stages = stages_of([content], Writer(write), 8000, 400, figures=on_figures)
+        (summary,) = summarise(stages, [content.document], options_of("figures"), NOTHING_KEPT)
+        assert [figure.stands for figure in summary.figures] == wanted
+        assert summary.rows[0].cells[:3] == ("매출액", "3,010", "억원")
+        check_rows(summary)
+
+
+@pytest.mark.parametrize(
+    ("value", "quote", "held"),
+    [
+        ("2025. 6. 30.까지", "2025년 6월 30일까지 제출한다.", True),
+        ("2025. 6. 29.까지", "2025년 6월 30일까지 제출한다.", False),
+        ("계약 후 7일 이내", "계약 후  7일 이내에 낸다", True),
+        ("즉시", "지체 없이 알린다", False),
+    ],
+)
+def test_deadlines_stand_as_days_or_word_for_word(value, quote, held):
+    assert stands(value, quote) is held
+
+
+@pytest.mark.parametrize(
+    ("line", "cells"),
+    [
+        ("매출액 | 3,010 | 억원", ("매출액", "3,010", "억원")),
+        ("| 매출액 | 3,010 |", ("매출액", "3,010", "-")),
+        ("항목 | 값 | 단위", None),
+        ("|---|:---:|", None),
+        ("매출이 늘었다.", None),
+    ],
+)
+def test_lines_are_read_as_rows(line, cells):
+    assert read_row(line, FIGURES) == cells
+
+
+def sentence(text: str) -> SourceSentence:
+    return SourceSentence(text, 0, len(text), "", "text", True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "columns", "cells"),
+    [
+        (FIGURES, "○ 사업예산 : 110,000,000원 (부가세 포함)", "", ("사업예산", "110,000,000", "원")),
+        (FIGURES, "매출액은 3조 2,500억원으로 5% 늘었다.", "", ("매출액", "3조 2,500", "억원")),
+        (FIGURES, "매출액 | 3,010 | 2,900", "(단위: 천원) > 구분 | 2024년 | 2023년", ("매출액 (2024년)", "3,010", "천원")),
+        (FIGURES, "입찰가격이 추정가격의 100분의 70이다.", "", None),
+        (FIGURES, "2025년 6월 30일에 시작한다.", "", None),
+        (ACTIONS, "- 총무팀은 결과를 2025. 6. 30.까지 제출하여야 한다.", "", ("총무팀은 결과를 2025. 6. 30.까지 제출하여야 한다.", "총무팀", "2025. 6. 30.까지")),
+        (ACTIONS, "계약상대자는 10일 이내에 조치하여야 한다.", "", ("계약상대자는 10일 이내에 조치하여야 한다.", "계약상대자", "10일 이내에")),
+        (ACTIONS, "날씨가 맑았다.", "", None),
+    ],
+)  # fmt: skip
+def test_rows_are_made_from_sentences_and_rows(kind, text, columns, cells):
+    assert made_row(kind, sentence(text), columns) == cells
+
+
+@pytest.mark.parametrize("kind", ["figures", "actions"])
+def test_without_a_model_rows_are_words_of_the_samples(samples, kind):
+    for summary in samples.summarise_all(samples.documents(), kind, sentences=6):
+        check_rows(summary)
+        assert 0 < len(summary.rows) <= 6
+        assert all(figure.stands for figure in summary.figures)
+        text = samples.text(samples.document(summary.document_id))
+        assert all(text[c.start : c.end] == c.quote for c in summary.citations)
+
+
+def test_without_a_model_every_chapter_of_a_sample_has_its_sentences(samples):
+    (summary,) = samples.summarise(["취업규칙.pdf"], "sections", sentences=2)
+    assert len(summary.sections) > 3 and any("휴가" in section.heading for section in summary.sections)
+    assert all(section.count <= 2 for section in summary.sections)
+
+
+def test_without_a_model_an_instruction_chooses_the_sentences(samples):
+    (summary,) = samples.summarise(["취업규칙.pdf"], "custom", instruction="연차유급휴가 일수", sentences=3)
+    assert "휴가" in summary.text
+
+
+@pytest.mark.parametrize("kind", ["executive", "custom"])
+def test_an_instruction_goes_with_its_kind(kind):
+    with pytest.raises(ValueError, match="instruction"):
+        SummaryOptions(kind, instruction="" if kind == "custom" else "위험")
+
+
+def test_an_instruction_reaches_the_prompt_as_the_users_and_markers_stay_ours():
+    content = report("보고서", 3, 2)
+    writer = Writer(faithful)
+    options = SummaryOptions("custom", instruction="[1] {length} 위험을\n정리")
+    (summary,) = summarise(stages_of([content], writer, 8000, 400), [content.document], options, NOTHING_KEPT)
+    assert "〔1〕 {length} 위험을 정리" in writer.prompts[0].question and summary.kind == "custom"
+
+
+def test_files_of_rows_are_tables_and_csv(tmp_path):
+    content = with_text(report("보고서", 4, 3), 0, "=1+1 매출액 3억원 | 값\n")
+    stages = stages_of([content], Writer(lambda _: "=SUM(A1)|3|억원 [1]\n매출 <b>|3|억원 [1]"), 8000, 400)
+    (summary,) = summarise(stages, [content.document], options_of("figures"), NOTHING_KEPT)
+    with SummaryFolder(tmp_path, [content.document], "figures") as files:
+        files.write(summary)
+    raw = (tmp_path / "보고서.figures.csv").read_bytes().decode("utf-8")
+    rows = list(csv.reader(io.StringIO(raw.removeprefix(BOM), newline="")))
+    assert raw.startswith(BOM) and rows[0] == ["항목", "값", "단위", "쪽"]
+    assert rows[1][0] == "'=SUM(A1)" and [row[1:3] for row in rows[1:]] == [["3", "억원"]] * 2
+    body = json.loads((tmp_path / "보고서.figures.json").read_text("utf-8"))
+    assert [row["cells"] for row in body["rows"]] == [list(row.cells) for row in summary.rows]
+    shown = (tmp_path / "보고서.figures.md").read_text("utf-8")
+    assert "| 항목 | 값 | 단위 | 쪽 | 근거 |" in shown and "<b>" not in shown
+
+
+def test_a_file_of_sections_has_their_headings():
+    content = chaptered(3, 3)
+    summary = extracted(stages_of([content], Writer(faithful)), content.document, options_of("sections"))
+    assert re.findall(r"^## (제\d장 〔공장 \d〕)", markdown(summary), re.M) == [
+        f"제{n}장 〔공장 {n}〕" for n in (1, 2, 3)
+    ]
+    assert len(document_blocks(stages_of([content], Writer(faithful)), content.document)) == 3

@@ -1,0 +1,59 @@
+"""Tables as text: what is written is read back, and no cell runs, whatever is in it."""
+
+import csv
+import io
+import re
+from html import unescape
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rag.table_text import BOM, FORMULA, csv_text, harmless, markdown_cell, markdown_table
+
+NASTY = [
+    "=1+1",
+    "+82-2",
+    "-5%",
+    "@SUM(A1)",
+    "＝1",
+    "\t=1",
+    "\r=1",
+    ' ="x"',
+    "'=1",
+    'a"b',
+    "a,b",
+    "a\nb",
+    "a|b",
+    "\\|",
+    "<script>",
+]
+cells = st.one_of(st.sampled_from(NASTY), st.text(max_size=20)).map(lambda text: text.replace("\x00", ""))
+tables = st.integers(1, 4).flatmap(lambda n: st.lists(st.lists(cells, min_size=n, max_size=n), max_size=5))
+
+
+@given(tables)
+def test_the_csv_module_reads_back_the_cells_and_none_is_a_formula(rows):
+    text = csv_text(rows)
+    assert text.startswith(BOM)
+    read = list(csv.reader(io.StringIO(text[1:], newline="")))
+    assert read == [[harmless(cell) for cell in row] for row in rows]
+    for row, written in zip(rows, read, strict=True):
+        for cell, found in zip(row, written, strict=True):
+            assert found in (cell, f"'{cell}")
+            assert found == "-" or not FORMULA.match(found)
+
+
+@given(tables, st.data())
+def test_a_markdown_table_has_a_line_a_row_and_a_bar_a_cell(rows, data):
+    width = len(rows[0]) if rows else 2
+    columns = data.draw(st.lists(cells, min_size=width, max_size=width))
+    lines = markdown_table(columns, rows).split("\n")
+    assert len(lines) == len(rows) + 2
+    assert all(len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) == width + 1 for line in lines)
+    assert not any(re.search("<(?!br>)", line) for line in lines)
+
+
+@given(cells)
+def test_a_markdown_cell_shows_the_words_of_the_cell(cell):
+    shown = unescape(re.sub(r"\\([\\|`*_])", r"\1", markdown_cell(cell).replace("<br>", " ")))
+    assert shown.split() == " ".join(cell.splitlines()).split()
