@@ -99,7 +99,7 @@ bench-beyond: $(STAMP)  ## the dense index beyond the million that is searched e
 bench-serve: $(STAMP) .venv-vllm/installed  ## questions of a file beside the throughput of a real vLLM server on this processor
 	$(BIN)/python -m tests.server.bench --shared "$(RAG_SHARED)"
 
-bench-summarise: $(STAMP) .venv-vllm/installed .venv-bench/installed  ## summaries of long reports on a real vLLM server on this processor, beside LlamaIndex; 10 minutes
+bench-summarise: $(STAMP) .venv-vllm/installed .venv-bench/installed  ## summaries of long reports on a real vLLM server on this processor, beside LlamaIndex; many minutes
 	$(BIN)/python -m tests.server.bench_summarise --shared "$(RAG_SHARED)"
 
 bench-gpu: $(STAMP)  ## speed of the model on this machine's GPU (or GPU="…": options, see --help)

@@ -20,7 +20,7 @@ def test_all_parts_are_measured_and_the_same_prompts_are_the_same_work(tmp_path,
     paths = [SAMPLES / "취업규칙.pdf", SAMPLES / "정보보안_업무지침.pdf"]
     out = tmp_path / "bench.json"
     with steady_server(EMBEDDED_FOLDER, tmp_path, 4, OUTPUT, WINDOW) as settings:
-        bench(paths, 2, settings, (2, 30), 1, tmp_path / "work", out)
+        bench(paths, 2, settings, (4, 30), 1, tmp_path / "work", out)
     result = json.loads(out.read_text("utf-8"))
     plain, ours = result["passes"]["vLLM alone"], result["passes"]["rag summarise"]
     for row in (plain, ours):
@@ -29,7 +29,7 @@ def test_all_parts_are_measured_and_the_same_prompts_are_the_same_work(tmp_path,
     assert plain["prompt_tokens"] == ours["prompt_tokens"] > 0
     assert ours["levels"] > 1 and ours["peak_mb"] > 0
     assert result["shares"] == [plain["seconds"] / ours["seconds"]]
-    short, long = result["lengths"]["2 pages"], result["lengths"]["30 pages"]
+    short, long = result["lengths"]["4 pages"], result["lengths"]["30 pages"]
     assert short["calls"] == short["levels"] == 1 and long["calls"] > long["levels"] > 1
     assert short["without_model_seconds"] > 0 and long["without_model_seconds"] > 0
     beside = result["beside"]
