@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -56,7 +56,8 @@ def noting_proxy(server: Server, tokenizer: ModelTokenizer, log: Path) -> Iterat
             self.send_header("content-type", response.headers["content-type"])
             self.send_header("content-length", str(len(response.content)))
             self.end_headers()
-            self.wfile.write(response.content)
+            with suppress(OSError):  # who asked was killed
+                self.wfile.write(response.content)
 
         def log_message(self, *_) -> None:
             pass
