@@ -122,7 +122,7 @@ def _lines(name: str, passage: PackedPassage) -> Iterator[tuple[int, int, str]]:
             yield NAMED, start, line
         elif below and own and not BLANK.fullmatch(line):
             yield BELOW, start, line
-        elif begins and not _particle_follows(line, begins) and re.search(r"\d", line):
+        elif begins and not names and not _particle_follows(line, begins) and re.search(r"\d", line):
             yield BEGINS, start, line
         elif any(_alike(one, wanted) for one in names):
             yield ALIKE, start, line

@@ -56,8 +56,9 @@ def check_sections(content: NewContent, summary: Summary) -> None:
         assert section.first_sentence == place and section.count > 0
         place += section.count
         assert summary.text[section.start :].startswith(f"{section.heading}\n")
-        own = [c for c in summary.citations if section.first_sentence <= c.sentence < place]
-        assert all(section.first_page <= c.first_page and c.last_page <= section.last_page for c in own)
+        first = {c.sentence: c for c in reversed(summary.citations)}  # others may be of another chapter
+        own = [first[sentence] for sentence in range(section.first_sentence, place)]
+        assert all(section.first_page <= c.first_page <= section.last_page for c in own)
     assert place == len(summary.sentences)
     shown = "".join(text for _, text in section_texts(summary))
     assert all(sentence.text in shown for sentence in summary.sentences)
