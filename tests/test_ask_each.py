@@ -62,7 +62,7 @@ def test_each_question_has_its_own_result_at_its_place(samples, seed):
 
 
 def test_a_slow_question_holds_up_what_is_shown_and_little_is_begun_meanwhile(samples):
-    go_on, begun, concurrency = threading.Event(), [], 1
+    go_on, begun, concurrency = threading.Event(), [], 2
 
     def questions() -> Iterator[str]:
         for number in range(24):
