@@ -1,6 +1,7 @@
 """Fixtures: the shared data where it is there, the sample documents ingested once."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from rag import Pipeline
 # Time is measured by benchmarks; a busy machine must not fail a law.
 settings.register_profile("project", deadline=None)
 settings.load_profile("project")
+# A shell that starts tests in the background has them ignore Ctrl-C, and with them what they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

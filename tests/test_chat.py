@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
@@ -128,12 +129,12 @@ def test_a_conversation_at_a_terminal(sample_index, tmp_path):
 
 
 def test_ctrl_c_stops_the_answer_and_not_the_conversation(sample_index, tmp_path):
-    left = []
+    left: SimpleQueue[bool] = SimpleQueue()
 
     def endless(handler) -> None:
         """A first piece, and then nothing until the client is gone."""
         streamed(["350,000원을 "], None, done=False, cut=True)(handler)
-        left.append(handler.is_left())
+        left.put(handler.is_left())
 
     script = Script(
         ModelTokenizer(str(EMBEDDED_FOLDER)), [endless, streamed(["350,000원입니다.", " [1]"], "stop")]
@@ -149,7 +150,7 @@ def test_ctrl_c_stops_the_answer_and_not_the_conversation(sample_index, tmp_path
             screen.until("350,000원을")
             screen.interrupt()
             screen.until("이 답을 멈췄습니다.\n질문> $")
-            assert left == [True]
+            assert left.get(timeout=30)
             screen.type(FIRST)
             assert "350,000원입니다. [1]" in screen.until("질문> $")
             assert screen.end() == 0
