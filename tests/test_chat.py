@@ -163,6 +163,7 @@ def test_ctrl_c_stops_the_answer_and_not_the_conversation(sample_index, tmp_path
 def test_ctrl_c_at_the_prompt_ends_nothing(sample_index, tmp_path):
     with terminal(rag_chat("--index", str(sample_index)), tmp_path) as screen:
         screen.until("질문> ")
+        time.sleep(1)  # the prompt is shown just before keys are waited for
         screen.interrupt()
         screen.until("/끝 또는 Ctrl-D\n질문> $")
         assert screen.end() == 0
