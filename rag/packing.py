@@ -85,9 +85,8 @@ def pack(
         room = limit - alone - sum(tokens for _, tokens in turns)
         if passages:  # they stand where else it says that there are none
             room += tokenizer.count(NO_PASSAGES)
-        chosen = _choose(passages, shelf, room)
         shown = [turn for turn, _ in turns]
-        prompt = _fitted(question, shown, chosen, ranks, shelf, window, reserved_output, system)
+        prompt = _filled(question, shown, passages, ranks, shelf, room, window, reserved_output, system)
         if prompt.budget.free >= 0 and (prompt.passages or not passages):
             return replace(prompt, turns_left_out=len(history) - len(turns))
         if not turns:
@@ -221,26 +220,27 @@ def cut(whole: PackedPassage, room: int, least: int, shelf: Shelf) -> PackedPass
     return shelf.placed(replace(whole, text=whole.text[:length], end=whole.start + length, tokens=held))
 
 
-def _fitted(
+def _filled(
     question: str,
     turns: Sequence[Turn],
-    chosen: Sequence[PackedPassage],
+    passages: Sequence[Passage],
     ranks: Mapping[tuple[str, int], int],
     shelf: Shelf,
+    room: int,
     window: int,
     reserved_output: int,
     system: str,
 ) -> Prompt:
-    """The prompt that shows `chosen`, without as many last sentences as are over the limit."""
+    """The prompt that shows what of `passages` goes into `room` tokens; over the limit where none does."""
     while True:
+        chosen = _choose(passages, shelf, room)
         shown = _shown(chosen, ranks, shelf)
         messages = answer_messages(question, shown, turns, system)
         rendered = shelf.tokenizer.render(messages)
         budget = ledger(rendered.counts, len(rendered.token_ids), window, reserved_output)
         if budget.free >= 0 or not chosen:
             return Prompt(rendered.token_ids, messages, tuple(shown), question, budget)
-        # The whole can be longer than its parts, by a token at a border.
-        chosen = shorter(chosen, -budget.free, shelf)
+        room += budget.free  # the whole can be longer than its parts, by a token at a border
 
 
 def shorter(chosen: Sequence[PackedPassage], excess: int, shelf: Shelf) -> list[PackedPassage]:
