@@ -25,7 +25,7 @@ def test_all_parts_are_measured_and_the_same_prompts_are_the_same_work(tmp_path,
     plain, ours = result["passes"]["vLLM alone"], result["passes"]["rag summarise"]
     for row in (plain, ours):
         assert row["reports"] == 2 and row["reports_per_minute"] > 0
-        assert row["generated_tokens"] == ours["calls"] * OUTPUT
+        assert 0 < row["generated_tokens"] == ours["generated_tokens"] <= ours["calls"] * OUTPUT
     assert plain["prompt_tokens"] == ours["prompt_tokens"] > 0
     assert ours["levels"] > 1 and ours["peak_mb"] > 0
     assert result["shares"] == [plain["seconds"] / ours["seconds"]]
