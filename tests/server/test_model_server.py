@@ -72,7 +72,7 @@ def started(tiny_model: TinyModel, tmp_path_factory) -> Iterator[Started]:
         line = process.stdout.readline()  # after the checks
         log = folder / "model-server.log"
         assert line, f"it ended\n{log.read_text('utf-8') if log.is_file() else ''}"
-        yield Started(process, Server(url, log), settings, json.loads(line))
+        yield Started(process, Server(url, log, process.pid), settings, json.loads(line))
     finally:
         path.write_text(before, "utf-8")
         process.send_signal(signal.SIGTERM)
