@@ -9,7 +9,6 @@ from rich.table import Table
 from rich.text import Text
 
 from rag.cli import progress_bar
-from rag.cli_summarise import choose
 from rag.compare import ROWS, Comparison, ComparisonCell
 from rag.compare_files import FIRST_COLUMN, WRITERS, comparison_json, pages, write_comparison
 from rag.summary_files import MARKS
@@ -24,6 +23,7 @@ from rag.terminal import (
     SetOption,
     allowed_by,
     app,
+    choose,
     err,
     open_pipeline,
     out,

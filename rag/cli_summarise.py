@@ -14,14 +14,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from indexes.engine import Filter, names_document
-from indexes.errors import DocumentNotFound
-from indexes.store import StoredDocument, nfc
+from indexes.store import StoredDocument
 from rag.answer import FailedSummary, Summary
 from rag.batch import JobProgress
 from rag.checkpoints import Checkpoints
 from rag.cli import error_json, progress_bar, show_citation, show_loose
-from rag.errors import NotIngested
 from rag.kinds import EXECUTIVE, KINDS, STYLES, SummaryOptions
 from rag.pipeline import Pipeline
 from rag.summary_files import (
@@ -47,6 +44,7 @@ from rag.terminal import (
     SetOption,
     allowed_by,
     app,
+    choose,
     err,
     open_pipeline,
     out,
@@ -142,35 +140,6 @@ def summarise(
                     chosen = [document for document in chosen if document.id in files.failures]
                 code = to_folder(pipeline, chosen, options, files, as_json)
     raise typer.Exit(code)
-
-
-def choose(pipeline: Pipeline, names: Sequence[str], allowed: Filter) -> list[StoredDocument]:
-    """The documents that `names` mean, each once; without names all that may be seen.
-
-    Raises:
-        DocumentNotFound: a name means none.
-        NotIngested: a name means none, but there is such a file or folder.
-    """
-    visible = pipeline.documents(allowed)
-    found: dict[str, StoredDocument] = {} if names else {document.id: document for document in visible}
-    for name in names:
-        meant = [document for document in visible if means(name, document)]
-        if not meant and Path(name).exists():
-            raise NotIngested(path=name, index=pipeline.index)
-        if not meant:
-            raise DocumentNotFound(name=name)
-        found |= {document.id: document for document in meant}
-    return list(found.values())
-
-
-def means(name: str, document: StoredDocument) -> bool:
-    """Whether `name` is the document's id, path, file name, title, a folder it is in, or a pattern."""
-    place = Path(nfc(str(Path(name).absolute())))
-    return (
-        names_document(name, document)
-        or nfc(name) == nfc(document.title)
-        or any(place == path or place in path.parents for path in map(Path, map(nfc, document.paths)))
-    )
 
 
 def to_terminal(

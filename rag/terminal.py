@@ -11,9 +11,12 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from indexes.engine import Filter
+from indexes.engine import Filter, names_document
+from indexes.errors import DocumentNotFound
+from indexes.store import StoredDocument, nfc
 from ingest.worker import Ocr
 from rag.config import DEFAULT_FILE, Config, load_config
+from rag.errors import NotIngested
 from rag.passwords import read_passwords
 from rag.pipeline import Pipeline
 
@@ -141,6 +144,35 @@ def given_passwords(typed: Sequence[str], file: Path | None) -> list[str | tuple
 
 def allowed_by(groups: Sequence[str], documents: Sequence[str]) -> Filter:
     return Filter(tuple(groups) or None, tuple(documents) or None)
+
+
+def choose(pipeline: Pipeline, names: Sequence[str], allowed: Filter) -> list[StoredDocument]:
+    """The documents that `names` mean, each once; without names all that may be seen.
+
+    Raises:
+        DocumentNotFound: a name means none.
+        NotIngested: a name means none, but there is such a file or folder.
+    """
+    visible = pipeline.documents(allowed)
+    found: dict[str, StoredDocument] = {} if names else {document.id: document for document in visible}
+    for name in names:
+        meant = [document for document in visible if means(name, document)]
+        if not meant and Path(name).exists():
+            raise NotIngested(path=name, index=pipeline.index)
+        if not meant:
+            raise DocumentNotFound(name=name)
+        found |= {document.id: document for document in meant}
+    return list(found.values())
+
+
+def means(name: str, document: StoredDocument) -> bool:
+    """Whether `name` is the document's id, path, file name, title, a folder it is in, or a pattern."""
+    place = Path(nfc(str(Path(name).absolute())))
+    return (
+        names_document(name, document)
+        or nfc(name) == nfc(document.title)
+        or any(place == path or place in path.parents for path in map(Path, map(nfc, document.paths)))
+    )
 
 
 def print_json(value: Any) -> None:
