@@ -25,6 +25,8 @@ from rag.markers import SettledText, abstains
 from rag.packing import Prompt, pack
 from rag.prompts import ABSTENTION, SYSTEM, Turn
 from rag.tokens import ModelTokenizer
+from rag.wording import in_unit, span
+from rag.words import with_particle
 
 # Of what was left out as a copy, so many lines are told with an answer, each of so many places.
 COPY_LINES, COPY_PLACES = 3, 2
@@ -321,10 +323,11 @@ def ocr_warnings(citations: Sequence[Citation]) -> list[str]:
         return []
     markers = sorted(doubtful)
     lowest = percent(min(citation.ocr for citation in citations if citation.ocr is not None))
-    particle = "은" if markers[-1] % 10 in (0, 1, 3, 6, 7, 8) else "는"  # by how the number is read
     sure = f"신뢰도 {lowest}" if len(markers) == 1 else f"가장 낮은 신뢰도 {lowest}"
     named = "".join(f"[{marker}]" for marker in markers)
-    return [f"{named}{particle} 스캔한 쪽을 OCR로 읽은 글입니다({sure}). 숫자는 원문에서 확인하세요."]
+    return [
+        f"{with_particle(named, '은')} 스캔한 쪽을 OCR로 읽은 글입니다({sure}). 숫자는 원문에서 확인하세요."
+    ]
 
 
 def copy_warnings(citations: Sequence[Citation], passages: Sequence[PackedPassage]) -> list[str]:
@@ -363,8 +366,7 @@ def _copies_of(marker: int, left_out: Sequence[LeftOut]) -> str:
 def _place(out: LeftOut) -> str:
     """«「개인정보 보호법」(2023. 3. 14.) 12쪽»."""
     date = f"({'. '.join(str(int(part)) for part in out.date.split('-'))}.)" if out.date else ""
-    pages = f"{out.first_page}" if out.first_page == out.last_page else f"{out.first_page}–{out.last_page}"
-    return f"「{out.title}」{date} " + (f"{pages}쪽" if out.unit == "page" else f"구역 {pages}")
+    return f"「{out.title}」{date} {in_unit(span(out.first_page, out.last_page), out.unit)}"
 
 
 def unreadable_pages(retriever: SearchEngine, document_ids: Iterable[str]) -> tuple[UnreadablePages, ...]:

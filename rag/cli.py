@@ -4,7 +4,7 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -60,21 +60,17 @@ from rag.terminal import (
     allowed_by,
     app,
     err,
+    exit_code,
     given_passwords,
     open_pipeline,
     out,
     print_json,
     say,
 )
+from rag.wording import MARKS, in_unit, page_runs, span
 
 SHOWN_AFTER_SECONDS = 5.0
-# A verdict and its color.
-MARKS = {
-    "supported": ("✓", "green"),
-    "partial": ("△", "yellow"),
-    "unsupported": ("✗", "red"),
-    "uncited": ("?", "red"),
-}
+COLORS = {"supported": "green", "partial": "yellow", "unsupported": "red", "uncited": "red"}
 NEAREST = 3  # passages shown where the documents hold no answer
 
 
@@ -178,16 +174,16 @@ def ingest_warnings(report) -> list[str]:
         [missing] * report.ocr_missing
         + [
             say(
-                f"{path}: OCR로 읽은 쪽 {page_list(pages)} (신뢰도 {confidence_range(pages.values())})",
-                f"{path}: pages read by OCR: {page_list(pages)} (confidence {confidence_range(pages.values())})",
+                f"{path}: OCR로 읽은 쪽 {page_runs(pages)} (신뢰도 {confidence_range(pages.values())})",
+                f"{path}: pages read by OCR: {page_runs(pages)} (confidence {confidence_range(pages.values())})",
             )
             for path, pages in report.ocr_pages.items()
         ]
         + [
             say(
-                f"{path}: 읽을 수 없는 {'구역' if path in report.sections else '쪽'} {page_list(pages)}",
+                f"{path}: 읽을 수 없는 {'구역' if path in report.sections else '쪽'} {page_runs(pages)}",
                 f"{path}: {'sections' if path in report.sections else 'pages'} that could not be read:"
-                f" {page_list(pages)}",
+                f" {page_runs(pages)}",
             )
             for path, pages in report.unreadable_pages.items()
         ]
@@ -426,7 +422,7 @@ def ask_file(pipeline: Pipeline, questions: Path, allowed: Filter) -> int:
             print_json({"id": identity} | body)
             unit = say(f"질문 · 실패 {failed:,}", f"questions · {failed:,} failed")
             bar.update(answering, advance=1, unit=unit)
-    return DONE if not failed else PARTLY if failed < len(rows) else NOTHING
+    return exit_code(len(rows), failed)
 
 
 def answer_json(answer: Answer) -> dict[str, Any]:
@@ -494,7 +490,7 @@ def looked_up_for(call: ToolCall) -> str:
 
 def show_unreadable(console: Console, unreadable: Sequence[UnreadablePages]) -> None:
     for pages in unreadable:
-        name, numbers = Path(pages.path).name, page_list(pages.pages)
+        name, numbers = Path(pages.path).name, page_runs(pages.pages)
         if pages.unit == "page":
             korean = f"{numbers}쪽은 읽지 못해 찾아보지 못했습니다"
             english = f"page{'s' * (len(pages.pages) > 1)} {numbers} could not be read, nor searched"
@@ -513,11 +509,10 @@ def show_citations(console: Console, answer: Answer) -> None:
 
 
 def show_citation(console: Console, citation: Citation, context: str = "") -> None:
-    mark, style = MARKS[citation.support]
     line = Text(f"  [{citation.marker}] ", style="bold")
     place = place_of(citation.first_page, citation.last_page, citation.unit, citation.ocr)
     line.append(f"{citation.title}, {place} ")
-    line.append(mark, style=style)
+    line.append(MARKS[citation.support], style=COLORS[citation.support])
     context = context.removesuffix(citation.columns).removesuffix(" > ")
     if inner := inner_context(context, citation.title):
         line.append(f"  {inner}", style="dim")
@@ -961,11 +956,9 @@ def shorten(text: str, length: int) -> str:
 
 def place_of(first: int, last: int, unit: Unit, ocr: float | None) -> str:
     """«3쪽», «구역 3–4», «3쪽(OCR 87%)»: where a passage stands, and whether OCR read it."""
-    numbers, several = (f"{first}", "") if first == last else (f"{first}–{last}", "s")
-    if unit == "section":
-        place = say(f"구역 {numbers}", f"section{several} {numbers}")
-    else:
-        place = say(f"{numbers}쪽", f"p{'p' * bool(several)}. {numbers}")
+    numbers, several = span(first, last), first != last
+    english = f"section{'s' * several} {numbers}" if unit == "section" else f"p{'p' * several}. {numbers}"
+    place = say(in_unit(numbers, unit), english)
     read = "" if ocr is None else say(f"(OCR {percent(ocr)})", f" (OCR {percent(ocr)})")
     return place + read
 
@@ -978,17 +971,6 @@ def page_count(count: int, unit: Unit) -> str:
 def confidence_range(confidences: Collection[float]) -> str:
     low, high = percent(min(confidences)), percent(max(confidences))
     return low if low == high else f"{low}–{high}"
-
-
-def page_list(pages: Iterable[int]) -> str:
-    """1–3, 7 for (1, 2, 3, 7)."""
-    runs: list[list[int]] = []
-    for page in pages:
-        if runs and page == runs[-1][-1] + 1:
-            runs[-1].append(page)
-        else:
-            runs.append([page])
-    return ", ".join(str(r[0]) if len(r) == 1 else f"{r[0]}–{r[-1]}" for r in runs)
 
 
 def inner_context(context: str, title: str) -> str:

@@ -20,10 +20,7 @@ from rag.conversation import Conversation, read_turns
 from rag.pipeline import Pipeline
 from rag.terminal import (
     DEFAULT_INDEX,
-    DONE,
     LANGUAGE,
-    NOTHING,
-    PARTLY,
     AsOption,
     ConfigOption,
     DebugOption,
@@ -34,6 +31,7 @@ from rag.terminal import (
     allowed_by,
     app,
     err,
+    exit_code,
     open_pipeline,
     out,
     print_json,
@@ -119,7 +117,7 @@ def answer_lines(conversation: Conversation) -> int:
         identity, body = answer_line(conversation, line, asked)
         failed += "error" in body
         print_json({"id": identity} | body)
-    return DONE if not failed else PARTLY if failed < asked else NOTHING
+    return exit_code(asked, failed)
 
 
 def answer_line(conversation: Conversation, line: str, number: int) -> tuple[Any, dict[str, Any]]:

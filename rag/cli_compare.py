@@ -11,9 +11,9 @@ from rich.text import Text
 from rag.cli import progress_bar
 from rag.compare import ROWS, Comparison, ComparisonCell
 from rag.compare_files import FIRST_COLUMN, WRITERS, comparison_json, pages, write_comparison
-from rag.summary_files import MARKS
 from rag.terminal import (
     DEFAULT_INDEX,
+    NAMES_HELP,
     AsOption,
     ConfigOption,
     DebugOption,
@@ -30,6 +30,7 @@ from rag.terminal import (
     print_json,
     say,
 )
+from rag.wording import MARKS
 
 
 @app.command(
@@ -43,13 +44,7 @@ from rag.terminal import (
 def compare(
     paths: Annotated[
         list[str],
-        typer.Argument(
-            metavar="PATH PATH...",
-            help=say(
-                "색인된 문서: 아이디, 경로, 파일 이름, 제목, 폴더, 경로 무늬",
-                "documents of the index: id, path, file name, title, folder, path pattern",
-            ),
-        ),
+        typer.Argument(metavar="PATH PATH...", help=NAMES_HELP),
     ],
     names: Annotated[
         list[str],

@@ -22,19 +22,17 @@ from rag.cli import error_json, progress_bar, show_citation, show_loose
 from rag.kinds import EXECUTIVE, KINDS, STYLES, SummaryOptions
 from rag.pipeline import Pipeline
 from rag.summary_files import (
-    MARKS,
+    FAILURES,
     SummaryFolder,
     coverage_lines,
-    page_runs,
+    rows_with_evidence,
     section_texts,
     summary_json,
 )
 from rag.terminal import (
     DEFAULT_INDEX,
-    DONE,
     LANGUAGE,
-    NOTHING,
-    PARTLY,
+    NAMES_HELP,
     AsOption,
     ConfigOption,
     DebugOption,
@@ -46,11 +44,13 @@ from rag.terminal import (
     app,
     choose,
     err,
+    exit_code,
     open_pipeline,
     out,
     print_json,
     say,
 )
+from rag.wording import page_runs
 
 # Seconds between lines about the progress where standard error is no terminal, and between two status files.
 LINES_SECONDS, STATUS_SECONDS = 10.0, 1.0
@@ -67,13 +67,7 @@ LINES_SECONDS, STATUS_SECONDS = 10.0, 1.0
 def summarise(
     paths: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="PATH...",
-            help=say(
-                "색인된 문서: 아이디, 경로, 파일 이름, 제목, 폴더, 경로 무늬",
-                "documents of the index: id, path, file name, title, folder, path pattern",
-            ),
-        ),
+        typer.Argument(metavar="PATH...", help=NAMES_HELP),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help=say("모든 문서", "all documents"))] = False,
     folder: Annotated[
@@ -209,10 +203,6 @@ def run(
     )
 
 
-def exit_code(wanted: int, failed: int) -> int:
-    return DONE if not failed else PARTLY if failed < wanted else NOTHING
-
-
 # what is shown
 
 
@@ -252,7 +242,7 @@ def show_end(written: int, ready: int, failed: int, files: SummaryFolder) -> Non
     if ready:
         parts.append(say(f"이미 있음 {ready:,}", f"{ready:,} were there"))
     if failed:
-        again = files.folder / "failures.jsonl"
+        again = files.folder / FAILURES
         parts.append(
             say(
                 f"실패 {failed:,} ({again}, 다시 하려면 --retry-failed)",
@@ -287,10 +277,8 @@ def show_told(console: Console, summary: Summary) -> None:
     """What the summary says: as a table, chapter by chapter, or as it is."""
     if summary.columns:
         table = Table(*summary.columns, "")
-        for row in summary.rows:
-            sentence = summary.sentences[row.sentence]
-            markers = "".join(f"[{marker}]" for marker in sentence.markers)
-            table.add_row(*map(Text, (*row.cells, f"{markers} {MARKS[sentence.support]}")))
+        for row in rows_with_evidence(summary):
+            table.add_row(*map(Text, row))
         console.print(Padding(table, (1, 0, 1, 2), expand=False))
         return
     for section, text in section_texts(summary):

@@ -9,8 +9,9 @@ from typing import Any
 
 from rag.answer import Citation
 from rag.compare import Comparison, ComparisonCell
-from rag.summary_files import MARKS, write_whole
-from rag.table_text import csv_text, markdown_table
+from rag.summary_files import write_whole
+from rag.table_text import csv_text, markdown_table, without_html
+from rag.wording import MARKS, in_unit, span
 
 FIRST_COLUMN = "항목"
 STYLE = """
@@ -65,7 +66,9 @@ def as_markdown(comparison: Comparison) -> str:
             span = (citation.document_id, citation.start, citation.end)
             if span not in numbers:
                 numbers[span] = len(numbers) + 1
-                lines.append(f"- [{numbers[span]}] {_plain(_evidence(citation, titles[cell.document_id]))}")
+                lines.append(
+                    f"- [{numbers[span]}] {without_html(_evidence(citation, titles[cell.document_id]))}"
+                )
             markers.append(f"[{numbers[span]}]")
         return " ".join([cell.text, "".join(markers)]).strip()
 
@@ -119,9 +122,7 @@ def pages(cell: ComparisonCell) -> str:
 
 
 def place(citation: Citation) -> str:
-    first, last = citation.first_page, citation.last_page
-    numbers = f"{first}" if first == last else f"{first}–{last}"
-    return f"{numbers}쪽" if citation.unit == "page" else f"구역 {numbers}"
+    return in_unit(span(citation.first_page, citation.last_page), citation.unit)
 
 
 def quotes(cell: ComparisonCell) -> str:
@@ -132,10 +133,6 @@ def quotes(cell: ComparisonCell) -> str:
 def _evidence(citation: Citation, title: str) -> str:
     quote = " ".join(citation.quote.split())
     return f"「{title}」 {place(citation)} {MARKS[citation.support]} “{quote}”"
-
-
-def _plain(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
 WRITERS: dict[str, Callable[[Comparison], str]] = {

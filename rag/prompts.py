@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from indexes.store import StoredDocument
 from rag.answer import PackedPassage, percent
 from rag.tokens import Message, ToolSpec
+from rag.wording import in_unit, span
 
 # What the prompt asks for and what the code looks for: one constant.
 MARKER = re.compile(r"[\[［]\s*(\d{1,3}(?:\s*[,，·]\s*\d{1,3})*)\s*[\]］]")
@@ -133,9 +134,7 @@ def passage_header(passage: PackedPassage) -> str:
 
 def pages_text(passage: PackedPassage) -> str:
     """«3쪽», «구역 3–4», «3쪽(OCR, 신뢰도 87%)»: where a passage stands, in a prompt."""
-    first, last = passage.first_page, passage.last_page
-    numbers = f"{first}" if first == last else f"{first}–{last}"
-    pages = f"{numbers}쪽" if passage.unit == "page" else f"구역 {numbers}"
+    pages = in_unit(span(passage.first_page, passage.last_page), passage.unit)
     return pages if passage.ocr is None else f"{pages}(OCR, 신뢰도 {percent(passage.ocr)})"
 
 

@@ -57,6 +57,7 @@ from rag.rows import made_row, prose, read_row, stands, tells, value_of
 from rag.salience import salient
 from rag.support import coverage, missing_quantities, quantities, strongest, verdict
 from rag.windows import MOST_BLOCKS, windows
+from rag.wording import in_unit, page_runs
 
 # Chunks of one section that touch are one passage up to so many tokens: fewer headers, and still a few
 # sentences that a marker points at.
@@ -305,7 +306,7 @@ def _verbatim(stages: Stages, passage: PackedPassage) -> Block:
 
 def _written(stages: Stages, stated: Stated, unit: Unit) -> Block:
     """A sentence as a block of the next level; its headings divide that, and are not shown."""
-    place = _pages(sorted(stated.pages), unit)
+    place = in_unit(page_runs(sorted(stated.pages), RUNS), unit)
     text = CELL_SEPARATOR.join(stated.cells) or stated.text
     return _block(stages, text, True, stated.context, place, stated.passages, stated.pages)
 
@@ -322,19 +323,6 @@ def _block(
     # One more: where two blocks meet there may be a token more than in both.
     tokens = 1 + stages.tokenizer.count(block_text(MOST_BLOCKS, place, "" if written else context, text))
     return Block(text, written, context, place, passages, pages, max(tokens, LEAST_BLOCK))
-
-
-def _pages(numbers: Sequence[int], unit: Unit) -> str:
-    """«3, 7–8쪽» for 3, 7, 8; of many, the first."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    told = ", ".join(f"{run[0]}" if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs[:RUNS])
-    told += " …" * (len(runs) > RUNS)
-    return f"{told}쪽" if unit == "page" else f"구역 {told}"
 
 
 # a level: blocks → windows
@@ -746,7 +734,7 @@ def _sections(
 
 def _cited_pages(stated: Stated) -> str:
     numbers = {page for c in stated.citations for page in range(c.first_page, c.last_page + 1)}
-    return _pages(sorted(numbers), stated.citations[0].unit)
+    return in_unit(page_runs(sorted(numbers), RUNS), stated.citations[0].unit)
 
 
 def _within_tokens(stages: Stages, said: Sequence[Stated], room: int) -> Sequence[Stated]:

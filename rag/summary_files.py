@@ -20,7 +20,8 @@ from indexes.store import StoredDocument, sync
 from rag.answer import Citation, Coverage, Summary, SummarySection, percent
 from rag.errors import OutputBusy, OutputFailed
 from rag.kinds import EXECUTIVE
-from rag.table_text import csv_text, markdown_table
+from rag.table_text import csv_text, markdown_table, without_html
+from rag.wording import MARKS, in_unit, page_runs, span
 
 CHECKPOINTS = ".checkpoints"
 FAILURES, STATUS, LOCK = "failures.jsonl", "status.json", "lock"
@@ -28,7 +29,6 @@ UNFINISHED = ".tmp"
 # What no file system has in a name, and how many bytes of a name are kept: most allow 255, endings included.
 FORBIDDEN = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]|^\.')
 NAME_BYTES = 180
-MARKS = {"supported": "✓", "partial": "△", "unsupported": "✗", "uncited": "?"}
 
 
 class SummaryFolder:
@@ -159,33 +159,39 @@ def summary_json(summary: Summary) -> dict[str, Any]:
 
 def markdown(summary: Summary) -> str:
     """The summary for people: its text, its evidence, what of the document it rests on."""
-    parts = [f"# {_plain(summary.title)}", *_told(summary)]
+    parts = [f"# {without_html(summary.title)}", *_told(summary)]
     if summary.citations:
         quotes = dict.fromkeys((c.marker, _evidence(c)) for c in summary.citations)
         parts += ["## 근거", "\n".join(f"- [{marker}] {evidence}" for marker, evidence in quotes)]
     missing = [figure.text for figure in summary.figures if not figure.stands]
     doubts = [*summary.warnings, *([f"근거에 없는 수치: {', '.join(missing)}"] if missing else [])]
     if doubts:
-        parts += ["## 확인할 것", "\n".join(f"- {_plain(doubt)}" for doubt in doubts)]
+        parts += ["## 확인할 것", "\n".join(f"- {without_html(doubt)}" for doubt in doubts)]
     parts += ["## 범위", "\n".join(f"- {line}" for line in coverage_lines(summary.coverage))]
-    parts.append(f"{_plain(summary.path)} · {summary.kind} · {summary.generator}")
+    parts.append(f"{without_html(summary.path)} · {summary.kind} · {summary.generator}")
     return "\n\n".join(parts) + "\n"
 
 
 def _told(summary: Summary) -> list[str]:
     """What the summary says: as a table, chapter by chapter, or as it is."""
     if summary.columns:
-        sentences = [summary.sentences[row.sentence] for row in summary.rows]
-        last = ["".join(f"[{marker}]" for marker in s.markers) + f" {MARKS[s.support]}" for s in sentences]
-        rows = [(*row.cells, behind) for row, behind in zip(summary.rows, last, strict=True)]
-        return [markdown_table((*summary.columns, "근거"), rows)]
+        return [markdown_table((*summary.columns, "근거"), rows_with_evidence(summary))]
     if summary.sections:
         return [
             part
             for section, text in section_texts(summary)
-            for part in (f"## {_plain(section.heading)} ({_section_pages(section)})", _plain(text))
+            for part in (
+                f"## {without_html(section.heading)} ({span(section.first_page, section.last_page)}쪽)",
+                without_html(text),
+            )
         ]
-    return [_plain(summary.text)]
+    return [without_html(summary.text)]
+
+
+def rows_with_evidence(summary: Summary) -> list[tuple[str, ...]]:
+    """The cells of each row, and behind them its markers and its verdict: «[1][3] ✓»."""
+    rows = [(row.cells, summary.sentences[row.sentence]) for row in summary.rows]
+    return [(*cells, f"{''.join(f'[{n}]' for n in s.markers)} {MARKS[s.support]}") for cells, s in rows]
 
 
 def section_texts(summary: Summary) -> list[tuple[SummarySection, str]]:
@@ -197,18 +203,11 @@ def section_texts(summary: Summary) -> list[tuple[SummarySection, str]]:
     ]
 
 
-def _section_pages(section: SummarySection) -> str:
-    first, last = section.first_page, section.last_page
-    return f"{first}쪽" if first == last else f"{first}–{last}쪽"
-
-
 def _evidence(citation: Citation) -> str:
-    first, last = citation.first_page, citation.last_page
-    numbers = f"{first}" if first == last else f"{first}–{last}"
-    place = f"{numbers}쪽" if citation.unit == "page" else f"구역 {numbers}"
+    place = in_unit(span(citation.first_page, citation.last_page), citation.unit)
     read = "" if citation.ocr is None else f" (OCR {percent(citation.ocr)})"
-    columns = f" ({_plain(citation.columns)})" if citation.columns else ""
-    quote = _plain(" ".join(citation.quote.split()))
+    columns = f" ({without_html(citation.columns)})" if citation.columns else ""
+    quote = without_html(" ".join(citation.quote.split()))
     return f"{place}{read} {MARKS[citation.support]} “{quote}”{columns}"
 
 
@@ -220,19 +219,3 @@ def coverage_lines(coverage: Coverage) -> list[str]:
         ("읽지 못한 쪽", coverage.pages_unreadable),
     )
     return [f"{name}: {page_runs(pages)} ({len(pages)}/{coverage.pages})" for name, pages in told if pages]
-
-
-def page_runs(pages: Sequence[int]) -> str:
-    """«1–3, 7» for 1, 2, 3, 7."""
-    runs: list[list[int]] = []
-    for page in pages:
-        if runs and page == runs[-1][-1] + 1:
-            runs[-1].append(page)
-        else:
-            runs.append([page])
-    return ", ".join(f"{run[0]}" if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs)
-
-
-def _plain(text: str) -> str:
-    """`text` without what Markdown would take for HTML."""
-    return text.replace("&", "&amp;").replace("<", "&lt;")

@@ -1,4 +1,4 @@
-"""Rows of cells → CSV that a spreadsheet opens and does not run, and Markdown tables."""
+"""Text and rows of cells → Markdown, and CSV that a spreadsheet opens and does not run."""
 
 import csv
 import io
@@ -41,3 +41,8 @@ def markdown_cell(cell: str) -> str:
     """`cell` as a Markdown table shows it, character for character."""
     lines = cell.translate(MARKDOWN).splitlines()
     return "<br>".join(" ".join(line.split()) for line in lines)
+
+
+def without_html(text: str) -> str:
+    """`text` without what Markdown would take for HTML."""
+    return text.replace("&", "&amp;").replace("<", "&lt;")

@@ -126,6 +126,16 @@ OcrOption = Annotated[
     ),
 ]
 DEFAULT_INDEX = Path("rag-index")
+# Of an argument that `choose` reads.
+NAMES_HELP = say(
+    "색인된 문서: 아이디, 경로, 파일 이름, 제목, 폴더, 경로 무늬",
+    "documents of the index: id, path, file name, title, folder, path pattern",
+)
+
+
+def exit_code(wanted: int, failed: int) -> int:
+    """Of a job of so many parts."""
+    return DONE if not failed else PARTLY if failed < wanted else NOTHING
 
 
 def open_pipeline(index: Path, config: Path | None, overrides: Sequence[str]) -> Pipeline:
