@@ -26,6 +26,7 @@ from ingest.errors import PipelineError
 from rag import Config, Pipeline
 from rag.ask import Stages, pack_prompts, sampling_of
 from rag.cli import answer_json
+from rag.connection import server_root
 from rag.servers import VllmGenerator
 
 COLUMNS = (
@@ -181,4 +182,4 @@ def empty_cache(config: Config) -> bool:
 
 
 def _root(config: Config) -> str:
-    return config.generator.base_url.rstrip("/").removesuffix("/v1")
+    return server_root(config.generator.base_url)

@@ -226,6 +226,16 @@ class _Contact:
     era: int = 0
 
 
+def server_root(base_url: str) -> str:
+    """Where what is not of OpenAI's API lies: /tokenize, /health, /metrics."""
+    return base_url.rstrip("/").removesuffix("/v1")
+
+
+def is_local(url: str) -> bool:
+    """Whether it is on this machine, where a proxy named in the environment does not reach it."""
+    return urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
+
+
 def _serve(loop: asyncio.AbstractEventLoop, client: "AsyncOpenAI") -> None:
     loop.run_forever()
     loop.run_until_complete(client.close())
@@ -278,10 +288,9 @@ def _client(config: GenerationConfig, contact: _Contact) -> "AsyncOpenAI":
     async def answered(_: Any) -> None:
         contact.known, contact.last = True, time.monotonic()
 
-    # A proxy named in the environment cannot reach a server on this machine.
-    local = urlsplit(config.base_url).hostname in ("localhost", "127.0.0.1", "::1")
+    proxies = not is_local(config.base_url)
     return openai.AsyncOpenAI(
-        http_client=openai.DefaultAsyncHttpxClient(trust_env=not local, event_hooks={"response": [answered]}),
+        http_client=openai.DefaultAsyncHttpxClient(trust_env=proxies, event_hooks={"response": [answered]}),
         base_url=config.base_url,
         api_key=key or "none",  # a server of one's own asks for none; the client insists on one
         timeout=openai.Timeout(None, connect=config.connect_seconds),

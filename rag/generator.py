@@ -110,6 +110,12 @@ class Completion:
     others: tuple["Completion", ...] = ()
 
 
+def several(completions: Iterable[Completion], prompt_tokens: int, completion_tokens: int) -> Completion:
+    """The completions of one prompt as one; the counts are of all of them."""
+    first, *others = completions
+    return Completion(first.text, first.finish_reason, prompt_tokens, completion_tokens, tuple(others))
+
+
 # What is to be generated. An error in the place of a prompt that could not be made comes out at its place.
 # None, which has no place: the next prompt will be made of results, so ask again when one more was looked at.
 Job = Iterable[Prompt | PipelineError | None]

@@ -5,7 +5,6 @@ import threading
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -23,6 +22,7 @@ from rag.generator import (
     in_order,
     in_thread,
     one_by_one,
+    several,
 )
 from rag.markers import marker_grammar
 from rag.packing import Prompt
@@ -131,16 +131,11 @@ class VllmInProcess:
         for output in outputs:
             if output.finish_reason not in ("stop", "length"):
                 raise GenerationFailed(detail=f"finish_reason {output.finish_reason}")
-        first, *others = (
+        written = sum(len(output.token_ids) for output in outputs)
+        completions = (
             Completion(self._tokenizer.decode(output.token_ids), output.finish_reason) for output in outputs
         )
-        written = sum(len(output.token_ids) for output in outputs)
-        return replace(
-            first,
-            prompt_tokens=len(result.prompt_token_ids),
-            completion_tokens=written,
-            others=tuple(others),
-        )
+        return several(completions, len(result.prompt_token_ids), written)
 
 
 def _take(
@@ -200,13 +195,8 @@ class TransformersGenerator:
             outputs = self._model.generate(**self._arguments(prompt, options), num_return_sequences=options.n)
         stops = () if options.ignore_eos else self._tokenizer.stop_ids
         written = [_ended(output[len(prompt.token_ids) :].tolist(), stops) for output in outputs]
-        first, *others = (Completion(self._tokenizer.decode(ids), self._reason(ids)) for ids in written)
-        return replace(
-            first,
-            prompt_tokens=len(prompt.token_ids),
-            completion_tokens=sum(map(len, written)),
-            others=tuple(others),
-        )
+        completions = (Completion(self._tokenizer.decode(ids), self._reason(ids)) for ids in written)
+        return several(completions, len(prompt.token_ids), sum(map(len, written)))
 
     def _reason(self, written: Sequence[int]) -> FinishReason:
         return "stop" if written and written[-1] in self._tokenizer.stop_ids else "length"

@@ -17,10 +17,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ingest.errors import PipelineError
+from rag.connection import is_local, server_root
 from rag.doctor import Check
 from rag.errors import ConfigError, ModelServerEnded, OutputFailed, PortTaken
 from rag.generator import GenerationConfig
-from rag.serve_model import LOCAL_HOSTS, ServePlan
+from rag.serve_model import ServePlan
 from rag.servers import VllmGenerator
 from rag.tokens import ModelTokenizer
 
@@ -246,13 +247,12 @@ def _post(generation: GenerationConfig, path: str, body: dict[str, Any]) -> dict
 
 def _request(generation: GenerationConfig, path: str, body: bytes | None = None) -> bytes:
     """The reply to a request that no generator makes; a refusal says what the server said."""
-    root = generation.base_url.rstrip("/").removesuffix("/v1")
+    root = server_root(generation.base_url)
     headers = {"Content-Type": "application/json"}
     if key := os.environ.get(generation.api_key_env or "", ""):
         headers["Authorization"] = f"Bearer {key}"
-    # A proxy named in the environment cannot reach a server on this machine.
-    local = urlsplit(root).hostname in LOCAL_HOSTS
-    opener = urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if local else []))
+    no_proxy = [urllib.request.ProxyHandler({})] if is_local(root) else []
+    opener = urllib.request.build_opener(*no_proxy)
     try:
         with opener.open(urllib.request.Request(root + path, body, headers), timeout=ASK_SECONDS) as reply:
             return reply.read()
