@@ -75,10 +75,7 @@ def _live_rows(folder: Path, store: Store, documents: Sequence[StoredDocument]):
     dead = [segment for segment in opened if not dense.rows_in(segment.keys, live).all()]
     if not dead:
         return [], np.zeros(0, np.int64), np.zeros((0, 0), np.float32)
-    parts = [dense.read_rows(segment, live) for segment in dead]
-    keys = np.concatenate([keys for keys, _ in parts])
-    order = np.argsort(keys)
-    return [s.name for s in dead], keys[order], np.concatenate([rows for _, rows in parts])[order]
+    return [segment.name for segment in dead], *dense.read_all_rows(dead, live)
 
 
 def folder_bytes(folder: Path) -> int:

@@ -179,6 +179,23 @@ def read_rows(segment: DenseSegment, live: KeyRanges) -> tuple[NDArray[np.int64]
     return segment.keys[rows], vectors
 
 
+def read_all_rows(
+    segments: Sequence[DenseSegment], live: KeyRanges
+) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
+    """`read_rows` of one or more segments together, the keys ascending.
+
+    Compacting and repairing give old rows a new segment, so names do not tell the order of keys.
+    """
+    parts = [read_rows(segment, live) for segment in segments]
+    parts.sort(key=lambda part: part[0][:1].tolist())
+    keys = np.concatenate([keys for keys, _ in parts])
+    vectors = np.concatenate([rows for _, rows in parts])
+    if (keys[1:] > keys[:-1]).all():  # most often: sorting a million vectors would copy them all once more
+        return keys, vectors
+    order = np.argsort(keys)
+    return keys[order], vectors[order]
+
+
 def search(
     segments: Sequence[DenseSegment], query: NDArray[np.float32], k: int, live: KeyRanges
 ) -> list[tuple[int, float]]:

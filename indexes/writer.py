@@ -328,16 +328,10 @@ class Writer:
         if len(merged) < 2:
             return None
         live = key_ranges(list(self.documents.values()))
-        parts = [dense.read_rows(segment, live) for segment in merged]
         gone = {segment.name for segment in merged}
         kept = [file for file in stored if dense.segment_of(file.name) not in gone]
-        keys = np.concatenate([keys for keys, _ in parts])
-        if not len(keys):
-            return kept
-        # Compacting and repairing give old rows a new segment, so names do not tell the order of keys.
-        order = np.argsort(keys)
-        vectors = np.concatenate([rows for _, rows in parts])[order]
-        return kept + self._write_segment(version, keys[order], vectors)
+        keys, vectors = dense.read_all_rows(merged, live)
+        return kept + (self._write_segment(version, keys, vectors) if len(keys) else [])
 
     def _write_postings(self, version: int) -> list[StoredFile] | None:
         removed = [document_id for document_id, entirely in self._closed.items() if entirely]
