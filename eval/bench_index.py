@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.memory import pss_mb
+from eval.processes import OTHERS_PYTHON, ROOT
 from eval.report import machine, save, table
 from eval.scale import SIZES, sentences
 from indexes.engine import EVERYTHING, MODES, Filter
@@ -28,8 +29,6 @@ from ingest.worker import Parsed, WorkerPool
 from rag import Config, Pipeline
 from rag.ask import pack_prompts
 
-ROOT = Path(__file__).resolve().parents[1]
-OTHERS_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
 QUERIES = 200
 KS = (10, 120)
 PAGES = range(95, 130)  # of the document that is added

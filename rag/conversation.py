@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from indexes.engine import EVERYTHING, Filter
-from rag.answer import Answer, BudgetLedger
+from rag.answer import Answer
 from rag.ask import Stages, ask, ask_stream
 from rag.asynchronous import iterate
 from rag.errors import InputUnreadable, OutputFailed
 from rag.followups import LONGEST, Asked, stand_alone
 from rag.generator import Sampling
-from rag.packing import Prompt
+from rag.packing import Prompt, ledger
 from rag.prompts import MARKER, Turn, in_other_brackets, rewriting_messages
 from rag.support import numbers, terms
 from rag.tokens import ModelTokenizer
@@ -205,11 +205,7 @@ def rewriting_prompt(
     """The prompt that asks for `question` on its own; `budget.free` is below 0 where it does not fit."""
     messages = rewriting_messages(question, history)
     rendered = tokenizer.render(messages)
-    parts = ("template", "system", "history", "passages", "question")
-    counts = {part: rendered.counts.get(part, 0) for part in parts}
-    length = len(rendered.token_ids)
-    free = window - REWRITING_TOKENS - length
-    budget = BudgetLedger(window, REWRITING_TOKENS, **counts, prompt=length, free=free)
+    budget = ledger(rendered.counts, len(rendered.token_ids), window, REWRITING_TOKENS)
     return Prompt(rendered.token_ids, messages, (), question, budget)
 
 

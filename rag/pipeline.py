@@ -333,8 +333,7 @@ class Pipeline:
             GeneratorUnavailable, GeneratorMismatch: the model server. Documents that were done stay done.
         """
         options = SummaryOptions(kind, sentences, tokens, style, instruction)
-        found = [self.document(one, allowed) if isinstance(one, str) else one for one in documents]
-        once = list({document.id: document for document in found}.values())
+        once = self._distinct(documents, allowed)
         kept = Checkpoints(Path(checkpoints) if checkpoints else None)
         return summarise(self._reading_stages(), once, options, kept, on_progress)
 
@@ -342,11 +341,9 @@ class Pipeline:
         self, documents: Iterable[str | StoredDocument], kind: str = EXECUTIVE.name, **options
     ) -> list[Summary | FailedSummary]:
         """`summarise` as a list, each document once, in the order of `documents`."""
-        found = list(documents)
-        made = list(self.summarise(found, kind, **options))
-        names = [one if isinstance(one, str) else one.id for one in found]
-        places = {self.document(name).id: place for place, name in reversed(list(enumerate(names)))}
-        return sorted(made, key=lambda result: places[result.document_id])
+        once = self._distinct(documents, options.get("allowed", EVERYTHING))
+        places = {document.id: place for place, document in enumerate(once)}
+        return sorted(self.summarise(once, kind, **options), key=lambda result: places[result.document_id])
 
     def compare(
         self,
@@ -367,9 +364,13 @@ class Pipeline:
         Raises:
             DocumentNotFound, AmbiguousDocument, NoSharedNames, GeneratorUnavailable, GeneratorMismatch.
         """
-        found = [self.document(one, allowed) if isinstance(one, str) else one for one in documents]
-        once = list({document.id: document for document in found}.values())
+        once = self._distinct(documents, allowed)
         return compare(self._stages(), once, rows or (), allowed, most, on_cell)
+
+    def _distinct(self, documents: Iterable[str | StoredDocument], allowed: Filter) -> list[StoredDocument]:
+        """The documents that these are, or are named by, each once."""
+        found = [self.document(one, allowed) if isinstance(one, str) else one for one in documents]
+        return list({document.id: document for document in found}.values())
 
     async def compare_async(self, documents: Iterable[str | StoredDocument], *args, **options) -> Comparison:
         """`compare`, awaitable."""

@@ -39,6 +39,8 @@ DUE = re.compile(
     r"|매[년월주](?:\s\d+(?:월|일))*(?:까지)?|즉시|지체\s?없이"
 )
 
+UNTIL = re.compile(r"\S{0,12}\s?(?:까지|이내|이전)")
+
 
 def read_row(line: str, kind: Kind) -> tuple[str, ...] | None:
     """The cells of a line that a model wrote; None where it is no row, or the one that names the columns."""
@@ -146,12 +148,10 @@ def _action(text: str) -> tuple[str, ...] | None:
     if not DUTY.search(text):
         return None
     who, due = WHO.search(text), DUE.search(text)
-    days = [found for found in find_expressions(text) if found.kind == "date"]
-    until = next((d for d in days if re.match(r"\S{0,12}\s?(?:까지|이내|이전)", text[d.end :])), None)
-    if until:
-        end = until.end + re.match(r"\S{0,12}\s?(?:까지|이내|이전)", text[until.end :]).end()
-        day = text[until.start : end]
-    else:
+    days = (found for found in find_expressions(text) if found.kind == "date")
+    until = ((day.start, UNTIL.match(text, day.end)) for day in days)
+    day = next((text[start : behind.end()] for start, behind in until if behind), None)
+    if day is None:
         day = due[0].strip() if due else NONE_NAMED
     what = " ".join(unmarked(text.replace(CELL_SEPARATOR, " ")).split())
     return what, who[1] if who else NONE_NAMED, " ".join(day.split())

@@ -220,23 +220,28 @@ def some_chunks(random: Random, document_id: str, tokenizer: ModelTokenizer) -> 
     return chunks
 
 
+def packed(case: Case, library: Library, tokenizer: ModelTokenizer) -> Prompt:
+    """The prompt of a case, as the product packs it."""
+    return pack(
+        case.question,
+        case.passages,
+        library.find,
+        library.place_of,
+        tokenizer,
+        case.window,
+        case.reserved,
+        counted=case.counted,
+        history=case.history,
+    )
+
+
 def one_case(case: Case, library: Library, tokenizer: ModelTokenizer, found: Findings) -> list[str]:
     """What is wrong with one prompt, in words."""
     found.cases["cases"] += 1
     limit = case.window - case.reserved
     alone = len(tokenizer.render(answer_messages(case.question, [])).token_ids)
     try:
-        prompt = pack(
-            case.question,
-            case.passages,
-            library.find,
-            library.place_of,
-            tokenizer,
-            case.window,
-            case.reserved,
-            counted=case.counted,
-            history=case.history,
-        )
+        prompt = packed(case, library, tokenizer)
     except PromptTooLong:
         found.cases["refused: no room"] += 1
         needed = alone + least_passage(case, library, tokenizer)

@@ -6,10 +6,10 @@ import pytest
 
 from rag.errors import PromptTooLong
 from rag.generator import GenerationConfig, Sampling
-from rag.packing import Prompt, pack
+from rag.packing import Prompt
 from rag.servers import VllmGenerator
 from rag.tokens import ModelTokenizer
-from tests.ledger import Case, Library
+from tests.ledger import Case, Library, packed
 from tests.server.tiny_model import WINDOW
 from tests.slow_tokens import SlowTokenizer
 
@@ -32,16 +32,7 @@ def prompts(tokenizer: ModelTokenizer, tiny_model) -> list[tuple[Case, Prompt]]:
             if case.window > WINDOW:
                 continue
             try:
-                prompt = pack(
-                    case.question,
-                    case.passages,
-                    library.find,
-                    library.place_of,
-                    tokenizer,
-                    case.window,
-                    case.reserved,
-                    history=case.history,
-                )
+                prompt = packed(case, library, tokenizer)
             except PromptTooLong:
                 continue
             if not any(slow.has_controls(message.content) for message in prompt.messages):
