@@ -17,12 +17,12 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from ingest.errors import MissingDependency
+from rag.connection import is_local
 from rag.errors import ConfigError, GpusUnfit, OutputFailed, TokenizerFolderUnfit
 from rag.generator import GenerationConfig
 from rag.tokens import ModelTokenizer
 
 MODULE = "vllm.entrypoints.openai.api_server"
-LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 # All that a server needs to tokenise. config.json is left out on purpose: its model type makes the
 # server build another tokenizer, which splits every digit.
 TOKENIZER_FILES = (
@@ -329,7 +329,7 @@ def _environment(generation: GenerationConfig, weights: str) -> dict[str, str]:
 
 def _flags(generation: GenerationConfig, serving: ServingConfig, tokenizer: Path) -> list[Flag]:
     url = urlsplit(generation.base_url)
-    host = "127.0.0.1" if url.hostname in LOCAL_HOSTS else "0.0.0.0"
+    host = "127.0.0.1" if is_local(generation.base_url) else "0.0.0.0"
     flags = [
         Flag(
             ("--served-model-name", generation.model),
