@@ -222,6 +222,7 @@ class Summary:
     in `levels`: 1 where the document fitted into one window, 0 for both where no model wrote it.
     `key`: of the document and of all that decides the summary; equal where it need not be made again.
     `sections`: of a summary by chapters; `columns` and `rows`: of one in rows, each row being a sentence.
+    `unit`: of all its pages, as in `PackedPassage`.
     """
 
     document_id: str
@@ -245,6 +246,7 @@ class Summary:
     sections: tuple[SummarySection, ...] = ()
     columns: tuple[str, ...] = ()
     rows: tuple[SummaryRow, ...] = ()
+    unit: Unit = "page"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from ingest.document import CELL_SEPARATOR
-from ingest.outline import UNIT
-from rag.windows import Headings, shared, windows
+from rag.windows import headings_of, shared, windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +20,7 @@ def chapters(contexts: Sequence[str]) -> list[Chapter]:
 
     What all blocks have above them is the document's title, and no chapter.
     """
-    above = [_headings(context) for context in contexts]
+    above = [headings_of(context) for context in contexts]
     depth = shared(*above) if above else 0
     found, start = [], 0
     for key, run in groupby(above, key=lambda headings: headings[depth : depth + 1]):
@@ -30,12 +28,6 @@ def chapters(contexts: Sequence[str]) -> list[Chapter]:
         found.append(Chapter(key[0] if key else "", range(start, stop)))
         start = stop
     return found
-
-
-def _headings(context: str) -> Headings:
-    """The headings of a breadcrumb, without the unit and the columns of a table."""
-    crumbs = context.split(" > ") if context else []
-    return tuple(crumb for crumb in crumbs if CELL_SEPARATOR not in crumb and not UNIT.fullmatch(crumb))
 
 
 def calls(sizes: Sequence[int], room: int, most: int) -> list[range]:

@@ -291,7 +291,7 @@ def show_told(console: Console, summary: Summary) -> None:
 def coverage_text(summary: Summary) -> str:
     coverage = summary.coverage
     if LANGUAGE == "ko":
-        return " · ".join(coverage_lines(coverage))
+        return " · ".join(coverage_lines(summary))
     told = (
         ("used", coverage.pages_used),
         ("unused", coverage.pages_unused),

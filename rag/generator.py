@@ -77,7 +77,8 @@ class Sampling:
     """How to generate. `ignore_eos` writes all `max_tokens`; it measures, nobody reads it.
 
     `n`: how many completions of each prompt; the prompt is read once for all of them.
-    `only_shown_markers`: a backend that can holds the text to `rag.markers.marker_grammar`.
+    `only_shown_markers`: a backend that can holds the text to `rag.markers.marker_grammar`; `columns`: that
+    is then rows of so many cells.
     `must_call`: where the prompt has tools, nothing but calls of them may be written.
     """
 
@@ -86,6 +87,7 @@ class Sampling:
     ignore_eos: bool = False
     n: int = 1
     only_shown_markers: bool = False
+    columns: int = 0
     must_call: bool = False
 
 

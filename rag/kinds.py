@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from rag.prompts import NONE_HERE
+
 Style = Literal["서술형", "개조식"]
 STYLES: tuple[Style, ...] = ("서술형", "개조식")
 # What happens to a sentence with a figure that stands in none of its quotes.
@@ -18,6 +20,7 @@ class Kind:
     `instruction`, and `task` also of `style`. What comes back is read as sentences, each with the markers of
     its evidence; or, of a kind with `columns`, as rows: lines of so many cells between «|».
 
+    `may_be_none`: a part may hold nothing of it, and the model may say so.
     `by_chapter`: each chapter is summarised for itself, and the length is that of a chapter; `sentences` of
     it where nobody says how many. `value`: which cells of a row are one value, whose figures or words must stand in its quote.
     """
@@ -27,6 +30,7 @@ class Kind:
     part: str
     columns: tuple[str, ...] = ()
     value: tuple[int, ...] = ()
+    may_be_none: bool = False
     by_chapter: bool = False
     sentences: int | None = None
 
@@ -47,32 +51,36 @@ SECTIONS = Kind(
     by_chapter=True,
     sentences=3,
 )
+_OR_NONE = f" 그런 내용이 없으면 «{NONE_HERE}»이라고만 씁니다."
 _ROWS = "다른 말 없이 한 줄에 하나씩 «{form} [발췌문 번호]» 형식으로만"
 _FIGURES = _ROWS.format(form="항목 | 값 | 단위")
 _ACTIONS = _ROWS.format(form="할 일 | 담당 | 기한")
 FIGURES = Kind(
     "figures",
     "위 발췌문에서 이 문서를 읽는 사람이 알아야 할 핵심 수치를 중요한 순서로 뽑으세요. 항목에는 무엇의 수치인지 시점까지"
-    f" 적고, 값과 단위는 발췌문에 적힌 그대로 옮깁니다. {_FIGURES} {{length}} 씁니다.",
+    f" 적고, 값과 단위는 발췌문에 적힌 그대로 옮깁니다. {_FIGURES} {{length}} 씁니다.{_OR_NONE}",
     "위 발췌문은 긴 문서의 한 부분입니다. 이 부분의 중요한 수치를 뽑으세요. 항목에는 무엇의 수치인지 시점까지 적고, 값과"
-    f" 단위는 발췌문에 적힌 그대로 옮깁니다. {_FIGURES} {{length}} 씁니다.",
+    f" 단위는 발췌문에 적힌 그대로 옮깁니다. {_FIGURES} {{length}} 씁니다.{_OR_NONE}",
     columns=("항목", "값", "단위"),
     value=(1, 2),
+    may_be_none=True,
 )
 ACTIONS = Kind(
     "actions",
     "위 발췌문에서 누군가가 해야 할 일(제출, 조치, 개선, 이행, 보고 등)과 기한을 중요한 순서로 뽑으세요. 담당과 기한은"
-    f" 발췌문에 적힌 그대로 옮기고, 적혀 있지 않으면 «-»로 둡니다. {_ACTIONS} {{length}} 씁니다.",
+    f" 발췌문에 적힌 그대로 옮기고, 적혀 있지 않으면 «-»로 둡니다. {_ACTIONS} {{length}} 씁니다.{_OR_NONE}",
     "위 발췌문은 긴 문서의 한 부분입니다. 이 부분에서 누군가가 해야 할 일과 기한을 뽑으세요. 담당과 기한은 발췌문에 적힌"
-    f" 그대로 옮기고, 적혀 있지 않으면 «-»로 둡니다. {_ACTIONS} {{length}} 씁니다.",
+    f" 그대로 옮기고, 적혀 있지 않으면 «-»로 둡니다. {_ACTIONS} {{length}} 씁니다.{_OR_NONE}",
     columns=("할 일", "담당", "기한"),
     value=(2,),
+    may_be_none=True,
 )
 CUSTOM = Kind(
     "custom",
-    "위 발췌문만 근거로 삼아 다음 요청에 따라 정리하세요.\n요청: {instruction}\n{length} 씁니다. {style}",
+    "위 발췌문만 근거로 삼아 다음 요청에 따라 정리하세요.\n요청: {instruction}\n{length} 씁니다. {style}" + _OR_NONE,
     "위 발췌문은 긴 문서의 한 부분입니다. 나중에 문서 전체를 다음 요청에 따라 정리할 수 있도록, 이 부분에서 요청과 관계있는"
-    " 사실, 수치, 기한을 빠짐없이 간결하게 적으세요.\n요청: {instruction}\n문장 하나에 사실 하나씩, {length} 씁니다.",
+    " 사실, 수치, 기한을 빠짐없이 간결하게 적으세요.\n요청: {instruction}\n문장 하나에 사실 하나씩, {length} 씁니다." + _OR_NONE,
+    may_be_none=True,
 )
 KINDS = {kind.name: kind for kind in (EXECUTIVE, SECTIONS, FIGURES, ACTIONS, CUSTOM)}
 # What stands in a row where nobody is named, or no day; where its evidence stands is the last cell of a row.

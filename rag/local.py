@@ -114,7 +114,7 @@ class VllmInProcess:
     def _parameters_of(self, prompt: Prompt, options: Sampling) -> Any:
         structured = None
         if options.only_shown_markers and self._config.grammar == "auto":
-            grammar = marker_grammar(passage.marker for passage in prompt.passages)
+            grammar = marker_grammar((passage.marker for passage in prompt.passages), options.columns)
             structured = self._structured(regex=grammar)
         return self._parameters(
             n=options.n,

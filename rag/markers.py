@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterable
 from itertools import takewhile
 
-from rag.prompts import ABSTENTION, MARKER, in_other_brackets
+from rag.prompts import ABSTENTION, MARKER, NONE_HERE, in_other_brackets
 
 # A longer list of numbers is no marker; so much of a text waits, at most, until it is settled.
 LONGEST_MARKER = 160
@@ -15,16 +15,22 @@ TOKEN = re.compile(
 )
 
 
-def marker_grammar(markers: Iterable[int]) -> str:
+def marker_grammar(markers: Iterable[int], columns: int = 0) -> str:
     """A regular expression of the texts in which [ ] are only ever those of one of `markers`.
+
+    With `columns`, those of rows: on each line so many cells between «|», and a marker or more; or the
+    phrase that there are none.
 
     Plain alternatives, even of 120 markers: vLLM's grammars (xgrammar 0.2.8) compile them in 20 to
     60 ms, once for each number of passages, and ask 8 µs of each token. Written as one loop over
     characters and markers it would take 30 ms of each token. Full-width brackets are read as markers,
     too, and so may not be written at all.
     """
-    words = r"[^\[\]［］]*"
+    words, cell = r"[^\[\]［］]*", r" ?[^\[\]［］|｜\t\r\n ][^\[\]［］|｜\t\r\n]*"
     numbers = "|".join(map(str, markers))
+    if columns:
+        row = rf"{cell}(\|{cell}){{{columns - 1}}}(\[({numbers})\] ?)+"
+        return rf"{NONE_HERE}|{row}(\n{row})*"
     return rf"{words}(\[({numbers})\]{words})*" if numbers else words
 
 
@@ -97,6 +103,11 @@ def clean_markers(generated: str, known: Collection[int]) -> tuple[str, int]:
 def abstains(text: str) -> bool:
     """Whether `text` says that the documents hold no answer, and nothing else; or says nothing."""
     return _said(text) in ("", _said(ABSTENTION))
+
+
+def says_none_here(text: str) -> bool:
+    """Whether `text` says that this part of a document holds nothing of what was asked for, and nothing else."""
+    return _said(text) == _said(NONE_HERE)
 
 
 def _said(text: str) -> str:

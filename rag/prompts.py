@@ -12,6 +12,8 @@ from rag.wording import in_unit, span
 # What the prompt asks for and what the code looks for: one constant.
 MARKER = re.compile(r"[\[［]\s*(\d{1,3}(?:\s*[,，·]\s*\d{1,3})*)\s*[\]］]")
 ABSTENTION = "문서에서 답을 찾을 수 없습니다."
+# What is written of a part of a document that holds nothing of what a summary is to tell.
+NONE_HERE = "해당 내용 없음"
 # Brackets of documents are shown as these: in prompts and answers [ ] are only markers.
 OTHER_BRACKETS = (("[", "〔"), ("]", "〕"), ("［", "〔"), ("］", "〕"))
 

@@ -64,11 +64,8 @@ def value_of(cells: tuple[str, ...], kind: Kind) -> str:
     return "".join(cells[place] for place in kind.value if cells[place] != NONE_NAMED)
 
 
-def stands(value: str, quote: str) -> bool:
-    """Whether `value` stands in `quote`, word for word or as the same day."""
-    wanted = {found.value for found in find_expressions(value) if found.kind in ("date", "period")}
-    if wanted:
-        return wanted <= {found.value for found in find_expressions(quote)}
+def holds(quote: str, value: str) -> bool:
+    """Whether the words of `value` stand in `quote`."""
     return _squeezed(value) in _squeezed(quote)
 
 

@@ -228,7 +228,7 @@ def _form(prompt: Prompt, options: Sampling) -> dict[str, str]:
     elif not options.only_shown_markers:
         return {}
     else:
-        grammar = marker_grammar(passage.marker for passage in prompt.passages)
+        grammar = marker_grammar((passage.marker for passage in prompt.passages), options.columns)
         if not prompt.tools:
             return {"regex": grammar}
         tag = calls_or_text(prompt.tools, grammar)

@@ -42,7 +42,7 @@ from rag.errors import PromptTooLong
 from rag.extractive import one_line
 from rag.generator import Completion, Sampling
 from rag.kinds import EXECUTIVE, KINDS, PAGES_COLUMN, STYLE_RULES, Kind, SummaryOptions
-from rag.markers import abstains, clean_markers
+from rag.markers import abstains, clean_markers, says_none_here
 from rag.packing import Prompt, ledger
 from rag.priors import SourceSentence, source_sentences
 from rag.prompts import (
@@ -53,10 +53,10 @@ from rag.prompts import (
     pages_text,
     summary_messages,
 )
-from rag.rows import made_row, prose, read_row, stands, tells, value_of
+from rag.rows import holds, made_row, prose, read_row, tells, value_of
 from rag.salience import salient
 from rag.support import coverage, missing_quantities, quantities, strongest, verdict
-from rag.windows import MOST_BLOCKS, windows
+from rag.windows import MOST_BLOCKS, headings_of, windows
 from rag.wording import in_unit, page_runs
 
 # Chunks of one section that touch are one passage up to so many tokens: fewer headers, and still a few
@@ -81,7 +81,7 @@ ROWS_ABOVE = 60
 # What a sentence of a list begins with.
 BULLET = re.compile(r"^\s*(?:[-–—•·*○●□■▪◦ㅇ]|\d{1,2}[.)])\s+")
 # Raised whenever the same completions could give another summary.
-FLOW = 2
+FLOW = 3
 
 Flow = collections.abc.Generator[list["Window"], list[Completion], Summary]
 
@@ -143,6 +143,7 @@ class _Tally:
     shapeless: int = 0  # lines that are no rows, where rows were asked for
     unfounded: int = 0  # sentences with figures that no quote holds, left out as configured
     replaced: int = 0  # windows whose completion was of no use
+    none_here: int = 0  # windows that hold nothing of what was asked for
     cut: bool = False
     extra: int = 0  # sentences over what was asked for
 
@@ -176,6 +177,7 @@ def levels(
         completions = yield level
         if len(level) == 1:
             tally.cut |= completions[0].finish_reason == "length"
+            tally.none_here += _none_here(completions[0], options)
             return said_by(stages, level[0], completions[0], options, tally)
         blocks = [
             block
@@ -238,6 +240,7 @@ def sampling(stages: Stages, options: SummaryOptions) -> Sampling:
         _reserved(stages, options),
         generation.temperature,
         only_shown_markers=generation.grammar == "auto",
+        columns=len(KINDS[options.kind].columns),
     )
 
 
@@ -301,7 +304,9 @@ def _verbatim(stages: Stages, passage: PackedPassage) -> Block:
     place = stages.retriever.place_of(passage.document_id, passage.start, words_end)
     passage = replace(passage, first_page=place.first_page, last_page=place.last_page, ocr=place.ocr)
     context = passage.context.removeprefix(passage.title).removeprefix(" > ")
-    return _block(stages, passage.text, False, context, pages_text(passage), (passage,), frozenset())
+    # Its words are counted as its chunks were; brackets are shown as others, which are other tokens.
+    words = passage.tokens if in_other_brackets(passage.text) == passage.text else None
+    return _block(stages, passage.text, False, context, pages_text(passage), (passage,), frozenset(), words)
 
 
 def _written(stages: Stages, stated: Stated, unit: Unit) -> Block:
@@ -319,9 +324,12 @@ def _block(
     place: str,
     passages: tuple[PackedPassage, ...],
     pages: frozenset[int],
+    words: int | None = None,
 ) -> Block:
+    """`words`: how many tokens `text` has, where that is known."""
+    shown = block_text(MOST_BLOCKS, place, "" if written else context, text if words is None else "")
     # One more: where two blocks meet there may be a token more than in both.
-    tokens = 1 + stages.tokenizer.count(block_text(MOST_BLOCKS, place, "" if written else context, text))
+    tokens = 1 + stages.tokenizer.count(shown) + (words or 0)
     return Block(text, written, context, place, passages, pages, max(tokens, LEAST_BLOCK))
 
 
@@ -340,7 +348,7 @@ def plan(stages: Stages, title: str, blocks: Sequence[Block], options: SummaryOp
     room = room_for_blocks(stages, title, options)
     while room >= LEAST_ROOM:
         parts = [part for block in blocks for part in _within(stages, block, room)]
-        headings = [tuple(part.context.split(" > ")) if part.context else () for part in parts]
+        headings = [headings_of(part.context) for part in parts]
         spans = windows(headings, [part.tokens for part in parts], room)
         task = tasks[len(spans) == 1]
         made = []
@@ -529,8 +537,9 @@ def _figures_of_row(
     value = value_of(cells, kind)
     if not value:
         return ()
-    held = any(stands(value, citation.quote) for citation in citations)
-    return ((value, held or (bool(quantities(value)) and not quantities(value) & missing)),)
+    told = quantities(value)
+    stands = not told & missing if told else any(holds(citation.quote, value) for citation in citations)
+    return ((value, stands),)
 
 
 def carried(
@@ -538,7 +547,9 @@ def carried(
 ) -> list[Block]:
     """What goes up from `window`: sentences of at most half its tokens, in order."""
     said = said_by(stages, window, completion, options, tally)
-    if not said:
+    if not said and _none_here(completion, options):
+        tally.none_here += 1
+    elif not said:
         tally.replaced += 1
         said = telling(stages, window.blocks[0].passages[0].title, window.blocks, STAND_INS)
     blocks, room = [], window.tokens // 2
@@ -548,6 +559,11 @@ def carried(
             blocks.append(block)
             room -= block.tokens
     return blocks
+
+
+def _none_here(completion: Completion, options: SummaryOptions) -> bool:
+    """Whether the model says that a window holds nothing of what is asked for."""
+    return KINDS[options.kind].may_be_none and says_none_here(completion.text)
 
 
 def telling(stages: Stages, title: str, blocks: Sequence[Block], count: int) -> list[Stated]:
@@ -644,7 +660,7 @@ def _summary(
         stages.generator.name,
         stages.tokenizer.name,
         summary_key(stages, document, options),
-        tuple(_warnings(stages, tally, citations, figures, passages)),
+        tuple(_warnings(stages, tally, citations, figures, passages, alone=alone)),
         time.monotonic() - tally.started,
         _sections(headings, found, parts, passages, begins) if kind.by_chapter else (),
         (*kind.columns, PAGES_COLUMN) if kind.columns else (),
@@ -653,6 +669,7 @@ def _summary(
             for index, stated in enumerate(said)
             if stated.cells
         ),
+        document.unit,
     )
 
 
@@ -679,7 +696,7 @@ def _filled(
             places[max(0, bisect_right(starts, sentence.start) - 1)].append(place)
         for number, part in enumerate(parts):
             if not part:
-                tally.replaced += bool(tally.calls)
+                tally.replaced += tally.calls > 0 and not tally.none_here
                 parts[number] = _most_telling(stages, document, options, passages, sentences, places[number])
     kept = [
         _within_tokens(stages, part, options.tokens) if options.tokens else part[: _most(stages, options)]
@@ -794,16 +811,24 @@ def _warnings(
     citations: Sequence[Citation],
     figures: Sequence[Figure],
     passages: Sequence[Block],
+    *,
+    alone: bool,
 ) -> list[str]:
+    """`alone`: the model said nothing."""
     missing = sum(not figure.stands for figure in figures)
     told = (
         (not passages, "읽을 수 있는 글이 없어 요약하지 못했습니다."),
+        (passages and not citations, "이 문서에서 해당하는 내용을 찾지 못했습니다."),
         (tally.unknown, f"근거에 없는 인용 번호 {tally.unknown}개를 지웠습니다."),
         (tally.shapeless, f"표의 행이 아닌 줄 {tally.shapeless}개를 뺐습니다."),
         (tally.uncited, f"인용 번호가 없는 문장 {tally.uncited}개를 뺐습니다."),
         (tally.unfounded, f"근거에 없는 수치가 든 문장 {tally.unfounded}개를 뺐습니다."),
         (missing, f"근거에서 확인되지 않은 수치가 {missing}개 있습니다. 원문에서 확인하세요."),
         (tally.replaced, f"모델의 글을 쓸 수 없어 {tally.replaced}번은 원문의 문장으로 대신했습니다."),
+        (
+            tally.none_here and alone and citations,
+            "모델은 이 문서에서 해당하는 내용을 찾지 못했습니다. 원문에서 고른 것이니 확인하세요.",
+        ),
         (tally.extra, f"정한 길이를 넘은 문장 {tally.extra}개를 뺐습니다."),
         (
             tally.cut,

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from indexes.store import StoredDocument, sync
-from rag.answer import Citation, Coverage, Summary, SummarySection, percent
+from ingest.raw import Unit
+from rag.answer import Citation, Summary, SummarySection, percent
 from rag.errors import OutputBusy, OutputFailed
 from rag.kinds import EXECUTIVE
 from rag.table_text import csv_text, markdown_table, without_html
@@ -167,7 +168,7 @@ def markdown(summary: Summary) -> str:
     doubts = [*summary.warnings, *([f"근거에 없는 수치: {', '.join(missing)}"] if missing else [])]
     if doubts:
         parts += ["## 확인할 것", "\n".join(f"- {without_html(doubt)}" for doubt in doubts)]
-    parts += ["## 범위", "\n".join(f"- {line}" for line in coverage_lines(summary.coverage))]
+    parts += ["## 범위", "\n".join(f"- {line}" for line in coverage_lines(summary))]
     parts.append(f"{without_html(summary.path)} · {summary.kind} · {summary.generator}")
     return "\n\n".join(parts) + "\n"
 
@@ -181,7 +182,7 @@ def _told(summary: Summary) -> list[str]:
             part
             for section, text in section_texts(summary)
             for part in (
-                f"## {without_html(section.heading)} ({span(section.first_page, section.last_page)}쪽)",
+                f"## {without_html(section.heading)} ({section_place(section, summary.unit)})",
                 without_html(text),
             )
         ]
@@ -211,11 +212,17 @@ def _evidence(citation: Citation) -> str:
     return f"{place}{read} {MARKS[citation.support]} “{quote}”{columns}"
 
 
-def coverage_lines(coverage: Coverage) -> list[str]:
+def section_place(section: SummarySection, unit: Unit) -> str:
+    """«3–9쪽», «구역 2»: where the chapter stands."""
+    return in_unit(span(section.first_page, section.last_page), unit)
+
+
+def coverage_lines(summary: Summary) -> list[str]:
     """Which pages fed the summary, which did not, which could not be read, in Korean."""
+    coverage, unit = summary.coverage, "쪽" if summary.unit == "page" else "구역"
     told = (
-        ("요약에 쓰인 쪽", coverage.pages_used),
-        ("쓰이지 않은 쪽", coverage.pages_unused),
-        ("읽지 못한 쪽", coverage.pages_unreadable),
+        (f"요약에 쓰인 {unit}", coverage.pages_used),
+        (f"쓰이지 않은 {unit}", coverage.pages_unused),
+        (f"읽지 못한 {unit}", coverage.pages_unreadable),
     )
     return [f"{name}: {page_runs(pages)} ({len(pages)}/{coverage.pages})" for name, pages in told if pages]

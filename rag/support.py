@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from ingest.document import CELL_SEPARATOR
+from ingest.expressions import find_expressions, widened
 from ingest.korean import bigrams, fold, sentence_spans, words
 from rag.answer import Support
 
@@ -14,7 +15,9 @@ UNIT = (
     r"(?:(?:[천백십]?[만억조]?\s?(?:원|달러))|개월|분기|[천백]?[만억조]|퍼센트|%p|%|m2|m3|km|kg|tco2eq"
     r"|년|월|일|주|시간|분|초|명|건|개|회|배|조|항|호|쪽|점|등급|자)"
 )
-QUANTITY = re.compile(rf"([-−△▲]?)\s?({NUMBER.pattern})\s?({UNIT}?)")
+# Not that of an item («- 3명») or of a range («10-20명»).
+SIGN = r"(?<![\w)])-|[−△▲]\s?"
+QUANTITY = re.compile(rf"({SIGN}|)({NUMBER.pattern})\s?({UNIT}?)")
 # A unit by itself, as tables name it: «(단위: 천원)», «금액(백만원)», a cell «명».
 LONE_UNIT = re.compile(rf"(?<![0-9a-z가-힣]){UNIT}(?![0-9a-z가-힣])")
 YEAR = re.compile(r"(?:19|20)\d\d")
@@ -25,17 +28,24 @@ EMPTY_CELLS = re.compile(r"^(?:\| )+|(?: \|)+$")
 # Shares of a sentence's words that stand in the quote: above the first it is supported, above the
 # second in part.
 SUPPORTED, PARTIAL = 0.6, 0.3
+# Of an amount: its sign, and what it counts.
+SIGN_BEFORE, UNIT_BEHIND = re.compile(rf"(?:{SIGN})$"), re.compile(rf"\s?({UNIT})")
+# Of a period or a day in its canonical form: year, quarter, month, day.
+DAY = re.compile(r"(\d{4})(?:h[12]|q([1-4])|-(\d\d)(?:-(\d\d))?)?")
+# Sign, number, unit.
+Quantity = tuple[str, str, str]
 # Words of answers that no source needs to hold.
 FRAMING = re.compile(
-    r"(?:문서|발췌문|규정|자료|보고서)에 (?:따르면|의하면)|다음과 같습니다|입니다|습니다|합니다|됩니다"
+    r"(?:문서|발췌문|규정|자료|보고서)에 (?:따르면|의하면)|다음과 같습니다|입니다|습니다|합니다|됩니다|이다(?=\W|$)"
 )
 
 
 def verdict(claim: str, quote: str, around: str = "", columns: str = "") -> Support:
     """Whether `quote` carries `claim`; `around` is its passage's breadcrumb and title.
 
-    A quantity of the claim must stand in the quote with its unit (1,234원 equals 1234원; 20일 is not
-    20년); numbers of articles and pages may also stand in `around`.
+    A quantity of the claim must stand in the quote with its unit (20일 is not 20년), or as the same day,
+    period or amount in another form (1,234만원 for 12,340,000원, 2025년 3월 7일 for ’25.3.7.); numbers of
+    articles and pages may also stand in `around`.
 
     Args:
         columns: unit and names of the columns, where the quote is a row of a table. Its numbers are
@@ -44,9 +54,10 @@ def verdict(claim: str, quote: str, around: str = "", columns: str = "") -> Supp
     """
     if not claim.strip():
         return "supported"
-    covered = coverage(claim, f"{around}\n{columns}\n{quote}")
-    if missing_quantities(claim, quote, around, columns):
+    reworded, missing = _compared(claim, quote, around, columns)
+    if missing:
         return "unsupported"
+    covered = coverage(reworded, f"{around}\n{columns}\n{quote}")
     if _contradicts(claim, quote):
         covered = min(covered, SUPPORTED - 0.01)
     if covered >= SUPPORTED:
@@ -56,14 +67,60 @@ def verdict(claim: str, quote: str, around: str = "", columns: str = "") -> Supp
 
 def missing_quantities(
     claim: str, quote: str, around: str = "", columns: str = ""
-) -> set[tuple[str, str, str]]:
+) -> set[Quantity]:
     """The quantities of `claim` that do not stand in `quote`; see `verdict`."""
-    legal = {quantity for quantity in quantities(around) if quantity[2] in LEGAL}
-    missing = quantities(claim) - quantities(quote) - legal
-    return missing - _quantities_of_row(quote, columns) if CELL_SEPARATOR in quote else missing
+    return _compared(claim, quote, around, columns)[1]
 
 
-def quantities(text: str) -> set[tuple[str, str, str]]:
+def _compared(claim: str, quote: str, around: str, columns: str) -> tuple[str, set[Quantity]]:
+    """`claim` with the days, periods and amounts that `quote` says in another form as they are written there, and
+    the quantities that then do not stand in it."""
+    known = quantities(quote) | {quantity for quantity in quantities(around) if quantity[2] in LEGAL}
+    if CELL_SEPARATOR in quote:
+        known |= _quantities_of_row(quote, columns)
+    if quantities(claim) <= known:
+        return claim, set()
+    written: dict[Quantity, str] = {}
+    for text in (quote, *map("".join, known)):
+        for start, end, (sign, value, unit) in _meanings(text):
+            for said in (value, *([] if unit else widened(value))):
+                written.setdefault((sign, said, unit), text[start:end])
+    for start, end, meant in reversed(_meanings(claim)):
+        if meant in written:
+            claim = claim[:start] + written[meant] + claim[end:]
+    return claim, quantities(claim) - known - _parts_of_days(quote)
+
+
+def _meanings(text: str) -> list[tuple[int, int, Quantity]]:
+    """What the days, periods and amounts in `text` mean, and where they stand, with the unit of an amount.
+
+    An amount of 억 or 조 that names no unit is one of 원.
+    """
+    found = []
+    for expression in find_expressions(text):
+        start, end = expression.start, expression.end
+        if expression.kind == "amount":
+            sign = "-" if SIGN_BEFORE.search(text[max(0, start - 3) : start]) else ""
+            unit = UNIT_BEHIND.match(text, end)
+            counted = unit[1] if unit else "원" * bool(re.search("[억조]", text[start:end]))
+            found.append((start, unit.end() if unit else end, (sign, expression.value, counted)))
+        elif expression.kind != "relative":
+            found.append((start, end, ("", expression.value, "")))
+    return found
+
+
+def _parts_of_days(quote: str) -> set[Quantity]:
+    """2025년, 3월 and 7일 for «’25.3.7.»; 2024년 and 3분기 for «’24.3Q»."""
+    named = (DAY.fullmatch(expression.value) for expression in find_expressions(quote))
+    return {
+        ("", str(int(number)), unit)
+        for day in filter(None, named)
+        for number, unit in zip(day.groups(), ("년", "분기", "월", "일"), strict=True)
+        if number
+    }
+
+
+def quantities(text: str) -> set[Quantity]:
     """The numbers in `text` as (sign, number, unit); the unit is empty where none stands there."""
     return {
         (
@@ -75,7 +132,7 @@ def quantities(text: str) -> set[tuple[str, str, str]]:
     }
 
 
-def _quantities_of_row(row: str, columns: str) -> set[tuple[str, str, str]]:
+def _quantities_of_row(row: str, columns: str) -> set[Quantity]:
     """What a row says with the units and years that stand in `columns`, or in a cell of their own."""
     units = {_plain_unit(unit) for unit in LONE_UNIT.findall(fold(f"{columns}\n{row}"))}
     bare = {(sign, number) for sign, number, unit in quantities(row) if not unit}

@@ -4,6 +4,9 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate, groupby
 from math import inf
 
+from ingest.document import CELL_SEPARATOR
+from ingest.outline import UNIT
+
 # A marker has at most three digits.
 MOST_BLOCKS = 999
 # What a window costs is 1. The rest decides between as many windows, and together it is below 1, so that
@@ -15,6 +18,12 @@ UNEVEN = 0.05  # an empty window; half empty ones, a quarter of it
 
 # The headings above a block, outermost first.
 Headings = tuple[str, ...]
+
+
+def headings_of(context: str) -> Headings:
+    """The headings of a breadcrumb, without the unit and the columns of a table."""
+    crumbs = context.split(" > ") if context else []
+    return tuple(crumb for crumb in crumbs if CELL_SEPARATOR not in crumb and not UNIT.fullmatch(crumb))
 
 
 def windows(

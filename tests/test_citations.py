@@ -139,6 +139,37 @@ def test_one_quantity_may_be_written_in_several_ways(one, other):
     assert quantities(one) == quantities(other)
 
 
+@pytest.mark.parametrize(
+    ("claim", "quote", "expected"),
+    [
+        ("입찰 마감은 2025년 3월 31일이다.", "입찰 마감 : 2025. 3. 31.(월) 14:00", "supported"),
+        ("입찰 마감은 2025. 3. 31.이다.", "입찰 마감 : ’25.3.31.", "supported"),
+        ("입찰 마감은 3월 31일이다.", "입찰 마감 : 2025. 3. 31.(월) 14:00", "supported"),
+        ("입찰 마감은 2025년 3월이다.", "입찰 마감 : 2025-03-31", "supported"),
+        ("입찰 마감은 2025년 3월 30일이다.", "입찰 마감 : 2025. 3. 31.(월) 14:00", "unsupported"),
+        ("입찰 마감은 2025. 3. 31.이다.", "입찰 마감 : 2025년 3월", "unsupported"),
+        ("2024년 3분기 매출이 늘었다.", "’24.3Q 매출이 늘었다.", "supported"),
+        ("사업 예산은 1억 1,000만원이다.", "사업 예산 : 110,000,000원", "supported"),
+        ("사업 예산은 110백만원이다.", "사업 예산 : 110,000천원", "supported"),
+        ("사업 예산은 1.1억이다.", "사업 예산 : 110,000,000원", "supported"),
+        ("사업 예산은 1억 1,100만원이다.", "사업 예산 : 110,000,000원", "unsupported"),
+        ("사업 예산은 1억 1,000만원이다.", "사업 예산 : 110,000,000달러", "unsupported"),
+        ("영업이익은 △3억원이다.", "영업이익은 300,000,000원이다.", "unsupported"),
+        ("관람객은 5만명이다.", "관람객은 50,000명이다.", "supported"),
+        ("매출액은 2,680억원이다.", "매출액 | 268,000 | 백만원", "supported"),
+        ("매출액은 2,690억원이다.", "매출액 | 268,000 | 백만원", "unsupported"),
+    ],
+)
+def test_a_day_or_an_amount_may_be_told_in_another_form(claim, quote, expected):
+    assert verdict(claim, quote) == expected
+
+
+def test_the_dash_of_an_item_or_a_range_is_no_sign():
+    assert quantities("- 3명") == {("", "3", "명")}
+    assert quantities("10-20명") == {("", "10", ""), ("", "20", "명")}
+    assert quantities("증감 -5%, △ 3%") == {("-", "5", "%"), ("-", "3", "%")}
+
+
 COLUMNS = "(단위: 억원) > 구분 | 2022 | 2023년 | 증감률(%)"
 
 

@@ -19,7 +19,8 @@ from rag.chapters import calls, chapters
 from rag.kinds import KINDS, PAGES_COLUMN, SummaryOptions
 from rag.packing import Prompt
 from rag.priors import SourceSentence
-from rag.rows import made_row, prose, read_row, stands
+from rag.prompts import NONE_HERE
+from rag.rows import made_row, prose, read_row
 from rag.summarise import document_blocks, extracted
 from rag.summary_files import SummaryFolder, markdown, section_texts
 from rag.table_text import BOM
@@ -200,16 +201,49 @@ def test_what_a_row_says_must_stand_in_its_quote():
 
 
 @pytest.mark.parametrize(
-    ("value", "quote", "held"),
+    ("due", "line", "held"),
     [
-        ("2025. 6. 30.까지", "2025년 6월 30일까지 제출한다.", True),
-        ("2025. 6. 29.까지", "2025년 6월 30일까지 제출한다.", False),
-        ("계약 후 7일 이내", "계약 후  7일 이내에 낸다", True),
-        ("즉시", "지체 없이 알린다", False),
+        ("2025. 6. 30.까지", "사업자는 결과보고서를 2025년 6월 30일까지 제출한다.", True),
+        ("2025년 6월 30일", "사업자는 결과보고서를 ’25.6.30.까지 제출한다.", True),
+        ("2025. 6. 29.까지", "사업자는 결과보고서를 2025년 6월 30일까지 제출한다.", False),
+        ("계약 후 7일 이내", "사업자는 결과보고서를 계약 후  7일 이내에 낸다", True),
+        ("즉시", "사업자는 결과보고서를 즉시 제출한다.", True),
+        ("즉시", "사업자는 결과보고서를 지체 없이 제출한다.", False),
     ],
 )
-def test_deadlines_stand_as_days_or_word_for_word(value, quote, held):
-    assert stands(value, quote) is held
+def test_deadlines_stand_as_days_or_word_for_word(due, line, held):
+    content = with_text(report("보고서", 4, 3), 0, line + "\n")
+    stages = stages_of([content], Writer(lambda _: f"결과보고서 제출 | 사업자 | {due} [1]"), 8000, 400)
+    (summary,) = summarise(stages, [content.document], options_of("actions"), NOTHING_KEPT)
+    assert [figure.stands for figure in summary.figures] == [held]
+    assert held == (summary.sentences[0].support == "supported") or due == "즉시"
+
+
+@pytest.mark.parametrize("kind", ["figures", "actions", "custom"])
+def test_a_part_without_what_is_asked_for_adds_nothing(kind):
+    content = with_text(report("보고서", 7, 12), 0, "제1공장은 안전점검 결과를 3일 이내에 제출하여야 한다.\n")
+    silent = Writer(lambda prompt: NONE_HERE if "긴 문서의 한 부분" in prompt.question else "매출 | 1 | 명 [1]")
+    stages = stages_of([content], silent, 1500, 200)
+    (summary,) = summarise(stages, [content.document], options_of(kind), NOTHING_KEPT)
+    assert summary.levels == 1 < summary.calls
+    assert any("해당하는 내용을 찾지 못했습니다" in warning for warning in summary.warnings)
+    assert not any("모델의 글을 쓸 수 없어" in warning for warning in summary.warnings)
+    assert summary.sentences  # chosen from the text itself
+
+
+def test_a_table_without_rows_says_so():
+    content = with_text(report("보고서", 1, 1), 0, "여름에는 비가 많이 내린다.\n")
+    chunks = content.chunks[:1]
+    content = replace(content, chunks=chunks, terms=content.terms[:1], vectors=content.vectors[:1])
+    summary = extracted(stages_of([content], Writer(lambda _: "")), content.document, options_of("actions"))
+    assert summary.rows == () and summary.warnings == ("이 문서에서 해당하는 내용을 찾지 못했습니다.",)
+
+
+def test_other_kinds_have_always_something_to_tell():
+    content = report("보고서", 7, 12)
+    stages = stages_of([content], Writer(lambda _: NONE_HERE), 1500, 200)
+    (summary,) = summarise(stages, [content.document], options_of("sections"), NOTHING_KEPT)
+    assert any("모델의 글을 쓸 수 없어" in warning for warning in summary.warnings)
 
 
 @pytest.mark.parametrize(

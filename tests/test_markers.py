@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rag.kinds import KINDS
 from rag.markers import (
     LONGEST_MARKER,
     MarkerFilter,
@@ -13,8 +14,10 @@ from rag.markers import (
     abstains,
     clean_markers,
     marker_grammar,
+    says_none_here,
 )
-from rag.prompts import ABSTENTION
+from rag.prompts import ABSTENTION, MARKER, NONE_HERE
+from rag.rows import read_row
 
 KNOWN = (1, 2, 12)
 GRAMMAR = re.compile(marker_grammar(KNOWN))
@@ -134,6 +137,44 @@ def test_what_the_grammar_allows_is_only_shortened_by_the_output_limit(text, dat
 )
 def test_the_grammar_allows_nothing_else_in_brackets(text):
     assert not GRAMMAR.fullmatch(text)
+
+
+ROWS = re.compile(marker_grammar(KNOWN, 3))
+
+
+@given(st.from_regex(ROWS, fullmatch=True, alphabet="가 .\n|-[］0123456789]"), st.data())
+def test_what_the_grammar_of_rows_allows_is_read_as_rows(text, data):
+    end = data.draw(st.integers(0, len(text)))
+    cleaned, dropped = clean_markers(text[:end], KNOWN)
+    assert dropped == 0
+    whole = text[: text.rfind("\n", 0, end) + 1].splitlines() + ([text] if end == len(text) else [])
+    for line in whole:
+        assert says_none_here(line) or (line.count("|") == 2 and re.search(r"\[(1|2|12)\] ?$", line))
+        cells = read_row(MARKER.sub("", line), KINDS["figures"])
+        assert cells is None or len(cells) == 3
+
+
+@pytest.mark.parametrize("text", [NONE_HERE, "매출액 | 3,010 | 억원 [1]\n직원 수 | 512 | 명 [2][12]"])
+def test_the_grammar_of_rows_allows_rows_and_that_there_are_none(text):
+    assert ROWS.fullmatch(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "매출액이 늘었다 [1]",
+        "매출액 | 3,010 [1]",
+        "매출액 | 3,010 | 억원",
+        "매출액 | 3,010 | 억원 [3]",
+        "매출액 | | 억원 [1]",
+        "매출액 | 3,010 | 억원 [1]\n\n비용 | 1 | 억원 [1]",
+        "매출액 [1] | 3,010 | 억원 [1]",
+        "|---|---|---|",
+    ],
+)
+def test_the_grammar_of_rows_allows_nothing_else(text):
+    assert not ROWS.fullmatch(text)
 
 
 @pytest.mark.parametrize("text", ["", ABSTENTION, "휴가는 15일이다[1][12].\n병가는 60일이다. [2]"])

@@ -51,7 +51,7 @@ def main(
     reports: Annotated[int, typer.Option(help="how many, the longest first")] = 4,
     length: Annotated[list[int], typer.Option(help="pages of the joined reports")] = list(LENGTHS),
     rounds: Annotated[int, typer.Option(help="passes of each kind, in turn")] = 2,
-    concurrency: Annotated[int, typer.Option(help="requests at a time")] = 8,
+    concurrency: Annotated[int, typer.Option(help="requests at a time")] = 32,
     folder: Annotated[Path, typer.Option(help="where the indexes go, and stay")] = Path(
         "build/bench-summarise"
     ),

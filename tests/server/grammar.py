@@ -73,15 +73,17 @@ def generate(
     governed: bool,
     bias: Mapping[str, float],
     tokens: int = TOKENS,
+    columns: int = 0,
 ) -> Generations:
     """`count` answers to questions about as many passages, of at most `tokens`, at temperature 1.
 
     Args:
         governed: held to the grammar, just as the product asks for it.
         bias: by token id, as `towards_brackets` or `without_end` make it.
+        columns: of rows, where rows are asked for.
     """
     generator = VllmGenerator(GenerationConfig("vllm", MODEL, server.base_url, window=WINDOW), tokenizer)
-    options = Sampling(tokens, temperature=1.0, only_shown_markers=governed)
+    options = Sampling(tokens, temperature=1.0, only_shown_markers=governed, columns=columns)
     bodies = [
         generator.request(prompt, options) | {"logit_bias": bias}
         for prompt in make_prompts(tokenizer, passages, count)
@@ -101,7 +103,7 @@ def generate(
 
 def towards_brackets(tokenizer: ModelTokenizer) -> dict[str, float]:
     """A bias with which brackets and digits are tried every few tokens, and the end now and then."""
-    wanted = dict.fromkeys("[]［］", BRACKET_BIAS) | dict.fromkeys("0123456789", DIGIT_BIAS)
+    wanted = dict.fromkeys("[]［］|", BRACKET_BIAS) | dict.fromkeys("0123456789\n", DIGIT_BIAS)
     bias = {str(token): bias for text, bias in wanted.items() for token in tokenizer.encode(text)}
     return bias | {str(token): END_BIAS for token in tokenizer.stop_ids}
 

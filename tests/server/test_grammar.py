@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sysconfig
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rag.generator import GenerationConfig, Sampling
-from rag.markers import clean_markers
+from rag.markers import clean_markers, marker_grammar
 from rag.servers import VllmGenerator
 from rag.tokens import ModelTokenizer
 from tests.server.grammar import Generations, brackets, generate, make_prompts, towards_brackets
@@ -44,6 +45,19 @@ def test_an_answer_may_end_and_a_marker_cut_by_the_limit_is_dropped(governed):
         cleaned, dropped = clean_markers(text, known)
         assert dropped == 0
         assert cleaned.count("[") == text.count("]")  # never [12 → [1]
+
+
+@pytest.mark.parametrize("columns", [2, 3])
+def test_rows_have_their_cells_and_their_markers(server, tokenizer, columns):
+    bias = towards_brackets(tokenizer)
+    written = generate(server, tokenizer, SIZES[0], 100, governed=True, bias=bias, columns=columns)
+    row = re.compile(marker_grammar(range(1, SIZES[0] + 1), columns))
+    rows = 0
+    for text, reason in zip(written.texts, written.reasons, strict=True):
+        whole = text if reason == "stop" else text.rpartition("\n")[0]  # the last line was cut
+        assert not whole or row.fullmatch(whole), text
+        rows += whole.count("\n") + bool(whole)
+    assert rows > 100
 
 
 def test_without_the_grammar_the_same_model_writes_others(server, tokenizer):

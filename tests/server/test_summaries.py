@@ -12,8 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from eval.dataset import SAMPLES
 from rag import Pipeline, Summary
 from rag.checkpoints import window_key
+from rag.compare import NO_EVIDENCE
 from rag.config import Config
 from rag.generator import Sampling
 from rag.tokens import ModelTokenizer
@@ -103,6 +105,38 @@ def test_a_killed_job_of_a_hundred_reports_repeats_nothing_that_was_kept(
     with capsys.disabled():
         print(f"\n{went}")
     assert went.reports == REPORTS and went.begun > REPORTS
+
+
+@pytest.mark.parametrize("kind", ["figures", "actions"])
+def test_rows_of_a_model_are_rows_with_their_evidence(config: Config, tmp_path, kind):
+    write_reports(tmp_path / "index", 2)
+    with Pipeline.open(tmp_path / "index", config) as pipeline:
+        results = list(pipeline.summarise(pipeline.documents(), kind))
+        for summary in results:
+            assert isinstance(summary, Summary) and summary.calls > 0
+            assert len(summary.rows) == len(summary.sentences) > 0
+            assert not any("표의 행이 아닌" in warning for warning in summary.warnings)
+
+
+def test_every_chapter_is_told_of(config: Config, tmp_path):
+    write_reports(tmp_path / "index", 2)
+    with Pipeline.open(tmp_path / "index", config) as pipeline:
+        for summary in pipeline.summarise(pipeline.documents(), "sections"):
+            assert isinstance(summary, Summary) and summary.calls > 0 and summary.sections
+            assert sum(section.count for section in summary.sections) == len(summary.sentences)
+
+
+def test_reports_are_compared_at_the_server_each_cell_cited_or_empty(config: Config, tmp_path):
+    with Pipeline.open(tmp_path / "index", config) as pipeline:
+        pipeline.ingest([SAMPLES])
+        documents = pipeline.documents()
+        compared = pipeline.compare(documents, ["매출액", "대표이사의 취미"])
+        assert compared.generator.startswith("vllm:")
+        for row in compared.rows:
+            for document, cell in zip(documents, row.cells, strict=True):
+                assert cell.found or cell.text == NO_EVIDENCE
+                for citation in cell.citations:
+                    assert pipeline.text(document, citation.start, citation.end) == citation.quote
 
 
 def test_a_report_of_many_windows_is_summarised_at_its_pages(config: Config, tmp_path):
