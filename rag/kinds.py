@@ -77,9 +77,11 @@ ACTIONS = Kind(
 )
 CUSTOM = Kind(
     "custom",
-    "위 발췌문만 근거로 삼아 다음 요청에 따라 정리하세요.\n요청: {instruction}\n{length} 씁니다. {style}" + _OR_NONE,
+    "위 발췌문만 근거로 삼아 다음 요청에 따라 정리하세요.\n요청: {instruction}\n{length} 씁니다. {style}"
+    + _OR_NONE,
     "위 발췌문은 긴 문서의 한 부분입니다. 나중에 문서 전체를 다음 요청에 따라 정리할 수 있도록, 이 부분에서 요청과 관계있는"
-    " 사실, 수치, 기한을 빠짐없이 간결하게 적으세요.\n요청: {instruction}\n문장 하나에 사실 하나씩, {length} 씁니다." + _OR_NONE,
+    " 사실, 수치, 기한을 빠짐없이 간결하게 적으세요.\n요청: {instruction}\n문장 하나에 사실 하나씩, {length} 씁니다."
+    + _OR_NONE,
     may_be_none=True,
 )
 KINDS = {kind.name: kind for kind in (EXECUTIVE, SECTIONS, FIGURES, ACTIONS, CUSTOM)}

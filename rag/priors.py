@@ -54,9 +54,9 @@ PURPOSE = re.compile(
     r"목적으로\s?(?:한다|함|하)|(?:에|에게|에 대하여) (?:이를 )?적용(?:한다|함)|실시(?:하였다|하였음)\.?$"
 )
 TOTAL = re.compile(r"[Ⅰ-Ⅻ]\.|.*(?:총\s?[계액]|합\s?계|순\s?이익|사업비|예산)")
-# How an item begins, and a line that gives a value: «○ 사업예산 : 3억원».
+# How an item begins (l to u: boxes of Wingdings, read as letters), and a line that gives a value: «○ 사업예산 : 3억원».
 MARK = re.compile(
-    rf"[□■◆◇▣●○◯❍◎▶▷⇒<\[〈]|[ㅇoＯ]\s|제\s?\d+\s?[조장절관]|[-–―－*※·ㆍ․•▸‣◦]|\(?\d+\)|[①-⑳]|[Ⅰ-Ⅻ]|\d{{1,2}}\.\s"
+    rf"[□■◆◇▣●○◯❍◎▶▷⇒<\[〈]|(?:[ㅇoＯ]|[lmnqu](?=\s[가-힣]))\s|제\s?\d+\s?[조장절관]|[-–―－*※·ㆍ․•▸‣◦]|\(?\d+\)|[①-⑳]|[Ⅰ-Ⅻ]|\d{{1,2}}\.\s"
     rf"|\(?[{ITEM_LETTERS}][.)]\s"
 )
 LABEL = re.compile(r"[^\w가-힣]*(?:\d{1,2}[.)]\s)?[가-힣A-Z][가-힣A-Za-z·\s()]{0,14}\s?:\s?\S")

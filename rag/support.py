@@ -65,9 +65,7 @@ def verdict(claim: str, quote: str, around: str = "", columns: str = "") -> Supp
     return "partial" if covered >= PARTIAL else "unsupported"
 
 
-def missing_quantities(
-    claim: str, quote: str, around: str = "", columns: str = ""
-) -> set[Quantity]:
+def missing_quantities(claim: str, quote: str, around: str = "", columns: str = "") -> set[Quantity]:
     """The quantities of `claim` that do not stand in `quote`; see `verdict`."""
     return _compared(claim, quote, around, columns)[1]
 

@@ -15,13 +15,15 @@ from indexes.writer import NewContent
 from ingest.document import Page
 from rag.answer import Summary
 from rag.batch import summarise
+from rag.blocks import document_blocks
 from rag.chapters import calls, chapters
+from rag.found_rows import ITEM_CHARACTERS, made_row, noun_phrase
 from rag.kinds import KINDS, PAGES_COLUMN, SummaryOptions
 from rag.packing import Prompt
 from rag.priors import SourceSentence
 from rag.prompts import NONE_HERE
-from rag.rows import made_row, prose, read_row
-from rag.summarise import document_blocks, extracted
+from rag.rows import prose, read_row
+from rag.summarise import extracted
 from rag.summary_files import SummaryFolder, markdown, section_texts
 from rag.table_text import BOM
 from tests.summaries import PAGE, BusyWriter, Writer, report, stages_of
@@ -222,7 +224,9 @@ def test_deadlines_stand_as_days_or_word_for_word(due, line, held):
 @pytest.mark.parametrize("kind", ["figures", "actions", "custom"])
 def test_a_part_without_what_is_asked_for_adds_nothing(kind):
     content = with_text(report("보고서", 7, 12), 0, "제1공장은 안전점검 결과를 3일 이내에 제출하여야 한다.\n")
-    silent = Writer(lambda prompt: NONE_HERE if "긴 문서의 한 부분" in prompt.question else "매출 | 1 | 명 [1]")
+    silent = Writer(
+        lambda prompt: NONE_HERE if "긴 문서의 한 부분" in prompt.question else "매출 | 1 | 명 [1]"
+    )
     stages = stages_of([content], silent, 1500, 200)
     (summary,) = summarise(stages, [content.document], options_of(kind), NOTHING_KEPT)
     assert summary.levels == 1 < summary.calls
@@ -270,15 +274,68 @@ def sentence(text: str) -> SourceSentence:
         (FIGURES, "○ 사업예산 : 110,000,000원 (부가세 포함)", "", ("사업예산", "110,000,000", "원")),
         (FIGURES, "매출액은 3조 2,500억원으로 5% 늘었다.", "", ("매출액", "3조 2,500", "억원")),
         (FIGURES, "매출액 | 3,010 | 2,900", "(단위: 천원) > 구분 | 2024년 | 2023년", ("매출액 (2024년)", "3,010", "천원")),
+        (FIGURES, "○ 계약기간 : 계약일로부터 30일", "", ("계약기간", "30", "일")),
+        (FIGURES, "이 가운데 프리랜서 비중이 87.7%로 가장 높고 남성이 63.5%임", "", ("프리랜서 비중", "87.7", "%")),
+        (FIGURES, "고용보험에 가입한 비중이 63.5%로 나타났다.", "", ("고용보험에 가입한 비중", "63.5", "%")),
+        (FIGURES, "매출액은 전년 대비 5% 증가하였다.", "", ("매출액은 전년 대비", "5", "%")),
+        (FIGURES, "과징금은 최대 2천만원이다.", "", ("과징금", "2천만", "원")),
+        (FIGURES, "지정 면적이 30만 제곱미터 이상이어야 한다.", "", ("지정 면적", "30만", "제곱미터 이상")),
+        (FIGURES, "발급까지 걸리는 기간은 평균 2.5∼5개월이다.", "", ("발급까지 걸리는 기간", "2.5∼5", "개월")),
+        (FIGURES, "자산 | 3,010억원(연결 기준) | -", "", ("자산", "3,010", "억원")),
+        (FIGURES, "10년 이하의 징역 또는 2천만원 이하의 벌금에 처한다.", "", ("벌금", "2천만", "원 이하")),
+        (FIGURES, "총 116개 통제항목을 점검한다.", "", ("통제항목", "116", "개")),
+        (FIGURES, "위원회는 위원장 1명을 둔다.", "", None),
+        (FIGURES, "길이가 283인 경우에 쓴다.", "", None),
+        (FIGURES, "인적보안 | 1", "", None),
+        (FIGURES, "계약기간 | · 계약체결일로부터 2개월", "", ("계약기간", "2", "개월")),
+        (FIGURES, "실업률은 하락(5.4% → 5.2%)", "", ("실업률은 하락", "5.2", "%")),
+        (FIGURES, "취업자수는 총 13.4만명 늘었다.", "", ("취업자수", "13.4만", "명")),
+        (FIGURES, "보험계약자가 제2회 보험료를 내지 않은 경우", "", None),
+        (FIGURES, "지수가 100초과면 늘었음을 뜻한다.", "", None),
+        (FIGURES, "정당한 사유 없이 통보일로부터 1개월이 지나면 취소한다.", "", None),
+        (FIGURES, "구성 | 위원장은 국내 주요 6개 광고매체를 대표하는 사람으로 하며 연임할 수 있다", "", None),
         (FIGURES, "입찰가격이 추정가격의 100분의 70이다.", "", None),
         (FIGURES, "2025년 6월 30일에 시작한다.", "", None),
         (ACTIONS, "- 총무팀은 결과를 2025. 6. 30.까지 제출하여야 한다.", "", ("총무팀은 결과를 2025. 6. 30.까지 제출하여야 한다.", "총무팀", "2025. 6. 30.까지")),
-        (ACTIONS, "계약상대자는 10일 이내에 조치하여야 한다.", "", ("계약상대자는 10일 이내에 조치하여야 한다.", "계약상대자", "10일 이내에")),
+        (ACTIONS, "계약상대자는 10일 이내에 조치하여야 한다.", "", ("계약상대자는 10일 이내에 조치하여야 한다.", "계약상대자", "10일 이내")),
+        (ACTIONS, "(정산) ① 기관의 장은 종료된 날부터 3개월 이내에 보고서를 제출해야 한다.", "", ("기관의 장은 종료된 날부터 3개월 이내에 보고서를 제출해야 한다.", "기관의 장", "종료된 날부터 3개월 이내")),
+        (ACTIONS, "주관기관은 교체를 요구할 수 있으며, 이 경우 사업자는 10일 이내에 교체하여야 함", "", ("주관기관은 교체를 요구할 수 있으며, 이 경우 사업자는 10일 이내에 교체하여야 함", "사업자", "10일 이내")),
+        (ACTIONS, "조사 결과는 다음해 6월 30일까지 제출할 것", "", ("조사 결과는 다음해 6월 30일까지 제출할 것", "-", "다음해 6월 30일까지")),
+        (ACTIONS, "인증은 추가 보호조치로 총 11개 분야 31개 통제항목으로 구성", "", None),
         (ACTIONS, "날씨가 맑았다.", "", None),
     ],
 )  # fmt: skip
 def test_rows_are_made_from_sentences_and_rows(kind, text, columns, cells):
     assert made_row(kind, sentence(text), columns) == cells
+
+
+WORDS = (
+    "매출액은",
+    "고용보험에",
+    "가입한",
+    "비중이",
+    "또는",
+    "전년",
+    "대비",
+    "(연결",
+    "기준)",
+    "경우",
+    "총",
+    "2024년의",
+    "예산을",
+    "3.5",
+    "「법",
+    "제3조」에",
+    "따라",
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.sampled_from(WORDS), max_size=14).map(" ".join))
+def test_what_a_figure_is_of_stands_before_it_word_for_word(before):
+    phrase = noun_phrase(before)
+    assert phrase in before and len(phrase) <= ITEM_CHARACTERS and phrase == phrase.strip()
+    assert phrase.count("(") == phrase.count(")")
 
 
 @pytest.mark.parametrize("kind", ["figures", "actions"])

@@ -14,12 +14,13 @@ from ingest.document import Page
 from rag.answer import FailedSummary, Summary
 from rag.ask import Stages
 from rag.batch import summarise
+from rag.blocks import LEAST_BLOCK, document_blocks, room_for_blocks
 from rag.checkpoints import Checkpoints
 from rag.errors import PromptTooLong
 from rag.kinds import SummaryOptions
 from rag.packing import Prompt
 from rag.prompts import ABSTENTION
-from rag.summarise import LEAST_BLOCK, document_blocks, extracted, room_for_blocks
+from rag.summarise import extracted
 from rag.support import strongest
 from rag.windows import MOST_BLOCKS
 from tests.summaries import PAGE, TOKENIZER, Writer, report, stages_of
