@@ -15,19 +15,19 @@ from ingest.korean import fold, load_kiwi
 from ingest.outline import UNIT as TABLE_UNIT
 from rag.kinds import ACTIONS, NONE_NAMED, Kind
 from rag.priors import SourceSentence, unmarked
-from rag.support import LEGAL, LONE_UNIT, NUMBER, UNIT
+from rag.support import LEGAL, LONE_UNIT, NUMBER, SIGN, UNIT
 from rag.values import LABEL, LONGEST_NAME
 
 # What is measured or counted after «30만», and what makes a unit of «14개».
 MEASURE = "(?:세?제곱)?(?:킬로|센티|밀리)?미터|㎡|㎥|㎞|톤|킬로그램|와트|볼트|가구|세대|명|건|개|회|곳|인(?=\\s?(?:이상|이하|미만|이내))"
 # «3조 2,500억원», «2.5∼5개월»: the number with what it counts, which stands in the last group.
 VALUE = re.compile(
-    rf"(?<![제\w.,])(?<!제\s)([-−△▲]?\s?(?:(?:{NUMBER.pattern})\s?[천백십]?[만억조]\s?(?=\d))*(?:{NUMBER.pattern})"
+    rf"(?<![제\w.,])(?<!제\s)((?:{SIGN})?(?:(?:{NUMBER.pattern})\s?[천백십]?[만억조]\s?(?=\d))*(?:{NUMBER.pattern})"
     rf"(?:\s?[~∼～]\s?(?:{NUMBER.pattern}))?)\s?({UNIT}(?:\s?(?:{MEASURE}))?|{MEASURE})"
     r"(?!\s?[→⇒])(?!(?<=분)의)(?!(?<=초)과)(?!(?<=회)차)(?!(?<=[만억조])[가-힣])",
     re.I,
 )
-BARE = re.compile(rf"[-−△▲]?\s?(?:{NUMBER.pattern})")
+BARE = re.compile(rf"(?:{SIGN})?(?:{NUMBER.pattern})")
 # «2천만원» is 2천만 | 원, but «110백만원» 110 | 백만원; «30만 제곱미터» 30만 | 제곱미터.
 MULTIPLIER = re.compile(rf"((?:[천백십]?[만억조])|[천백])\s?((?:원|달러|{MEASURE})?)")
 # Of several figures of a sentence the one that is told: money before shares before what is counted. A day

@@ -48,9 +48,9 @@ def steady_server(
 def main(
     shared: Annotated[Path, typer.Option(envvar="RAG_SHARED", help="the folder that holds data and models")],
     out: Annotated[Path, typer.Option(help="JSON file to write")] = Path("build/bench-summarise.json"),
-    reports: Annotated[int, typer.Option(help="how many, the longest first")] = 4,
+    reports: Annotated[int, typer.Option(help="how many, the longest first")] = 20,
     length: Annotated[list[int], typer.Option(help="pages of the joined reports")] = list(LENGTHS),
-    rounds: Annotated[int, typer.Option(help="passes of each kind, in turn")] = 2,
+    rounds: Annotated[int, typer.Option(help="passes of each kind, in turn")] = 3,
     concurrency: Annotated[int, typer.Option(help="requests at a time")] = 32,
     folder: Annotated[Path, typer.Option(help="where the indexes go, and stay")] = Path(
         "build/bench-summarise"
