@@ -79,6 +79,8 @@ def said_by(
     if abstains(text):
         return []
     kind, said = KINDS[options.kind], []
+    if kind.columns and completion.finish_reason == "length":
+        text = text.rpartition("\n")[0]  # the last row was cut
     for claim, markers in _rows_of(text, kind, tally) if kind.columns else _sentences_of(text):
         if not claim or not markers:
             tally.uncited += bool(claim)

@@ -57,7 +57,7 @@ def test_rows_have_their_cells_and_their_markers(server, tokenizer, columns):
         whole = text if reason == "stop" else text.rpartition("\n")[0]  # the last line was cut
         assert not whole or row.fullmatch(whole), text
         rows += whole.count("\n") + bool(whole)
-    assert rows > 100
+    assert rows > 20
 
 
 def test_without_the_grammar_the_same_model_writes_others(server, tokenizer):

@@ -114,7 +114,7 @@ def test_rows_of_a_model_are_rows_with_their_evidence(config: Config, tmp_path, 
         results = list(pipeline.summarise(pipeline.documents(), kind))
         for summary in results:
             assert isinstance(summary, Summary) and summary.calls > 0
-            assert len(summary.rows) == len(summary.sentences) > 0
+            assert len(summary.rows) == len(summary.sentences) and all(row.cells for row in summary.rows)
             assert not any("표의 행이 아닌" in warning for warning in summary.warnings)
 
 
