@@ -72,21 +72,33 @@ def missing_quantities(claim: str, quote: str, around: str = "", columns: str = 
 
 def _compared(claim: str, quote: str, around: str, columns: str) -> tuple[str, set[Quantity]]:
     """`claim` with the days, periods and amounts that `quote` says in another form as they are written there, and
-    the quantities that then do not stand in it."""
-    known = quantities(quote) | {quantity for quantity in quantities(around) if quantity[2] in LEGAL}
-    if CELL_SEPARATOR in quote:
-        known |= _quantities_of_row(quote, columns)
+    the quantities of the others that do not stand in it."""
+    in_quote = quantities(quote)
+    in_row = _quantities_of_row(quote, columns) if CELL_SEPARATOR in quote else set()
+    known = in_quote | in_row | {quantity for quantity in quantities(around) if quantity[2] in LEGAL}
     if quantities(claim) <= known:
         return claim, set()
     written: dict[Quantity, str] = {}
-    for text in (quote, *map("".join, known)):
+    for text in (quote, columns, *map("".join, in_row - in_quote)):
         for start, end, (sign, value, unit) in _meanings(text):
-            for said in (value, *([] if unit else widened(value))):
+            for said in (value, *([] if unit else _wider(value))):
                 written.setdefault((sign, said, unit), text[start:end])
+    parts = _parts_of_days(f"{quote}\n{columns}")
+    rest, missing = claim, set()
     for start, end, meant in reversed(_meanings(claim)):
         if meant in written:
             claim = claim[:start] + written[meant] + claim[end:]
-    return claim, quantities(claim) - known - _parts_of_days(quote)
+        elif DAY.fullmatch(meant[1]):  # no day of the quote: it is not made of the parts of several
+            missing |= quantities(rest[start:end]) - known - {one for one in parts if one[2] == "년"}
+        else:
+            continue
+        rest = rest[:start] + "_" + rest[end:]  # a letter: what is left and right of it never becomes one
+    return claim, missing | quantities(rest) - known - parts
+
+
+def _wider(value: str) -> list[str]:
+    """The month and the year of a day, the year of a period: what is said of March is not said of the quarter."""
+    return [wide for wide in widened(value) if "q" not in wide]
 
 
 def _meanings(text: str) -> list[tuple[int, int, Quantity]]:

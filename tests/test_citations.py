@@ -158,6 +158,12 @@ def test_one_quantity_may_be_written_in_several_ways(one, other):
         ("관람객은 5만명이다.", "관람객은 50,000명이다.", "supported"),
         ("매출액은 2,680억원이다.", "매출액 | 268,000 | 백만원", "supported"),
         ("매출액은 2,690억원이다.", "매출액 | 268,000 | 백만원", "unsupported"),
+        ("회의는 2025년 3월 7일에 개최되었다.", "회의는 ’25.3.7 개최되었다.", "supported"),
+        ("점검은 2025년 3월 7일-5월 8일이다.", "점검은 ’25.3.7.~5.8.이다.", "supported"),
+        ("계약은 2024년 5월 9일에 끝난다.", "계약은 2024.3.7.에 시작하여 2025.5.9.에 끝난다.", "unsupported"),
+        ("2024년 1분기 매출은 5억원이다.", "2024년 3월 매출은 5억원이다.", "unsupported"),
+        ("2024년 매출은 5억원이다.", "’24.3Q 매출은 5억원이다.", "supported"),
+        ("조회 예산은 3억원이다.", "조회 예산은 3억 건이다.", "unsupported"),
     ],
 )
 def test_a_day_or_an_amount_may_be_told_in_another_form(claim, quote, expected):
@@ -186,6 +192,20 @@ COLUMNS = "(단위: 억원) > 구분 | 2022 | 2023년 | 증감률(%)"
 )
 def test_figures_of_a_row_are_of_the_units_and_years_of_its_columns(claim, expected):
     assert verdict(claim, "매출액 | 2,680 | 3,010 | 12.3", columns=COLUMNS) == expected
+
+
+@pytest.mark.parametrize(
+    ("claim", "expected"),
+    [
+        ("2024년 3분기 매출액은 3,010백만원이다.", "supported"),
+        ("2024년 9월 매출액은 30억 1천만원이다.", "supported"),
+        ("2024년 4분기 매출액은 3,010백만원이다.", "unsupported"),
+    ],
+)
+def test_periods_of_the_columns_may_be_told_in_another_form(claim, expected):
+    assert (
+        verdict(claim, "매출액 | 3,010 | 2,680", columns="(단위: 백만원) > 구분 | 3Q24 | ’24.9월") == expected
+    )
 
 
 def test_a_separator_is_a_blank_and_no_sign():
