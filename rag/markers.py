@@ -23,14 +23,15 @@ def marker_grammar(markers: Iterable[int], columns: int = 0) -> str:
 
     Plain alternatives, even of 120 markers: vLLM's grammars (xgrammar 0.2.8) compile them in 20 to
     60 ms, once for each number of passages, and ask 8 µs of each token. Written as one loop over
-    characters and markers it would take 30 ms of each token. Full-width brackets are read as markers,
+    characters and markers it would take 30 ms of each token; and the cells of a row counted as «{2}» 3 ms,
+    with a vocabulary of 102,400. Full-width brackets are read as markers,
     too, and so may not be written at all.
     """
     words, cell = r"[^\[\]［］]*", r" ?[^\[\]［］|｜\t\r\n ][^\[\]［］|｜\t\r\n]*"
     numbers = "|".join(map(str, markers))
     if columns:
-        row = rf"{cell}(\|{cell}){{{columns - 1}}}(\[({numbers})\] ?)+"
-        return rf"{NONE_HERE}|{row}(\n{row})*"
+        row = r"\|".join([cell] * columns) + rf"(\[({numbers})\] ?)+"
+        return rf"{NONE_HERE}|{row}(\n{row})*" if numbers else NONE_HERE
     return rf"{words}(\[({numbers})\]{words})*" if numbers else words
 
 

@@ -153,6 +153,12 @@ def test_what_the_grammar_of_rows_allows_is_read_as_rows(text, data):
         assert cells is None or len(cells) == 3
 
 
+def test_the_grammar_of_rows_counts_nothing_and_needs_a_passage():
+    """xgrammar 0.2.8 looks at the whole vocabulary again wherever it counts."""
+    assert not re.search(r"\{\d", marker_grammar(KNOWN, 3))
+    assert marker_grammar([], 3) == NONE_HERE
+
+
 @pytest.mark.parametrize("text", [NONE_HERE, "매출액 | 3,010 | 억원 [1]\n직원 수 | 512 | 명 [2][12]"])
 def test_the_grammar_of_rows_allows_rows_and_that_there_are_none(text):
     assert ROWS.fullmatch(text)
