@@ -84,7 +84,7 @@ SOMEBODY = re.compile(
 )
 # «결과는», «사실은», «조사는»: neither a section nor a firm.
 NOBODY = re.compile(
-    "(?:[결효성경]과|초과|사실|[현부충성확]실|[내외일전여]부|[조검심공인행]사|감사|예산|확인|원인|승인|인원|지원|재원|의원수|자원|[위개]인정보|의사|투자|주주|현장|날인)$"
+    "(?:[신요]청|[납첨교]부|[보이]관|[연주보포성]장|[문적흑숫]자|할인|출처|연락처|[결효성경]과|초과|사실|[현부충성확]실|[내외일전여]부|[조검심공인행]사|감사|예산|확인|원인|승인|인원|지원|재원|의원수|자원|[위개]인정보|의사|투자|주주|현장|날인)$"
 )
 DUE = re.compile(
     r"(?:(?:매년|매월|다음\s?해|이듬해|그 해|당해 연도)\s)?\d{1,2}월\s?\d{1,2}일\s?까지"
@@ -256,24 +256,31 @@ def _figure_of_row(row: str, columns: str) -> tuple[str, ...] | None:
     """The first figure of a table's row, named by the row and its column."""
     cells = [cell.strip() for cell in row.split(CELL_SEPARATOR)]
     names = [name.strip() for name in columns.rpartition(" > ")[2].split(CELL_SEPARATOR)]
-    units = [cell for cell in cells if LONE_UNIT.fullmatch(fold(cell))]
-    units += [found[0].strip() for found in LONE_UNIT.finditer(fold(columns)) if TABLE_UNIT.search(columns)]
     item = unmarked(cells[0])
     if not re.search("[가-힣A-Za-z]{2}", item) or len(item) > ITEM_CHARACTERS:
         return None
     for place, cell in enumerate(cells[1:], start=1):
+        column = names[place] if len(names) == len(cells) else ""
         own = VALUE.search(cell)
         if own and own[2] not in LEGAL and len(cell) <= CELL_CHARACTERS and _is_told(item, own):
             value, unit = _value_and_unit(own)
         elif BARE.fullmatch(cell):
-            value, unit = cell, units[0] if units else NONE_NAMED
+            value, unit = cell, _unit_named(column, cells, columns)
         else:
             continue
-        column = names[place] if len(names) == len(cells) else ""
         if unit == NONE_NAMED and not column and "," not in value:
             continue
         return (f"{item} ({column})" if column else item, value, unit)
     return None
+
+
+def _unit_named(column: str, cells: Sequence[str], columns: str) -> str:
+    """The unit of a cell without one: that of its column, of its row, or of the table if that has only one."""
+    table = TABLE_UNIT.search(columns)
+    of_table = set(LONE_UNIT.findall(fold(table[0]))) if table else set()
+    of_row = [cell for cell in cells if LONE_UNIT.fullmatch(fold(cell))]
+    named = LONE_UNIT.findall(fold(column)) or of_row or (of_table if len(of_table) == 1 else ())
+    return next(iter(named), NONE_NAMED).strip()
 
 
 def _is_told(item: str, own: re.Match) -> bool:
@@ -309,9 +316,11 @@ def _due(text: str, duty: int) -> str:
     """The day until when, or the time that is left: of several the nearest before the duty."""
     days = (found for found in find_expressions(text) if found.kind == "date")
     until = ((day.start, UNTIL.match(text, day.end)) for day in days)
-    if day := next((text[start : behind.end()] for start, behind in until if behind), ""):
-        return day
-    terms = list(DUE.finditer(text))
-    before = [term for term in terms if term.end() <= duty]
-    nearest = before[-1] if before else next(iter(terms), None)
-    return nearest[0].strip() if nearest else NONE_NAMED
+    spans = [(start, behind.end()) for start, behind in until if behind]
+    spans += [term.span() for term in DUE.finditer(text)]
+    if not spans:
+        return NONE_NAMED
+    before = [(start, end) for start, end in spans if end <= duty]
+    # «3월 10일까지» stands in «2024년 3월 10일까지», too: of those that end together the longest.
+    start, end = max(before, key=lambda span: (span[1], -span[0])) if before else min(spans)
+    return text[start:end].strip()

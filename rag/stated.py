@@ -15,7 +15,7 @@ from rag.extractive import one_line
 from rag.found_rows import made_row
 from rag.generator import Completion
 from rag.kinds import EXECUTIVE, KINDS, Kind, SummaryOptions
-from rag.markers import abstains, clean_markers
+from rag.markers import abstains, clean_markers, says_none_here
 from rag.priors import SourceSentence, source_sentences
 from rag.prompts import MARKER
 from rag.rows import holds, prose, read_row, value_of
@@ -60,7 +60,7 @@ class Tally:
     shapeless: int = 0  # lines that are no rows, where rows were asked for
     unfounded: int = 0  # sentences with figures that no quote holds, left out as configured
     replaced: int = 0  # windows whose completion was of no use
-    none_here: int = 0  # windows that hold nothing of what was asked for
+    none_here: bool = False  # the model says that the document holds nothing of what was asked for
     cut: bool = False
     extra: int = 0  # sentences over what was asked for
 
@@ -72,6 +72,8 @@ def said_by(
     stages: Stages, window: Window, completion: Completion, options: SummaryOptions, tally: Tally
 ) -> list[Stated]:
     """What the completion of `window` says, or none: only sentences with evidence, as configured."""
+    if none_here(completion, options):
+        return []
     allowed = TOKEN_CHARACTERS * window.prompt.budget.reserved_output
     known = range(1, len(window.blocks) + 1)
     text, unknown = clean_markers(completion.text[:allowed], known)
@@ -85,12 +87,19 @@ def said_by(
         if not claim or not markers:
             tally.uncited += bool(claim)
             continue
+        if kind.may_be_none and says_none_here("".join(claim)):  # of one passage, among what others say
+            continue
         stated = state(stages, claim, [window.blocks[marker - 1] for marker in markers[:MARKERS]], kind)
         if stages.config.summary.figures == "drop" and not all(stands for _, stands in stated.figures):
             tally.unfounded += 1
         else:
             said.append(stated)
     return said
+
+
+def none_here(completion: Completion, options: SummaryOptions) -> bool:
+    """Whether the model says that a window holds nothing of what is asked for."""
+    return KINDS[options.kind].may_be_none and says_none_here(completion.text)
 
 
 # A sentence, or the cells of a row, and the markers behind it.
@@ -140,17 +149,17 @@ def _stated(
     """With the verdict of the best quote, or of all quotes together, and with its figures."""
     citations = tuple(citation for citation, _ in quoted)
     arounds = [f"{passage.title}\n{passage.context}" for _, passage in quoted]
-    verdicts = [citation.support for citation in citations]
-    if len(citations) > 1:
-        texts = ("\n".join(citation.quote for citation in citations), "\n".join(arounds))
-        verdicts.append(verdict(claim, *texts, "\n".join(citation.columns for citation in citations)))
     missing = set.intersection(
         *(
             missing_quantities(claim, citation.quote, around, citation.columns)
             for citation, around in zip(citations, arounds, strict=True)
         )
     )
-    folded = fold(claim)
+    verdicts = [citation.support for citation in citations]
+    if len(citations) > 1 and not missing:  # together a row's unit would be that of another quote's numbers
+        texts = ("\n".join(citation.quote for citation in citations), "\n".join(arounds))
+        verdicts.append(verdict(claim, *texts, "\n".join(citation.columns for citation in citations)))
+    folded = fold(claim).replace(",", "")  # as quantities are written
     found = sorted(quantities(claim), key=lambda quantity: (folded.find(quantity[1]), quantity))
     figures = tuple(("".join(quantity), quantity not in missing) for quantity in found)
     if cells:

@@ -34,16 +34,15 @@ from rag.blocks import (
 from rag.chapters import calls, chapters
 from rag.generator import Completion, Sampling
 from rag.kinds import KINDS, SummaryOptions
-from rag.markers import says_none_here
 from rag.prompts import SUMMARY_SYSTEM
-from rag.stated import Stated, Tally, said_by, telling
+from rag.stated import Stated, Tally, none_here, said_by, telling
 
 # Levels of windows: tokens halve at each, so this is more than any document has.
 LEVELS = 16
 # Sentences of a window that stand in for its completion.
 STAND_INS = 8
 # Raised whenever the same completions could give another summary.
-FLOW = 3
+FLOW = 4
 
 Flow = collections.abc.Generator[list[Window], list[Completion], Summary]
 # The windows of one level out, their completions in, and at the end what they say.
@@ -75,13 +74,14 @@ def levels(
         completions = yield level
         if len(level) == 1:
             tally.cut |= completions[0].finish_reason == "length"
-            tally.none_here += _none_here(completions[0], options)
+            tally.none_here = none_here(completions[0], options)
             return said_by(stages, level[0], completions[0], options, tally)
         blocks = [
             block
             for window, completion in zip(level, completions, strict=True)
             for block in carried(stages, window, completion, options, tally)
         ]
+        tally.none_here = all(none_here(completion, options) for completion in completions)
     return []
 
 
@@ -130,9 +130,7 @@ def carried(
 ) -> list[Block]:
     """What goes up from `window`: sentences of at most half its tokens, in order."""
     said = said_by(stages, window, completion, options, tally)
-    if not said and _none_here(completion, options):
-        tally.none_here += 1
-    elif not said:
+    if not said and not none_here(completion, options):
         tally.replaced += 1
         said = telling(stages, window.blocks[0].passages[0].title, window.blocks, STAND_INS)
     blocks, room = [], window.tokens // 2
@@ -144,11 +142,6 @@ def carried(
             blocks.append(block)
             room -= block.tokens
     return blocks
-
-
-def _none_here(completion: Completion, options: SummaryOptions) -> bool:
-    """Whether the model says that a window holds nothing of what is asked for."""
-    return KINDS[options.kind].may_be_none and says_none_here(completion.text)
 
 
 def _count(tally: Tally, completions: Sequence[Completion]) -> None:

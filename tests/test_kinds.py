@@ -235,6 +235,43 @@ def test_a_part_without_what_is_asked_for_adds_nothing(kind):
     assert summary.sentences  # chosen from the text itself
 
 
+@pytest.mark.parametrize("kind", ["figures", "actions", "custom"])
+@pytest.mark.parametrize("said", [NONE_HERE, f"{NONE_HERE}. [1]", f"{NONE_HERE} | - | - [1]"])
+def test_that_there_is_nothing_is_no_sentence_and_no_row(kind, said):
+    stages = stages_of([content := report("보고서", 7, 12)], Writer(lambda _: said), 1500, 200)
+    (summary,) = summarise(stages, [content.document], options_of(kind), NOTHING_KEPT)
+    assert NONE_HERE not in summary.text and summary.levels == 1
+    assert not any("뺐습니다" in warning for warning in summary.warnings)
+
+
+def test_nothing_in_one_part_is_not_nothing_in_the_document():
+    """Where the last call fails, what is missing is the model's text, and not what it was to find."""
+    parts = iter([NONE_HERE] + ["매출액 | 12,234 | 백만원 [1]"] * 20)
+    writer = Writer(lambda prompt: next(parts) if "긴 문서의 한 부분" in prompt.question else "모르겠습니다.")
+    stages = stages_of([content := report("보고서", 7, 12)], writer, 1500, 200)
+    (summary,) = summarise(stages, [content.document], options_of("figures"), NOTHING_KEPT)
+    assert summary.levels == 2
+    assert any("모델의 글을 쓸 수 없어" in warning for warning in summary.warnings)
+    assert not any("해당하는 내용을 찾지 못했습니다" in warning for warning in summary.warnings)
+
+
+def test_a_number_of_one_quote_is_not_of_the_unit_of_another():
+    content = chaptered(2, 1)
+    content = with_text(content, 0, "대상 기관은 모두 35 기관이다.\n")
+    content = with_text(content, 1, "(단위: 백만원)\n구분 | 2024년\n대상 기관 사업 수입 | 1,200\n")
+    stages = stages_of([content], Writer(lambda _: "대상 기관 사업 수입은 35백만원이다. [1][2]"), 8000, 400)
+    (summary,) = summarise(stages, [content.document], SummaryOptions(), NOTHING_KEPT)
+    assert [figure.stands for figure in summary.figures] == [False]
+    assert len(summary.citations) == 2 and summary.sentences[0].support == "unsupported"
+
+
+def test_figures_stand_in_the_order_of_the_sentence():
+    content = with_text(report("보고서", 4, 3), 0, "직원 5명이 매출액 3,010억원을 올렸다.\n")
+    stages = stages_of([content], Writer(lambda _: "직원 5명이 매출액 3,010억원을 올렸다. [1]"), 8000, 400)
+    (summary,) = summarise(stages, [content.document], SummaryOptions(), NOTHING_KEPT)
+    assert [figure.text for figure in summary.figures] == ["5명", "3010억원"]
+
+
 def test_a_table_without_rows_says_so():
     content = with_text(report("보고서", 1, 1), 0, "여름에는 비가 많이 내린다.\n")
     chunks = content.chunks[:1]
@@ -274,6 +311,9 @@ def sentence(text: str) -> SourceSentence:
         (FIGURES, "○ 사업예산 : 110,000,000원 (부가세 포함)", "", ("사업예산", "110,000,000", "원")),
         (FIGURES, "매출액은 3조 2,500억원으로 5% 늘었다.", "", ("매출액", "3조 2,500", "억원")),
         (FIGURES, "매출액 | 3,010 | 2,900", "(단위: 천원) > 구분 | 2024년 | 2023년", ("매출액 (2024년)", "3,010", "천원")),
+        (FIGURES, "서울지사 | 35 | 1,200", "(단위: 백만원) > 구분 | 인원(명) | 매출", ("서울지사 (인원(명))", "35", "명")),
+        (FIGURES, "서울지사 | 35 | 1,200", "(단위: 명, 백만원) > 구분 | 인원 | 매출", ("서울지사 (인원)", "35", "-")),
+        (FIGURES, "서울지사 | 35 | 1,200", "구분 | 인원(명) | 매출(백만원)", ("서울지사 (인원(명))", "35", "명")),
         (FIGURES, "○ 계약기간 : 계약일로부터 30일", "", ("계약기간", "30", "일")),
         (FIGURES, "이 가운데 프리랜서 비중이 87.7%로 가장 높고 남성이 63.5%임", "", ("프리랜서 비중", "87.7", "%")),
         (FIGURES, "고용보험에 가입한 비중이 63.5%로 나타났다.", "", ("고용보험에 가입한 비중", "63.5", "%")),
@@ -300,6 +340,10 @@ def sentence(text: str) -> SourceSentence:
         (ACTIONS, "계약상대자는 10일 이내에 조치하여야 한다.", "", ("계약상대자는 10일 이내에 조치하여야 한다.", "계약상대자", "10일 이내")),
         (ACTIONS, "(정산) ① 기관의 장은 종료된 날부터 3개월 이내에 보고서를 제출해야 한다.", "", ("기관의 장은 종료된 날부터 3개월 이내에 보고서를 제출해야 한다.", "기관의 장", "종료된 날부터 3개월 이내")),
         (ACTIONS, "주관기관은 교체를 요구할 수 있으며, 이 경우 사업자는 10일 이내에 교체하여야 함", "", ("주관기관은 교체를 요구할 수 있으며, 이 경우 사업자는 10일 이내에 교체하여야 함", "사업자", "10일 이내")),
+        (ACTIONS, "2024년 1월 5일까지 접수한 신청은 2024년 3월 10일까지 처리한다.", "", None),
+        (ACTIONS, "2024년 1월 5일까지 접수한 신청을 2024년 3월 10일까지 처리하여야 한다.", "", ("2024년 1월 5일까지 접수한 신청을 2024년 3월 10일까지 처리하여야 한다.", "-", "2024년 3월 10일까지")),
+        (ACTIONS, "2024년 1월 5일까지 접수한 신청은 7일 이내에 처리하여야 한다.", "", ("2024년 1월 5일까지 접수한 신청은 7일 이내에 처리하여야 한다.", "-", "7일 이내")),
+        (ACTIONS, "보험료 납부는 매월 10일까지 하여야 한다.", "", ("보험료 납부는 매월 10일까지 하여야 한다.", "-", "매월 10일까지")),
         (ACTIONS, "조사 결과는 다음해 6월 30일까지 제출할 것", "", ("조사 결과는 다음해 6월 30일까지 제출할 것", "-", "다음해 6월 30일까지")),
         (ACTIONS, "인증은 추가 보호조치로 총 11개 분야 31개 통제항목으로 구성", "", None),
         (ACTIONS, "날씨가 맑았다.", "", None),
