@@ -20,7 +20,7 @@ from indexes.store import StoredDocument, sync
 from ingest.raw import Unit
 from rag.answer import Citation, Summary, SummarySection, percent
 from rag.errors import OutputBusy, OutputFailed
-from rag.kinds import EXECUTIVE
+from rag.kinds import EXECUTIVE, KINDS
 from rag.table_text import csv_text, markdown_table, without_html
 from rag.wording import MARKS, in_unit, page_runs, span
 
@@ -47,12 +47,13 @@ class SummaryFolder:
             OutputFailed: it cannot be written to.
         """
         self.folder = folder
-        self.checkpoints = folder / CHECKPOINTS
+        self.checkpoints = folder / CHECKPOINTS / kind  # what another kind needs to go on stays
         self._names = file_names(documents)
-        self._kind = "" if kind == EXECUTIVE.name else f".{kind}"
+        self._kind = kind
+        self._ending = "" if kind == EXECUTIVE.name else f".{kind}"
         try:
             self.checkpoints.mkdir(parents=True, exist_ok=True)
-            self._lock = (self.checkpoints / LOCK).open("w", encoding="utf-8")
+            self._lock = (folder / CHECKPOINTS / LOCK).open("w", encoding="utf-8")
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             for left in folder.glob(f".*{UNFINISHED}"):
                 left.unlink()
@@ -60,7 +61,7 @@ class SummaryFolder:
             raise OutputBusy(path=folder) from exc
         except OSError as exc:
             raise OutputFailed(path=folder, detail=exc.strerror or str(exc)) from exc
-        self.failures = self._read_failures()
+        self.failures, self._other_failures = self._read_failures()
 
     def __enter__(self) -> "SummaryFolder":
         return self
@@ -70,7 +71,7 @@ class SummaryFolder:
         self._lock.close()
 
     def path(self, document_id: str, ending: str) -> Path:
-        return self.folder / f"{self._names[document_id]}{self._kind}{ending}"
+        return self.folder / f"{self._names[document_id]}{self._ending}{ending}"
 
     def finished(self, document_id: str, key: str) -> dict[str, Any] | None:
         """What NAME.json holds, if it is the summary of that key."""
@@ -100,21 +101,22 @@ class SummaryFolder:
         """Say how far the job is, for other programs."""
         write_whole(self.folder / STATUS, json.dumps({"pid": os.getpid()} | status) + "\n")
 
-    def _read_failures(self) -> dict[str, dict[str, Any]]:
+    def _read_failures(self) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
+        """Those of our kind by document, and those of others."""
         path = self.folder / FAILURES
         try:
             rows = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line]
-            return {row["document_id"]: row for row in rows}
+            ours = {row["document_id"]: row for row in rows if row["kind"] == self._kind}
+            return ours, [row for row in rows if row["kind"] != self._kind]
         except FileNotFoundError:
-            return {}
+            return {}, []
         except (OSError, ValueError, KeyError, TypeError) as exc:
             raise OutputFailed(path=path, detail=str(exc)) from exc
 
     def _write_failures(self) -> None:
         path = self.folder / FAILURES
-        if self.failures:
-            rows = (json.dumps(row, ensure_ascii=False) for row in self.failures.values())
-            write_whole(path, "".join(f"{row}\n" for row in rows))
+        if rows := [*self._other_failures, *self.failures.values()]:
+            write_whole(path, "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows))
         else:
             path.unlink(missing_ok=True)
 
@@ -138,13 +140,21 @@ def write_whole(path: Path, text: str, newline: str = "\n") -> None:
 
 
 def file_names(documents: Sequence[StoredDocument]) -> dict[str, str]:
-    """A file name without ending for each document's id: that of its file; with its id where two share it."""
+    """A file name without ending for each document's id: that of its file; with its id where it is not its own.
+
+    Not its own is that of another document, and one with which a file of ours may end or be called.
+    """
     names = {document.id: _file_name(document) for document in documents}
     taken = Counter(name.casefold() for name in names.values())
     return {
-        identity: name if taken[name.casefold()] == 1 else f"{name}-{identity[:8]}"
+        identity: name if taken[name.casefold()] == 1 and not _is_ours(name) else f"{name}-{identity[:8]}"
         for identity, name in names.items()
     }
+
+
+def _is_ours(name: str) -> bool:
+    """Whether «name.json» could be the job's status, or the summary of another kind of another document."""
+    return f"{name}.json".casefold() == STATUS or Path(name.casefold()).suffix[1:] in KINDS
 
 
 def _file_name(document: StoredDocument) -> str:

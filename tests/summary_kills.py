@@ -13,6 +13,7 @@ from random import Random
 from indexes.retriever import Retriever
 from indexes.writer import Writer
 from rag.checkpoints import Checkpoints
+from rag.kinds import EXECUTIVE
 from rag.summary_files import CHECKPOINTS, STATUS, UNFINISHED, file_names
 from tests.summaries import report
 from tests.test_writer import MANIFEST, ROOT
@@ -95,5 +96,5 @@ def _whole_files(out: Path) -> dict[str, str]:
 
 
 def _kept_windows(out: Path) -> set[str]:
-    kept = Checkpoints(out / CHECKPOINTS)
-    return {key for path in (out / CHECKPOINTS).glob("*.jsonl") for key in kept.of(path.stem)}
+    folder = out / CHECKPOINTS / EXECUTIVE.name
+    return {key for path in folder.glob("*.jsonl") for key in Checkpoints(folder).of(path.stem)}

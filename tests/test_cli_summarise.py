@@ -7,8 +7,10 @@ import pytest
 
 from eval.dataset import SAMPLES
 from indexes.store import StoredDocument
+from rag.checkpoints import Checkpoints
 from rag.cli import main
 from rag.errors import OutputBusy
+from rag.generator import Completion
 from rag.summary_files import SummaryFolder, file_names
 
 CONTRACT = {"document_id", "path", "text", "sentences", "citations", "coverage", "warnings", "seconds"}
@@ -101,6 +103,26 @@ def test_what_fails_is_listed_and_tried_again_alone(run, tmp_path):
     assert run("--retry-failed", "--out", str(out))[0] == 0
 
 
+def test_kinds_share_a_folder_and_take_nothing_from_each_other(run, tmp_path):
+    """Neither what one failed at, nor what it needs to go on."""
+    out = tmp_path / "요약"
+    small = ["--set", "generator.backend=openai", "--set", "generator.window=1200"]
+    small += ["--set", "generator.reserved_output=1100"]
+    assert run("--all", "--kind", "figures", "--out", str(out), *small)[0] == 1
+    identity = json.loads((out / "failures.jsonl").read_text("utf-8").splitlines()[0])["document_id"]
+    with SummaryFolder(out, [], "figures") as files:
+        Checkpoints(files.checkpoints).keep(identity, "1", Completion("매출액 | 3 | 억원 [1]", "stop"))
+        kept = files.checkpoints
+    assert run("--all", "--out", str(out))[0] == 0
+    assert run("--all", "--out", str(out))[0] == 0  # finds them finished
+    assert len((out / "failures.jsonl").read_text("utf-8").splitlines()) == 3
+    assert Checkpoints(kept).of(identity)
+    assert run("--retry-failed", "--out", str(out))[2].startswith("0 written")
+    assert run("--retry-failed", "--kind", "figures", "--out", str(out))[0] == 0
+    assert len(list(out.glob("*.figures.json"))) == 3 and not (out / "failures.jsonl").exists()
+    assert not Checkpoints(kept).of(identity)
+
+
 def test_two_jobs_do_not_write_to_one_folder(run, tmp_path):
     with SummaryFolder(tmp_path / "요약", []):
         code, _, error = run("--all", "--out", str(tmp_path / "요약"))
@@ -122,11 +144,16 @@ def test_files_are_named_after_their_documents_and_never_alike():
             stored("c" * 16, "/가/.숨은 파일.pdf"),
             stored("d" * 16, "/가/" + "긴" * 200 + ".pdf"),
             stored("e" * 16, "/가/a:b?c.pdf"),
+            stored("f" * 16, "/가/Status.pdf"),  # status.json is the job's
+            stored("g" * 16, "/가/보고.figures.pdf"),  # «보고.figures.json» is that of «보고.pdf»
+            stored("h" * 16, "/가/figures.pdf"),
         ]
     )
     assert names["a" * 16] == f"보고서-{'a' * 8}" and names["b" * 16] == f"보고서-{'b' * 8}"
     assert names["c" * 16] == "_숨은 파일" and names["e" * 16] == "a_b_c"
-    assert all(len(name.encode()) <= 200 for name in names.values()) and len(set(names.values())) == 5
+    assert names["f" * 16] == f"Status-{'f' * 8}" and names["g" * 16] == f"보고.figures-{'g' * 8}"
+    assert names["h" * 16] == "figures"
+    assert all(len(name.encode()) <= 200 for name in names.values()) and len(set(names.values())) == 8
 
 
 def test_kinds_in_rows_are_tables_on_the_terminal_and_csv_in_the_folder(run, tmp_path):
