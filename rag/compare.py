@@ -15,7 +15,7 @@ from rag.answer import Answer, Citation, Support
 from rag.ask import Stages, ask_pairs
 from rag.errors import NoSharedNames
 from rag.generator import ExtractiveGenerator
-from rag.prompts import CELL_SYSTEM
+from rag.prompts import CELL_SYSTEM, MARKER
 from rag.shared_names import shared_names
 from rag.support import strongest
 from rag.values import extract_value, without_name
@@ -135,7 +135,7 @@ def _cell(name: str, document_id: str, answer: Answer) -> ComparisonCell:
         for place, sentence in enumerate(answer.sentences)
         if sentence.support in ("supported", "partial")
     ]
-    text = without_name(name, " ".join(sentence.text for _, sentence in carried))
+    text = without_name(name, " ".join(MARKER.sub("", sentence.text) for _, sentence in carried))
     places = {place for place, _ in carried}
     citations = [c for c in answer.citations if c.sentence in places and c.support != "unsupported"]
     citations.sort(key=lambda citation: citation.support != "supported")

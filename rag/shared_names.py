@@ -1,7 +1,7 @@
 """Several reports → the names that they share, of which a comparison can be made."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -86,11 +86,11 @@ def _is_subject(name: str) -> bool:
 def _folded(names: dict[str, _Name]) -> list[_Name]:
     """`names` with near-duplicates put together under the shortest of them."""
     kept: dict[str, _Name] = {}
-    for short in sorted(names, key=lambda one: (len(one), one)):
-        own = names[short]
-        same = next((one for one in kept if _near(one, short)), None)
+    for long in sorted(names, key=lambda one: (len(one), one)):
+        own = names[long]
+        same = next((short for short in _shorter(long) if short in kept), None)
         if same is None:
-            kept[short] = own
+            kept[long] = own
         else:
             kept[same].documents |= own.documents
             kept[same].said |= own.said
@@ -98,5 +98,7 @@ def _folded(names: dict[str, _Name]) -> list[_Name]:
     return list(kept.values())
 
 
-def _near(short: str, long: str) -> bool:
-    return len(long) - len(short) <= ADDED and (long.startswith(short) or long.endswith(short))
+def _shorter(name: str) -> Iterator[str]:
+    """What `name` is a near-duplicate of, from short to long."""
+    for added in range(min(ADDED, len(name) - 1), 0, -1):
+        yield from sorted((name[:-added], name[added:]))

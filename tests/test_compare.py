@@ -17,8 +17,9 @@ from rag.ask import Stages
 from rag.compare import NO_EVIDENCE, ComparedDocument, Comparison, ComparisonCell, ComparisonRow, compare
 from rag.compare_files import as_csv, as_html, as_json, as_markdown, pages, quotes
 from rag.errors import GenerationFailed, NoSharedNames
+from rag.packing import Prompt
 from rag.prompts import CELL_SYSTEM
-from rag.shared_names import shared_names
+from rag.shared_names import ADDED, _folded, _Name, shared_names
 from rag.table_text import BOM, harmless
 from rag.values import alternatives, extract_value, key, named_values, without_name
 from tests.summaries import Writer, failing_at, report, stages_of
@@ -153,6 +154,32 @@ def test_near_duplicates_are_one_row_and_forms_that_all_share_are_none():
     stages = stages_for(contents)
     found = shared_names(stages.retriever, [c.document for c in contents], 9)
     assert "사업비" in found and "총사업비" not in found and "작성 방법" not in found
+
+
+@given(st.lists(st.text("가나", min_size=1, max_size=7), unique=True, max_size=30))
+def test_a_name_is_folded_into_the_first_shorter_one_that_it_begins_or_ends_with(keys):
+    kept: dict[str, set[str]] = {}
+    for name in sorted(keys, key=lambda one: (len(one), one)):
+        near = (
+            one
+            for one in kept
+            if len(name) - len(one) <= ADDED and one in (name[: len(one)], name[-len(one) :])
+        )
+        kept.setdefault(next(near, name), set()).add(name)
+    folded = _folded({name: _Name(name, {name}) for name in keys})
+    assert [(one.written, one.documents) for one in folded] == list(kept.items())
+
+
+def test_a_cell_has_no_markers_also_inside_a_sentence():
+    def write(prompt: Prompt) -> str:
+        marker = next((passage.marker for passage in prompt.passages if "사업예산" in passage.text), 0)
+        return f"사업예산은 [{marker}] 3억원이다. [{marker}]"
+
+    contents = tenders()
+    stages = stages_for(contents, Writer(write))
+    comparison = compare(stages, [c.document for c in contents], ["사업예산"], EVERYTHING)
+    check(comparison, contents)
+    assert any(cell.found for row in comparison.rows for cell in row.cells)
 
 
 def test_reports_that_share_nothing_say_to_name_rows():
