@@ -32,8 +32,9 @@ SUPPORTED, PARTIAL = 0.6, 0.3
 SIGN_BEFORE, UNIT_BEHIND = re.compile(rf"(?:{SIGN})$"), re.compile(rf"\s?({UNIT})")
 # Of a period or a day in its canonical form: year, quarter, month, day.
 DAY = re.compile(r"(\d{4})(?:h[12]|q([1-4])|-(\d\d)(?:-(\d\d))?)?")
-# Sign, number, unit.
+# Sign, number, unit; a period or a day in its canonical form has no number, and this for a unit.
 Quantity = tuple[str, str, str]
+PERIOD = "period"
 # Words of answers that no source needs to hold.
 FRAMING = re.compile(
     r"(?:문서|발췌문|규정|자료|보고서)에 (?:따르면|의하면)|다음과 같습니다|입니다|습니다|합니다|됩니다|이다(?=\W|$)"
@@ -76,20 +77,27 @@ def _compared(claim: str, quote: str, around: str, columns: str) -> tuple[str, s
     in_quote = quantities(quote)
     in_row = _quantities_of_row(quote, columns) if CELL_SEPARATOR in quote else set()
     known = in_quote | in_row | {quantity for quantity in quantities(around) if quantity[2] in LEGAL}
-    if quantities(claim) <= known:
+    meanings = _meanings(claim)
+    if quantities(claim) <= known and not any(_is_day(meant) for *_, meant in meanings):
         return claim, set()
     written: dict[Quantity, str] = {}
     for text in (quote, columns, *map("".join, in_row - in_quote)):
         for start, end, (sign, value, unit) in _meanings(text):
-            for said in (value, *([] if unit else _wider(value))):
+            for said in (value, *(_wider(value) if unit == PERIOD else [])):
                 written.setdefault((sign, said, unit), text[start:end])
-    parts = _parts_of_days(f"{quote}\n{columns}")
+    parts = {
+        part for *_, meant in [*_meanings(quote), *_meanings(columns)] for part in _parts_of_period(meant)
+    }
+    years = {part for part in parts if part[2] == "년"}
     rest, missing = claim, set()
-    for start, end, meant in reversed(_meanings(claim)):
+    for start, end, meant in reversed(meanings):
+        told = quantities(claim[start:end])
         if meant in written:
             claim = claim[:start] + written[meant] + claim[end:]
-        elif DAY.fullmatch(meant[1]):  # no day of the quote: it is not made of the parts of several
-            missing |= quantities(rest[start:end]) - known - {one for one in parts if one[2] == "년"}
+        elif _is_day(meant):  # whole, or it is another day: the 10 of 2022-11-10 is not that of 2022-10-10
+            missing |= set() if _parts_of_period(meant) <= known | years else told
+        elif meant[2] == PERIOD:
+            missing |= told - known - years
         else:
             continue
         rest = rest[:start] + "_" + rest[end:]  # a letter: what is left and right of it never becomes one
@@ -115,19 +123,19 @@ def _meanings(text: str) -> list[tuple[int, int, Quantity]]:
             counted = unit[1] if unit else "원" * bool(re.search("[억조]", text[start:end]))
             found.append((start, unit.end() if unit else end, (sign, expression.value, counted)))
         elif expression.kind != "relative":
-            found.append((start, end, ("", expression.value, "")))
+            found.append((start, end, ("", expression.value, PERIOD)))
     return found
 
 
-def _parts_of_days(quote: str) -> set[Quantity]:
-    """2025년, 3월 and 7일 for «’25.3.7.»; 2024년 and 3분기 for «’24.3Q»."""
-    named = (DAY.fullmatch(expression.value) for expression in find_expressions(quote))
-    return {
-        ("", str(int(number)), unit)
-        for day in filter(None, named)
-        for number, unit in zip(day.groups(), ("년", "분기", "월", "일"), strict=True)
-        if number
-    }
+def _is_day(meant: Quantity) -> bool:
+    return meant[2] == PERIOD and len(meant[1]) == len("2024-03-15")
+
+
+def _parts_of_period(meant: Quantity) -> set[Quantity]:
+    """2025년, 3월 and 7일 of a day; 2024년 and 3분기 of a quarter; nothing of an amount."""
+    period = DAY.fullmatch(meant[1]) if meant[2] == PERIOD else None
+    named = zip(period.groups(), ("년", "분기", "월", "일"), strict=True) if period else ()
+    return {("", str(int(number)), unit) for number, unit in named if number}
 
 
 def quantities(text: str) -> set[Quantity]:

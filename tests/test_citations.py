@@ -1,6 +1,7 @@
 """Markers resolve to the very words of the document, or are dropped and counted."""
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from rag.answer import PackedPassage
 from rag.citations import columns_of, resolve
 from rag.extractive import extract
 from rag.prompts import passage_block
-from rag.support import best_span, numbers, quantities, verdict
+from rag.support import best_span, missing_quantities, numbers, quantities, verdict
 
 TEXT = "제34조(연차휴가) ① 회사는 1년간 80퍼센트 이상 출근한 사원에게 15일의 휴가를 준다. ② 휴가는 나누어 쓸 수 있다.\n제35조(병가) 병가는 연 60일 이내로 한다.\n"
 OFFSET = 1000
@@ -163,11 +164,49 @@ def test_one_quantity_may_be_written_in_several_ways(one, other):
         ("계약은 2024년 5월 9일에 끝난다.", "계약은 2024.3.7.에 시작하여 2025.5.9.에 끝난다.", "unsupported"),
         ("2024년 1분기 매출은 5억원이다.", "2024년 3월 매출은 5억원이다.", "unsupported"),
         ("2024년 매출은 5억원이다.", "’24.3Q 매출은 5억원이다.", "supported"),
+        ("대상은 2천 가구이다.", "대상은 2000년 가구이다.", "unsupported"),
         ("조회 예산은 3억원이다.", "조회 예산은 3억 건이다.", "unsupported"),
     ],
 )
 def test_a_day_or_an_amount_may_be_told_in_another_form(claim, quote, expected):
     assert verdict(claim, quote) == expected
+
+
+DAYS = (
+    "{0:%Y}년 {0.month}월 {0.day}일",
+    "{0:%Y}. {0.month}. {0.day}.",
+    "{0:%Y}.{0.month}.{0.day}",
+    "’{0:%y}.{0.month}.{0.day}.",
+    "{0:%Y-%m-%d}",
+    "{0:%Y}/{0.month}/{0.day}",
+    "{0:%y.%m.%d}",
+)
+AMOUNTS = ("{0:,}원", "{0}원", "{1:,}만원", "{2:,}백만원", "{2:,} 백만 원", "{3:,}천원", "{4}억원", "{4}억")
+
+
+@given(
+    st.dates(date(2001, 1, 1), date(2040, 12, 31)),
+    st.dates(date(2001, 1, 1), date(2040, 12, 31)),
+    st.sampled_from(DAYS),
+    st.sampled_from(DAYS),
+    st.sampled_from(["", "에", "까지", "부터", "(월)"]),
+)
+def test_a_day_is_the_same_in_every_form_and_no_other_day(day, other, form, another, tail):
+    claim = f"계약은 {form.format(day)}{tail} 끝난다"
+    assert not missing_quantities(claim, f"계약은 {another.format(day)} 끝난다")
+    missing = missing_quantities(claim, f"계약은 {another.format(other)}{tail} 끝난다")
+    assert bool(missing) == (day != other) and missing <= quantities(claim)
+
+
+@given(st.integers(1, 99_999), st.integers(1, 99_999), st.sampled_from(AMOUNTS), st.sampled_from(AMOUNTS))
+def test_an_amount_is_the_same_in_every_form_and_no_other_amount(millions, others, form, another):
+    def written(form: str, millions: int) -> str:
+        won = millions * 10**6
+        return f"예산은 {form.format(won, won // 10**4, millions, won // 10**3, millions / 100)}이다"
+
+    claim = written(form, millions)
+    assert not missing_quantities(claim, written(another, millions))
+    assert bool(missing_quantities(claim, written(another, others))) == (millions != others)
 
 
 def test_the_dash_of_an_item_or_a_range_is_no_sign():
