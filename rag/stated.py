@@ -200,16 +200,17 @@ def telling(stages: Stages, title: str, blocks: Sequence[Block], count: int) -> 
 
 
 def _sentences(block: Block) -> list[SourceSentence]:
+    """The sentences of `block`, below its headings, which do not begin with the document's title."""
     passage = block.passages[0]
     if block.written:
-        return [SourceSentence(block.text, passage.start, passage.end, passage.context, "text", True)]
+        return [SourceSentence(block.text, passage.start, passage.end, block.context, "text", True)]
     chunk = Chunk(
         "",
         passage.document_id,
         passage.start,
         passage.end,
         passage.text,
-        passage.context,
+        block.context,
         passage.first_page,
         passage.last_page,
         passage.tokens,

@@ -5,7 +5,8 @@ A flow is a generator: it yields the windows of a level, is sent their completio
 
 It ends. A level's sentences hold at most half the tokens of what they were written from, and what fits into
 one window is in one. So T tokens of blocks, in windows with room for R, take at most 8 T / R + log2(T / R) + 2
-calls (R: no more than `MOST_BLOCKS` blocks of `LEAST_BLOCK` tokens). Where a completion is of no use, the most
+calls (R: no more than `MOST_BLOCKS` blocks of `LEAST_BLOCK` tokens); of a summary by chapters that holds for
+what one call, or a chapter alone, is about. Where a completion is of no use, the most
 telling sentences of its window stand in for it.
 """
 

@@ -23,6 +23,7 @@ from rag.packing import Prompt
 from rag.priors import SourceSentence
 from rag.prompts import NONE_HERE
 from rag.rows import prose, read_row
+from rag.stated import telling
 from rag.summarise import extracted
 from rag.summary_files import SummaryFolder, markdown, section_texts
 from rag.table_text import BOM
@@ -174,6 +175,16 @@ def test_the_windows_of_all_chapters_are_one_stream_in_levels():
     assert summary.levels < summary.calls and len(summary.sections) == 6
     check_sections(content, summary)
     check_summary(stages, content, summary)
+
+
+def test_what_stands_in_for_a_completion_has_the_headings_of_what_is_written():
+    content = chaptered(3, 3)
+    content = replace(content, document=replace(content.document, title="보고서"))
+    stages = stages_of([content], Writer(faithful))
+    blocks = document_blocks(stages, content.document)
+    assert {stated.context for stated in telling(stages, "보고서", blocks, 3)} == {
+        block.context for block in blocks
+    }
 
 
 def test_a_sentence_goes_to_the_chapter_that_it_cites():
