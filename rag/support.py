@@ -109,7 +109,8 @@ def _wider(value: str) -> list[str]:
     return [wide for wide in widened(value) if "q" not in wide]
 
 
-def _meanings(text: str) -> list[tuple[int, int, Quantity]]:
+@lru_cache(maxsize=4096)
+def _meanings(text: str) -> tuple[tuple[int, int, Quantity], ...]:
     """What the days, periods and amounts in `text` mean, and where they stand, with the unit of an amount.
 
     An amount of 억 or 조 that names no unit is one of 원.
@@ -124,7 +125,7 @@ def _meanings(text: str) -> list[tuple[int, int, Quantity]]:
             found.append((start, unit.end() if unit else end, (sign, expression.value, counted)))
         elif expression.kind != "relative":
             found.append((start, end, ("", expression.value, PERIOD)))
-    return found
+    return tuple(found)
 
 
 def _is_day(meant: Quantity) -> bool:
@@ -191,21 +192,27 @@ def terms(text: str) -> frozenset[str]:
 def best_span(claim: str, text: str) -> tuple[int, int]:
     """The sentence of the non-empty `text` that supports `claim` best, without blanks around it.
 
-    The first of equals; numbers of the claim count double. A row comes without the separators of
-    empty cells at its ends.
+    The first of equals; numbers of the claim count double, also in another form. A row comes without the
+    separators of empty cells at its ends.
     """
     wanted = numbers(claim)
-
-    def score(span: tuple[int, int]) -> float:
-        sentence = text[span[0] : span[1]]
-        found = len(wanted & numbers(sentence)) / len(wanted) if wanted else 0.0
-        return coverage(claim, sentence) + found
-
-    start, end = max(sentence_spans(text), key=score)
+    start, end = max(sentence_spans(text), key=lambda span: _likeness(claim, wanted, text[span[0] : span[1]]))
     sentence = text[start:end]
     words = trim(sentence)
     start += sentence.index(words)
     return start, start + len(words)
+
+
+def _likeness(claim: str, wanted: set[str], sentence: str) -> float:
+    """How much of `claim`, and once more of its numbers `wanted`, stands in `sentence`."""
+    found = numbers(sentence) if wanted else set()
+    if not found:
+        return coverage(claim, sentence)
+    stand = len(wanted & found) / len(wanted)
+    if stand < 1 and _meanings(claim):
+        claim, missing = _compared(claim, sentence, "", "")
+        stand = max(stand, 1 - len(missing) / len(wanted))
+    return coverage(claim, sentence) + stand
 
 
 def trim(sentence: str) -> str:

@@ -172,6 +172,20 @@ def test_a_day_or_an_amount_may_be_told_in_another_form(claim, quote, expected):
     assert verdict(claim, quote) == expected
 
 
+@pytest.mark.parametrize(
+    ("claim", "other", "quote"),
+    [
+        ("사업 예산은 1억 1,000만원이다.", "사업 예산은 매년 늘어 왔다.", "사업 예산 : 110,000,000원"),
+        ("입찰 마감은 2025년 3월 31일이다.", "입찰 마감은 공고로 정한다.", "마감 : ’25.3.31."),
+        ("2024년 3분기 매출액은 30억원이다.", "매출액은 2024년에 크게 늘었다.", "3Q24 매출액 3,000백만원"),
+    ],
+)
+def test_the_sentence_that_says_it_in_another_form_is_the_quote(claim, other, quote):
+    text = f"{other}\n{quote}\n"
+    start, end = best_span(claim, text)
+    assert text[start:end] == quote and verdict(claim, quote) == "supported"
+
+
 DAYS = (
     "{0:%Y}년 {0.month}월 {0.day}일",
     "{0:%Y}. {0.month}. {0.day}.",
