@@ -28,17 +28,23 @@ VALUE = re.compile(
     re.I,
 )
 BARE = re.compile(rf"(?:{SIGN})?(?:{NUMBER.pattern})")
-# «2천만원» is 2천만 | 원, but «110백만원» 110 | 백만원; «30만 제곱미터» 30만 | 제곱미터.
+# «2천만원» is 2천만 | 원 and «2만 4천원» 2만 4천 | 원, but «110백만원» 110 | 백만원; «30만 제곱미터» 30만 | 제곱미터.
 MULTIPLIER = re.compile(rf"((?:[천백십]?[만억조])|[천백])\s?((?:원|달러|{MEASURE})?)")
+MANY = re.compile("[만억조]")
 # Of several figures of a sentence the one that is told: money before shares before what is counted. A day
 # is no figure, but by a label: «계약기간 : 30일».
 MONEY, SHARE, DAYS = re.compile("원$|달러$"), re.compile("^%|퍼센트"), frozenset("년월일주자초분")
 # «이하의 벌금», «이상»: behind a figure, the bound that it is, and what it is of.
-BOUND = re.compile(r"\s?(이상|이하|이내|미만|초과)(?:의\s(벌금|과태료|과징금|이행강제금))?")
+BOUND = re.compile(r"\s?(이상|이하|이내|미만|초과|아래(?=로))(?:의\s(벌금|과태료|과징금|이행강제금))?")
 # Units that count what is named behind them («116개 통제항목»), of which one is no figure to tell; and those of which
 # a figure is told only where it is of a period: «임용 기간은 6개월».
 COUNTED, NAMED_BEHIND = frozenset(("개", "건", "명", "인", "회", "곳")), frozenset(("개", "건", "곳"))
-PERIODS, OF_PERIOD = DAYS | {"개월", "시간"}, re.compile("(?:기간|기한|시한|주기|시간|연한|기일|일수)$")
+PERIODS = DAYS | {"개월", "시간"}
+OF_PERIOD = re.compile(r"(?<!\d)(?<!\d\s)(?:기간|기한|시한|주기|시간|연한|기일|일수)$")
+# What is counted against («1주 40시간», «1회에 6만원»), a blank in a form («20  년  월  일»), a month of a year («10월»).
+PER, BLANK = re.compile(r"\s?(?:당|에|마다)?\s?\d"), re.compile(r"\s+월\s")
+# «6.8%에서 12.3%로»: of two figures the one that is reached.
+REACHED = re.compile(r"에서\s")
 # So much of what stands before a figure says what it is of.
 ITEM_CHARACTERS = 40
 # A cell of a table that is a figure has no more words beside it.
@@ -63,10 +69,10 @@ EMPTY = re.compile(
     "년|월|일|회|번|당시|현재|사실|하나|모두|내외|동시"
 )
 QUALIFIERS = re.compile(
-    "총|약|평균|최대|최소|최고|최저|연|연간|월|각|각각|모두|전체|전국|합계|최근|매|단|무려|최종|등|또|추가"
+    "총|약|평균|최대|최소|최고|최저|연|연간|월|각|각각|모두|전체|전국|합계|최근|매|단|무려|최종|등|또|추가|기존|종전"
 )
 VAGUE = re.compile(
-    "예상|전망|전월|전년|상위|하위|기타|제외|소계|프로그램|기간|기한|일수|시간|횟수|금액|면적|점수|비율|비중|수치|매체|분야|표본|제?\\d*항?의? 경우"
+    "예상|전망|전월|전년|전분기|단기|장기|상위|하위|기타|제외|소계|프로그램|기간|기한|일수|시간|횟수|금액|면적|점수|비율|비중|수치|매체|분야|표본|제?\\d*항?의? 경우"
 )
 RELATIONS = re.compile(
     "대비|중|가운데|비|동기|전년|전월|증가|감소|상승|하락|확대|축소|개선|악화|둔화|유지|기록|조정|수준"
@@ -87,10 +93,10 @@ NOBODY = re.compile(
     "(?:[신요]청|[납첨교]부|[보이]관|[연주보포성]장|[문적흑숫]자|할인|출처|연락처|[결효성경]과|초과|사실|[현부충성확]실|[내외일전여]부|[조검심공인행]사|감사|예산|확인|원인|승인|인원|지원|재원|의원수|자원|[위개]인정보|의사|투자|주주|현장|날인)$"
 )
 DUE = re.compile(
-    r"(?:(?:매년|매월|다음\s?해|이듬해|그 해|당해 연도)\s)?\d{1,2}월\s?\d{1,2}일\s?까지"
+    r"(?:(?:매년|매월|다음\s?해|이듬해|그 해|당해 연도)\s)?\d{1,2}월\s?\d{1,2}일\s?(?:까지|이전)"
     r"|(?:(?:\S+\s)?날(?:로|으로)?부터\s|[가-힣]+(?:일|후)(?:로|으로)?(?:부터)?\s)?(?:매[년월주분기]{1,2}\s)?"
-    r"\d+\s?(?:영업일|일|개월|주|시간|년|월)\s?(?:이내|전까지|까지)"
-    r"|매[년월주](?:\s\d+(?:월|일))*(?:까지)?|즉시(?!\s?사용)|지체\s?없이"
+    r"(?<!과거\s)(?<!최근\s)\d+\s?(?:영업일|일|개월|주|시간|년|월)\s?(?:이내|안에|이전|전까지|전에|까지)"
+    r"|매[년월주](?:[과와,·]?\s?\d+(?:월|일))*(?:까지)?|즉시(?!\s?사용)|지체\s?없이"
 )
 UNTIL = re.compile(r"\S{0,12}\s?(?:까지|이내|이전)")
 # «(연구개발비 정산) ① »: the title of an article.
@@ -128,10 +134,20 @@ def _figure(text: str) -> tuple[str, ...] | None:
         item = name or _item(text, match)
         if len(item) < 2 or VAGUE.fullmatch(item) or (match[2] in PERIODS and not OF_PERIOD.search(item)):
             continue
-        value, unit = _value_and_unit(match)
-        bound = BOUND.match(match.string, match.end())
+        told = _reached(match) or match
+        value, unit = _value_and_unit(told)
+        bound = BOUND.match(told.string, told.end())
         return item, value, f"{unit.replace(NONE_NAMED, '')} {bound[1]}".strip() if bound else unit
     return None
+
+
+def _reached(match: re.Match) -> re.Match | None:
+    """The figure that `match` became, in the same unit; None where none is told."""
+    came = REACHED.match(match.string, match.end())
+    then = VALUE.match(match.string, came.end()) if came else None
+    if not then or then[2] != match[2] or not match.string.startswith(("로", "으로"), then.end()):
+        return None
+    return then
 
 
 def _item(text: str, match: re.Match) -> str:
@@ -146,12 +162,14 @@ def _item(text: str, match: re.Match) -> str:
 
 
 def _values(text: str) -> list[re.Match]:
-    """The figures in `text`: no numbers of laws, no parts of dates."""
+    """The figures in `text`: no numbers of laws, no parts of dates, not what another figure is counted against."""
     dates = [(e.start, e.end) for e in find_expressions(text) if e.kind in ("date", "period")]
     return [
         match
         for match in VALUE.finditer(text)
-        if match[2] not in LEGAL
+        if match[2] not in LEGAL | {"월"}
+        and not (match[1] == "1" and match[2] in PERIODS | COUNTED and PER.match(text, match.end()))
+        and not (match[2] == "년" and BLANK.match(text, match.end()))
         and not any(start < match.end() and match.start() < end for start, end in dates)
     ]
 
@@ -159,7 +177,7 @@ def _values(text: str) -> list[re.Match]:
 def _value_and_unit(match: re.Match) -> tuple[str, str]:
     value, unit = match[1].strip(), match[2].strip()
     multiplied = MULTIPLIER.fullmatch(unit)
-    if multiplied and (len(value) == 1 or not MONEY.search(unit)):
+    if multiplied and (len(value) == 1 or MANY.search(value) or not MONEY.search(unit)):
         return value + multiplied[1], multiplied[2] or NONE_NAMED
     return value, unit
 
