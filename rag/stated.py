@@ -29,7 +29,10 @@ MARKERS = 8
 # So far above a row the names of its columns are looked for.
 ROWS_ABOVE = 60
 # What a sentence of a list begins with.
-BULLET = re.compile(r"^\s*(?:[-–—•·*○●□■▪◦ㅇ]|\d{1,2}[.)])\s+")
+GLYPHS = "[-–—―•·ㆍ․*○●◯❍◎□■▪◦◆◇▣▶▷▸‣⇒§ㅇo]"
+BULLET = re.compile(rf"^\s*(?:{GLYPHS}|\d{{1,2}}[.)])\s+")
+# What goes from a sentence of the document: a list of them has bullets of its own. The numbers of articles stay.
+BULLETS = re.compile(rf"^\s*(?:{GLYPHS}\s+)+(?=\S)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +237,6 @@ def itself(
         passage, start=sentence.end - len(text), end=sentence.end, text=text, context=sentence.context
     )
     cells = made_row(kind, sentence, columns_of(passage, start)) if kind.columns else None
-    claim = prose(cells, kind) if cells else one_line(sentence.text)
+    claim = prose(cells, kind) if cells else one_line(BULLETS.sub("", sentence.text))
     cited = cite_span(0, claim, passage, start, len(text), stages.retriever.place_of)
     return _stated(claim, [(cited, passage)], sentence.context, frozenset(), cells or (), kind)

@@ -258,7 +258,24 @@ def test_without_a_model_every_sentence_quotes_itself():
     check_summary(stages, content, summary)
     assert len(summary.sentences) == 6 and (summary.calls, summary.levels) == (0, 0)
     for sentence, citation in zip(summary.sentences, summary.citations, strict=True):
-        assert sentence.text == " ".join(citation.quote.split()) and sentence.support == "supported"
+        assert " ".join(citation.quote.split()).removeprefix("□ ") == sentence.text
+        assert sentence.support == "supported"
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("- ○ 예산은 3억원으로 정한다.", "예산은 3억원으로 정한다."),
+        ("ㅇ 2024년 예산은 3억원으로 정한다.", "2024년 예산은 3억원으로 정한다."),
+        ("제3조 예산은 3억원으로 정한다.", "제3조 예산은 3억원으로 정한다."),
+        ("-3.5% 줄어 예산이 부족하게 되었다.", "-3.5% 줄어 예산이 부족하게 되었다."),
+    ],
+)
+def test_without_a_model_the_documents_bullets_are_not_told(line, told):
+    content = with_text(report("보고서", 5, 1), 0, f"{line}\n")
+    content = replace(content, chunks=content.chunks[:1])
+    summary = extracted(stages_of([content], Writer(faithful)), content.document, SummaryOptions(sentences=1))
+    assert summary.sentences[0].text == told and summary.citations[0].quote == line
 
 
 def test_a_document_without_text_has_an_empty_summary_that_says_so():
