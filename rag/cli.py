@@ -67,6 +67,7 @@ from rag.terminal import (
     print_json,
     say,
 )
+from rag.usage import help_command, usage_message
 from rag.wording import MARKS, in_unit, page_runs, span
 
 SHOWN_AFTER_SECONDS = 5.0
@@ -1000,9 +1001,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return exc.exit_code
     except Exception as exc:
         if hasattr(exc, "format_message"):  # click's usage errors
-            message = f"{exc.format_message()} — {say('rag --help 를 보세요', 'see rag --help')}"
+            said, taught = usage_message(exc), help_command(exc)
             if "--json" in arguments:
-                print_json(failure_json("usage", exc.format_message(), "rag --help"))
+                print_json(failure_json("usage", said, taught))
+            message = f"{said} — {say(f'{taught} 를 보세요', f'see {taught}')}"
             err().print(Text(message, style="red"), soft_wrap=True)
             return USAGE
         if "--debug" in arguments:

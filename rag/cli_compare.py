@@ -77,7 +77,7 @@ def compare(
             say(f"{', '.join(WRITERS)} 가운데 하나로 끝나야 합니다", f"must end in {', '.join(WRITERS)}"),
             param_hint="--out",
         )
-    if any(not name.strip() for name in names):
+    if any(not name.strip(" /") for name in names):
         raise typer.BadParameter(say("항목이 비어 있습니다", "the name is empty"), param_hint="--row")
     allowed = allowed_by(groups, documents)
     with open_pipeline(index, config, overrides) as pipeline:

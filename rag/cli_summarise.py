@@ -19,7 +19,7 @@ from rag.answer import FailedSummary, Summary
 from rag.batch import JobProgress
 from rag.checkpoints import Checkpoints
 from rag.cli import error_json, progress_bar, show_citation, show_loose
-from rag.kinds import EXECUTIVE, KINDS, STYLES, SummaryOptions
+from rag.kinds import CUSTOM, EXECUTIVE, KINDS, STYLES, SummaryOptions
 from rag.pipeline import Pipeline
 from rag.summary_files import (
     FAILURES,
@@ -81,7 +81,16 @@ def summarise(
             ),
         ),
     ] = None,
-    kind: Annotated[str, typer.Option(help=" | ".join(KINDS))] = EXECUTIVE.name,
+    kind: Annotated[
+        str,
+        typer.Option(
+            help=say(
+                "executive 핵심 요약 | sections 장마다 | figures 핵심 수치의 표 | actions 할 일의 표 | custom 원하는 대로",
+                "executive | sections: each chapter | figures: rows of key figures | actions: rows of what is to be"
+                " done | custom: as --instruction says",
+            )
+        ),
+    ] = EXECUTIVE.name,
     sentences: Annotated[
         int | None,
         typer.Option(min=1, help=say("많아도 이만큼의 문장이나 행", "at most so many sentences, or rows")),
@@ -89,13 +98,17 @@ def summarise(
     tokens: Annotated[
         int | None, typer.Option(min=1, help=say("많아도 이만큼의 토큰", "at most so many tokens"))
     ] = None,
-    style: Annotated[str, typer.Option(help=" | ".join(STYLES))] = STYLES[0],
+    style: Annotated[
+        str,
+        typer.Option(help=say(f"{' | '.join(STYLES)} (모델이 쓸 때)", f"{' | '.join(STYLES)}, of a model")),
+    ] = STYLES[0],
     instruction: Annotated[
         str,
         typer.Option(
             metavar="TEXT",
             help=say(
-                "--kind custom 에서 무엇을 정리할지", "what the summary is to be about, with --kind custom"
+                "--kind custom 에서 무엇을 정리할지, 예: 예산과 기한만",
+                "what the summary is to be about, with --kind custom",
             ),
         ),
     ] = "",
@@ -116,14 +129,14 @@ def summarise(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    try:
-        options = SummaryOptions(kind, sentences, tokens, style, instruction)
-    except ValueError as exc:
-        raise typer.BadParameter(str(exc)) from exc
     if not (paths or everything or retry_failed or documents):
         raise typer.BadParameter(say("PATH 나 --all 을 주세요", "give PATH or --all"))
+    if paths and everything:
+        raise typer.BadParameter(say("PATH 와 --all 가운데 하나만 주세요", "give PATH or --all, not both"))
     if retry_failed and folder is None:
         raise typer.BadParameter(say("--retry-failed 에는 --out 이 필요합니다", "--retry-failed needs --out"))
+    refuse_what_does_not_fit(kind, sentences, tokens, style, instruction)
+    options = SummaryOptions(kind, sentences, tokens, style, instruction)
     with open_pipeline(index, config, overrides) as pipeline:
         chosen = choose(pipeline, paths or (), allowed_by(groups, documents))
         if folder is None:
@@ -132,8 +145,46 @@ def summarise(
             with SummaryFolder(folder, pipeline.documents(), kind) as files:
                 if retry_failed:
                     chosen = [document for document in chosen if document.id in files.failures]
+                    if not chosen:
+                        nothing = say("다시 할 것이 없습니다", "nothing to try again")
+                        err().print(f"{nothing}: {folder / FAILURES}", soft_wrap=True)
                 code = to_folder(pipeline, chosen, options, files, as_json)
     raise typer.Exit(code)
+
+
+app.command("summarize", hidden=True)(summarise)  # as most people spell it
+
+
+def refuse_what_does_not_fit(
+    kind: str, sentences: int | None, tokens: int | None, style: str, instruction: str
+) -> None:
+    """What `SummaryOptions` refuses, in the words of the command line.
+
+    Raises:
+        typer.BadParameter: always with what to give instead.
+    """
+    for name, given, known in (("--kind", kind, KINDS), ("--style", style, STYLES)):
+        if given not in known:
+            one = ", ".join(known)
+            raise typer.BadParameter(
+                say(f"{given} 은(는) 없습니다. {one} 가운데 하나를 주세요", f"no {given}, but one of {one}"),
+                param_hint=name,
+            )
+    if sentences and tokens:
+        raise typer.BadParameter(
+            say("--sentences 와 --tokens 가운데 하나만 주세요", "give --sentences or --tokens, not both")
+        )
+    if kind == CUSTOM.name and not instruction.strip():
+        raise typer.BadParameter(
+            say(
+                "--kind custom 에는 무엇을 정리할지 적은 --instruction 이 필요합니다",
+                "--kind custom needs an --instruction that says what the summary is to be about",
+            )
+        )
+    if kind != CUSTOM.name and instruction.strip():
+        raise typer.BadParameter(
+            say("--instruction 은 --kind custom 과 함께 쓰세요", "--instruction goes with --kind custom")
+        )
 
 
 def to_terminal(

@@ -106,11 +106,11 @@ class SourceChanged(PipelineError):
 
 
 class OutputFailed(PipelineError):
-    """A file cannot be written. Fields: path, detail."""
+    """A file or folder cannot be written. Fields: path, detail."""
 
     code = "output_failed"
-    en = ("cannot write {path}: {detail}", "name another file")
-    ko = ("{path} 파일을 쓸 수 없습니다: {detail}", "다른 파일 이름을 주세요")
+    en = ("cannot write {path}: {detail}", "name a file or folder that can be written")
+    ko = ("{path} 에 쓸 수 없습니다: {detail}", "쓸 수 있는 파일이나 폴더를 주세요")
 
 
 class InputUnreadable(PipelineError):

@@ -335,6 +335,26 @@ def test_wrong_usage_is_exit_code_two(run):
     assert run("ask", "질문", "--questions", "파일")[0] == 2
     assert run("search", "질문", "--mode", "magic")[0] == 2
     assert run("nonsense")[0] == 2
+    assert "rag search --help" in run("search", "질문", "--mode", "magic")[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "korean"),
+    [
+        (["summarise", "--sentences", "0"], "--sentences: 1 이상이어야 합니다 — rag summarise --help"),
+        (["summarise", "--sentences", "둘"], "--sentences: 정수를 주세요"),
+        (["summarise", "--foo"], "없는 옵션입니다: --foo"),
+        (["summarise", "--out"], "--out 뒤에 값을 주세요"),
+        (["compare"], "PATH PATH... 이(가) 빠졌습니다"),
+        (["sumarise"], "없는 명령입니다: sumarise (비슷한 것: 'summarise'"),
+        (["list", "여분"], "쓸 곳이 없는 인자입니다: 여분"),
+        (["ingest", "폴더", "--ocr", "응"], "응 은(는) 쓸 수 없습니다"),
+    ],
+)
+def test_a_korean_terminal_says_in_korean_what_is_wrong_with_a_command(run, monkeypatch, arguments, korean):
+    monkeypatch.setattr("rag.terminal.LANGUAGE", "ko")
+    code, _, error = run(*arguments)
+    assert code == 2 and korean in error and "rag" in error
 
 
 def test_questions_that_cannot_be_meant_are_refused(run, folder):

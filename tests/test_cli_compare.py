@@ -55,6 +55,7 @@ def test_the_ending_of_the_file_says_its_form(run, tmp_path, ending):
         (["취업규칙.pdf", "없는문서", "--row", "목적"], 1, "rag list"),
         (["취업규칙.pdf", "--row", "목적"], 2, "two documents"),
         (["*", "--row", " "], 2, "empty"),
+        (["*", "--row", " / "], 2, "empty"),
         (["*", "--row", "목적", "--out", "비교.xlsx"], 2, ".csv"),
         (["*", "--row", "목적", "--rows", "0"], 2, "--rows"),
     ],

@@ -60,6 +60,11 @@ def test_people_read_text_evidence_and_pages(run):
         ([], 2, "--all"),
         (["--all", "--kind", "시"], 2, "executive"),
         (["--all", "--sentences", "3", "--tokens", "100"], 2, "not both"),
+        (["--all", "취업규칙"], 2, "not both"),
+        (["--all", "--style", "반말"], 2, "개조식"),
+        (["--all", "--kind", "custom"], 2, "needs an --instruction"),
+        (["--all", "--instruction", "예산"], 2, "--kind custom"),
+        (["--all", "--sentences", "0"], 2, "rag summarise --help"),
         (["--all", "--retry-failed"], 2, "--out"),
     ],
 )
@@ -100,7 +105,8 @@ def test_what_fails_is_listed_and_tried_again_alone(run, tmp_path):
     code, _, error = run("--retry-failed", "--out", str(out))
     assert (code, len(list(out.glob("*.md")))) == (0, 3) and "2 written" in error
     assert not (out / "failures.jsonl").exists()
-    assert run("--retry-failed", "--out", str(out))[0] == 0
+    code, _, error = run("--retry-failed", "--out", str(out))
+    assert code == 0 and "nothing to try again" in error
 
 
 def test_kinds_share_a_folder_and_take_nothing_from_each_other(run, tmp_path):
