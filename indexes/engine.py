@@ -144,12 +144,13 @@ def _nfc(path: str) -> str:
 
 
 def names_document(name: str, document: StoredDocument) -> bool:
-    """Whether `name` is the document's id, path or file name, or a pattern of them."""
+    """Whether `name` is the document's id, path or file name, or a pattern of them with «*» and «?».
+
+    Brackets are themselves: names of files begin with «[공고]».
+    """
     if name == document.id:
         return True
-    wanted = nfc(name)
-    paths = [_nfc(path) for path in document.paths]
+    pattern = nfc(name).replace("[", "[[]")
     return any(
-        fnmatch(path, wanted) or fnmatch(Path(path).name, wanted) or wanted in (path, Path(path).name)
-        for path in paths
+        fnmatch(path, pattern) or fnmatch(Path(path).name, pattern) for path in map(_nfc, document.paths)
     )

@@ -122,7 +122,10 @@ def shown_cell(cell: ComparisonCell) -> Text:
         return Text(cell.text, style="dim")
     text = Text(cell.text)
     text.append(f"\n{pages(cell)} {MARKS[cell.support]}", style="dim")
-    quote = " ".join(cell.citations[0].quote.split())
+    best = cell.citations[0]
+    if best.columns:
+        text.append(f"\n{best.columns}", style="dim")
+    quote = " ".join(best.quote.split())
     if quote != cell.text:
         text.append(f"\n“{quote}”", style="cyan")
     return text

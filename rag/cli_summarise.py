@@ -306,7 +306,8 @@ def show_end(written: int, ready: int, failed: int, files: SummaryFolder) -> Non
 def show_summary(console: Console, summary: Summary) -> None:
     console.print(Text(summary.title, style="bold"))
     show_told(console, summary)
-    console.print(Text(say("근거", "Evidence"), style="bold"))
+    if summary.citations:
+        console.print(Text(say("근거", "Evidence"), style="bold"))
     shown: set[int] = set()
     for citation in summary.citations:
         if citation.marker not in shown:
@@ -327,6 +328,8 @@ def show_summary(console: Console, summary: Summary) -> None:
 def show_told(console: Console, summary: Summary) -> None:
     """What the summary says: as a table, chapter by chapter, or as it is."""
     if summary.columns:
+        if not summary.rows:  # a warning says why
+            return
         table = Table(*summary.columns, "")
         for row in rows_with_evidence(summary):
             table.add_row(*map(Text, row))

@@ -18,7 +18,7 @@ from rag.generator import ExtractiveGenerator
 from rag.prompts import CELL_SYSTEM, MARKER
 from rag.shared_names import shared_names
 from rag.support import strongest
-from rag.values import extract_value, without_name
+from rag.values import by_columns, extract_value, without_name
 
 NO_EVIDENCE = "근거 없음"
 # How many rows are found where nobody names them.
@@ -139,6 +139,8 @@ def _cell(name: str, document_id: str, answer: Answer) -> ComparisonCell:
     places = {place for place, _ in carried}
     citations = [c for c in answer.citations if c.sentence in places and c.support != "unsupported"]
     citations.sort(key=lambda citation: citation.support != "supported")
+    if len(citations) == 1:
+        text = by_columns(text, citations[0].quote, citations[0].columns)
     if not citations or not text:
         return ComparisonCell(document_id, NO_EVIDENCE, (), "uncited")
     return ComparisonCell(document_id, text, tuple(citations), strongest(s.support for _, s in carried))

@@ -108,8 +108,8 @@ def _html_cell(cell: ComparisonCell) -> str:
     if not cell.found:
         return f'<td class="none">{escape(cell.text)}</td>'
     shown = "".join(
-        f"<blockquote>{escape(citation.quote)}</blockquote>"
-        + (f"<p>{escape(citation.columns)}</p>" if citation.columns else "")
+        (f"<p>{escape(citation.columns)}</p>" if citation.columns else "")
+        + f"<blockquote>{escape(citation.quote)}</blockquote>"
         for citation in cell.citations
     )
     place = f"{pages(cell)} {MARKS[cell.support]}"
@@ -126,13 +126,15 @@ def place(citation: Citation) -> str:
 
 
 def quotes(cell: ComparisonCell) -> str:
-    """The words that it stands on, one below the other."""
-    return "\n".join(dict.fromkeys(citation.quote for citation in cell.citations))
+    """The words that it stands on, one below the other; above the row of a table what its columns are."""
+    told = (line for citation in cell.citations for line in (citation.columns, citation.quote) if line)
+    return "\n".join(dict.fromkeys(told))
 
 
 def _evidence(citation: Citation, title: str) -> str:
     quote = " ".join(citation.quote.split())
-    return f"「{title}」 {place(citation)} {MARKS[citation.support]} “{quote}”"
+    columns = f" ({citation.columns})" if citation.columns else ""
+    return f"「{title}」 {place(citation)} {MARKS[citation.support]} “{quote}”{columns}"
 
 
 WRITERS: dict[str, Callable[[Comparison], str]] = {

@@ -16,6 +16,7 @@ from ingest.outline import UNIT as TABLE_UNIT
 from rag.kinds import ACTIONS, NONE_NAMED, Kind
 from rag.priors import SourceSentence, unmarked
 from rag.support import LEGAL, LONE_UNIT, NUMBER, SIGN, UNIT
+from rag.table_text import row_cells
 from rag.values import LABEL, LONGEST_NAME
 
 # What is measured or counted after «30만», and what makes a unit of «14개».
@@ -47,6 +48,10 @@ PER, BLANK = re.compile(r"\s?(?:당|에|마다)?\s?\d"), re.compile(r"\s+월\s")
 REACHED = re.compile(r"에서\s")
 # So much of what stands before a figure says what it is of.
 ITEM_CHARACTERS = 40
+# The name of a column that says no more of its figures than the row does.
+NAMES_NOTHING = re.compile(r"(?:세부\s?)?내\s?[용역]|값|비\s?고|설명")
+# The name of one whose numbers count rows, or point at notes.
+COUNTS_ROWS = re.compile(r"주\s?석|[연순]?번|번\s?호|쪽|No\.?", re.I)
 # A cell of a table that is a figure has no more words beside it.
 CELL_CHARACTERS, CELL_BEFORE = 30, 6
 
@@ -134,10 +139,7 @@ def _figure(text: str) -> tuple[str, ...] | None:
         item = name or _item(text, match)
         if len(item) < 2 or VAGUE.fullmatch(item) or (match[2] in PERIODS and not OF_PERIOD.search(item)):
             continue
-        told = _reached(match) or match
-        value, unit = _value_and_unit(told)
-        bound = BOUND.match(told.string, told.end())
-        return item, value, f"{unit.replace(NONE_NAMED, '')} {bound[1]}".strip() if bound else unit
+        return item, *_value_and_unit(_reached(match) or match)
     return None
 
 
@@ -175,7 +177,14 @@ def _values(text: str) -> list[re.Match]:
 
 
 def _value_and_unit(match: re.Match) -> tuple[str, str]:
-    value, unit = match[1].strip(), match[2].strip()
+    """The figure `match`, and its unit with the bound that stands behind it: 2천만 | 원 이하."""
+    value, unit = _parted(match[1].strip(), match[2].strip())
+    bound = BOUND.match(match.string, match.end())
+    return value, f"{unit.replace(NONE_NAMED, '')} {bound[1]}".strip() if bound else unit
+
+
+def _parted(value: str, unit: str) -> tuple[str, str]:
+    """«2»«천만원» → 2천만 | 원."""
     multiplied = MULTIPLIER.fullmatch(unit)
     if multiplied and (len(value) == 1 or MANY.search(value) or not MONEY.search(unit)):
         return value + multiplied[1], multiplied[2] or NONE_NAMED
@@ -272,13 +281,15 @@ def _clause_start(tokens: Sequence[Any], start: int) -> int:
 
 def _figure_of_row(row: str, columns: str) -> tuple[str, ...] | None:
     """The first figure of a table's row, named by the row and its column."""
-    cells = [cell.strip() for cell in row.split(CELL_SEPARATOR)]
-    names = [name.strip() for name in columns.rpartition(" > ")[2].split(CELL_SEPARATOR)]
+    cells = row_cells(row)
+    names = row_cells(columns.rpartition(" > ")[2])
     item = unmarked(cells[0])
     if not re.search("[가-힣A-Za-z]{2}", item) or len(item) > ITEM_CHARACTERS:
         return None
     for place, cell in enumerate(cells[1:], start=1):
         column = names[place] if len(names) == len(cells) else ""
+        if COUNTS_ROWS.fullmatch(column):
+            continue
         own = VALUE.search(cell)
         if own and own[2] not in LEGAL and len(cell) <= CELL_CHARACTERS and _is_told(item, own):
             value, unit = _value_and_unit(own)
@@ -288,7 +299,8 @@ def _figure_of_row(row: str, columns: str) -> tuple[str, ...] | None:
             continue
         if unit == NONE_NAMED and not column and "," not in value:
             continue
-        return (f"{item} ({column})" if column else item, value, unit)
+        told = column and not NAMES_NOTHING.fullmatch(column)
+        return (f"{item} ({column})" if told else item, value, unit)
     return None
 
 

@@ -15,6 +15,7 @@ from ingest.korean import ITEM_LETTERS, fold, sentence_spans
 from rag.citations import names_columns
 from rag.extractive import HEADING
 from rag.support import LEGAL, QUANTITY, trim
+from rag.table_text import row_cells
 
 # What can be read as a sentence; longer is a list, a table, or a page that lost its line breaks.
 SHORTEST, LONGEST = 12, 400
@@ -271,7 +272,7 @@ def _names_a_value(cells: Sequence[str]) -> bool:
 
 
 def _cells(row: str) -> list[str]:
-    return [cell.strip() for cell in row.split(CELL_SEPARATOR) if cell.strip()]
+    return list(filter(None, row_cells(row)))
 
 
 def _unamended(text: str) -> str:

@@ -5,6 +5,8 @@ import io
 import re
 from collections.abc import Sequence
 
+# Between the cells of a row; two that stand together share the blank between them.
+SEPARATOR = re.compile(r"(?:^|\s)\|(?=\s|$)")
 # Excel takes UTF-8 for it only behind this.
 BOM = "\ufeff"
 # What a spreadsheet takes for the beginning of a formula, also written full-width, or behind blanks.
@@ -13,6 +15,11 @@ FORMULA = re.compile(r"[\s\x00]*[=+\-@＝＋－＠\t\r]")
 MARKDOWN = str.maketrans(
     {"\\": "\\\\", "|": "\\|", "&": "&amp;", "<": "&lt;", "`": "\\`", "*": "\\*", "_": "\\_"}
 )
+
+
+def row_cells(row: str) -> list[str]:
+    """The cells of a table's row as a document's text has it; «매출액 | | 3,010» has an empty one."""
+    return [cell.strip() for cell in SEPARATOR.split(row)]
 
 
 def csv_text(rows: Sequence[Sequence[str]]) -> str:

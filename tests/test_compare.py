@@ -21,7 +21,7 @@ from rag.packing import Prompt
 from rag.prompts import CELL_SYSTEM
 from rag.shared_names import ADDED, _folded, _Name, shared_names
 from rag.table_text import BOM, harmless
-from rag.values import alternatives, extract_value, key, named_values, without_name
+from rag.values import alternatives, by_columns, extract_value, key, named_values, without_name
 from tests.summaries import Writer, failing_at, report, stages_of
 from tests.test_summarise import ADVERSARIES, faithful, with_text
 from tests.test_table_text import NASTY
@@ -267,6 +267,21 @@ class Cells(HTMLParser):
 
     def handle_endtag(self, tag):
         self._inside = False
+
+
+@pytest.mark.parametrize(
+    ("text", "row", "columns", "told"),
+    [
+        ("2,680 / 3,010", "매출액 | 2,680 | 3,010", "(단위: 억원) > 구분 | 2024년 | 2025년", "2024년 2,680 / 2025년 3,010"),
+        ("3,010", "매출액 | | 3,010", "구분 | 2024년 | 2025년", "2025년 3,010"),
+        ("560개", "표본 | 560개", "구분 | 내용", "560개"),
+        ("2,680 / 3,010", "매출액 | 2,680 | 3,010", "구분 | 2025년", "2,680 / 3,010"),
+        ("늘었다", "매출액 | 2,680 | 3,010", "구분 | 2024년 | 2025년", "늘었다"),
+        ("매출액이 늘었다.", "매출액이 늘었다.", "", "매출액이 늘었다."),
+    ],
+)  # fmt: skip
+def test_the_values_of_a_row_have_the_names_of_their_columns(text, row, columns, told):
+    assert by_columns(text, row, columns) == told
 
 
 @given(comparisons())

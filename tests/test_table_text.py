@@ -8,7 +8,8 @@ from html import unescape
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.table_text import BOM, FORMULA, csv_text, harmless, markdown_cell, markdown_table
+from ingest.document import CELL_SEPARATOR
+from rag.table_text import BOM, FORMULA, csv_text, harmless, markdown_cell, markdown_table, row_cells
 
 NASTY = [
     "=1+1",
@@ -57,3 +58,9 @@ def test_a_markdown_table_has_a_line_a_row_and_a_bar_a_cell(rows, data):
 def test_a_markdown_cell_shows_the_words_of_the_cell(cell):
     shown = unescape(re.sub(r"\\([\\|`*_])", r"\1", markdown_cell(cell).replace("<br>", " ")))
     assert shown.split() == " ".join(cell.splitlines()).split()
+
+
+@given(st.lists(st.text("가나1, a", max_size=4).map(str.strip), min_size=1, max_size=6))
+def test_the_cells_of_a_row_are_read_back_also_where_some_are_empty(row):
+    assert row_cells(CELL_SEPARATOR.join(row)) == row
+    assert row_cells(" ".join(CELL_SEPARATOR.join(row).split())) == [" ".join(cell.split()) for cell in row]
