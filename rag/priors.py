@@ -54,7 +54,7 @@ CUE = re.compile(
 PURPOSE = re.compile(
     r"목적으로\s?(?:한다|함|하)|(?:에|에게|에 대하여) (?:이를 )?적용(?:한다|함)|실시(?:하였다|하였음)\.?$"
 )
-TOTAL = re.compile(r"[Ⅰ-Ⅻ]\.|.*(?:총\s?[계액]|합\s?계|순\s?이익|사업비|예산)")
+TOTAL = re.compile(r"[Ⅰ-Ⅻ]\.|.*(?:총\s?[계액]|합\s?계|순\s?(?:이익|손실|손익)|사업비|예산)")
 # How an item begins (l to u: boxes of Wingdings, read as letters), and a line that gives a value: «○ 사업예산 : 3억원».
 MARK = re.compile(
     rf"[□■◆◇▣●○◯❍◎▶▷⇒<\[〈]|(?:[ㅇoＯ]|[lmnqu](?=\s[가-힣]))\s|제\s?\d+\s?[조장절관]|[-–―－*※·ㆍ․•▸‣◦]|\(?\d+\)|[①-⑳]|[Ⅰ-Ⅻ]|\d{{1,2}}\.\s"

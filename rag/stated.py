@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from ingest.document import Chunk
+from ingest.document import CELL_SEPARATOR, Chunk
 from ingest.korean import fold
 from rag.answer import Citation, PackedPassage, Support
 from rag.ask import Stages
@@ -21,6 +21,7 @@ from rag.prompts import MARKER
 from rag.rows import holds, prose, read_row, value_of
 from rag.salience import salient
 from rag.support import coverage, missing_quantities, quantities, strongest, verdict
+from rag.table_text import row_cells, row_values
 
 # A completion is read up to so many characters for each token that was allowed.
 TOKEN_CHARACTERS = 16
@@ -29,7 +30,7 @@ MARKERS = 8
 # So far above a row the names of its columns are looked for.
 ROWS_ABOVE = 60
 # What a sentence of a list begins with.
-GLYPHS = "[-–—―•·ㆍ․*○●◯❍◎□■▪◦◆◇▣▶▷▸‣⇒§ㅇo]"
+GLYPHS = "[-–—―•·ㆍ․∘*○●◯❍◎□■▪◦◆◇▣▶▷▸‣⇒§ㅇo]"
 BULLET = re.compile(rf"^\s*(?:{GLYPHS}|\d{{1,2}}[.)])\s+")
 # What goes from a sentence of the document: a list of them has bullets of its own. The numbers of articles stay.
 BULLETS = re.compile(rf"^\s*(?:{GLYPHS}\s+)+(?=\S)")
@@ -236,7 +237,15 @@ def itself(
     passage = replace(
         passage, start=sentence.end - len(text), end=sentence.end, text=text, context=sentence.context
     )
-    cells = made_row(kind, sentence, columns_of(passage, start)) if kind.columns else None
-    claim = prose(cells, kind) if cells else one_line(BULLETS.sub("", sentence.text))
+    columns = columns_of(passage, start) if sentence.is_row else ""
+    cells = made_row(kind, sentence, columns) if kind.columns else None
+    claim = prose(cells, kind) if cells else _in_words(sentence, columns)
     cited = cite_span(0, claim, passage, start, len(text), stages.retriever.place_of)
     return _stated(claim, [(cited, passage)], sentence.context, frozenset(), cells or (), kind)
+
+
+def _in_words(sentence: SourceSentence, columns: str) -> str:
+    """Without the document's bullets; of a row «매출액: 2024년 2,680 / 2025년 3,010»."""
+    cells = [BULLETS.sub("", cell) for cell in row_cells(one_line(sentence.text))]
+    values = row_values(CELL_SEPARATOR.join(cells), one_line(columns))
+    return f"{cells[0]}: {values}" if values else cells[0]

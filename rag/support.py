@@ -217,7 +217,7 @@ def _likeness(claim: str, wanted: set[str], sentence: str) -> float:
 
 def trim(sentence: str) -> str:
     """`sentence` without blanks at its ends, and without separators of empty cells there."""
-    return EMPTY_CELLS.sub("", sentence.strip()) or sentence.strip()
+    return EMPTY_CELLS.sub("", sentence.strip()).strip() or sentence.strip()
 
 
 def strongest(verdicts: Iterable[Support]) -> Support:

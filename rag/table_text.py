@@ -22,6 +22,19 @@ def row_cells(row: str) -> list[str]:
     return [cell.strip() for cell in SEPARATOR.split(row)]
 
 
+def row_values(row: str, columns: str = "") -> str:
+    """What stands behind the name of a row: «2,680 / 3,010», and «2024년 2,680 / 2025년 3,010» by the names of `columns`.
+
+    Args:
+        columns: unit and names of the columns; those that have not one for each cell name nothing.
+    """
+    cells, names = row_cells(row), row_cells(columns.rpartition(" > ")[2])
+    if len(names) != len(cells) or len(cells) < 3:
+        names = [""] * len(cells)
+    told = list(zip(names, cells, strict=True))[1:]
+    return " / ".join(f"{name} {value}".strip() for name, value in told if value)
+
+
 def csv_text(rows: Sequence[Sequence[str]]) -> str:
     """`rows` as CSV with a byte order mark. A cell that would be a formula begins with an apostrophe."""
     written = io.StringIO(newline="")

@@ -12,7 +12,7 @@ from rag.markers import abstains
 from rag.priors import unmarked
 from rag.prompts import ABSTENTION, MARKER, in_other_brackets
 from rag.support import trim
-from rag.table_text import row_cells
+from rag.table_text import row_cells, row_values
 
 # «사업기간 : 계약일부터 6개월», «(제출 기한) 11월», «제5조(계약기간) 계약은 …».
 LABEL = re.compile(r"(?P<name>[가-힣A-Za-z][^:：|]{0,24}?)\s?[:：]\s*(?P<value>\S.*)", re.S)
@@ -87,16 +87,9 @@ def without_name(name: str, text: str) -> str:
 
 
 def by_columns(text: str, row: str, columns: str) -> str:
-    """«2024년 2,680 / 2025년 3,010» for «2,680 / 3,010», if `text` is the values of `row`; else `text`.
-
-    Args:
-        columns: unit and names of the columns of `row`; those that it has no cell for name nothing.
-    """
-    names, cells = row_cells(one_line(columns.rpartition(" > ")[2])), row_cells(one_line(row))
-    values = list(zip(names, cells, strict=False))[1:]
-    if len(cells) != len(names) or len(values) < 2 or text != " / ".join(filter(None, cells[1:])):
-        return text
-    return " / ".join(f"{name} {value}".strip() for name, value in values if value)
+    """«2024년 2,680 / 2025년 3,010» for «2,680 / 3,010», if `text` is the values of `row`; else `text`."""
+    row = one_line(row)
+    return row_values(row, one_line(columns)) if text == row_values(row) else text
 
 
 def extract_value(name: str, passages: Sequence[PackedPassage]) -> str:

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ingest.document import CELL_SEPARATOR, Chunk
@@ -34,6 +34,7 @@ def sentence(text: str, context: str = "", start: int = 0) -> SourceSentence:
     return SourceSentence(text, start, start + len(text), context, "text", True)
 
 
+@example(["1  |\n"], 0)
 @given(LINES, st.integers(0, 500))
 def test_every_sentence_is_its_span_of_the_document(texts, origin):
     chunks = chunks_of([text for text in texts if text], origin)

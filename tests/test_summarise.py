@@ -22,6 +22,7 @@ from rag.packing import Prompt
 from rag.prompts import ABSTENTION
 from rag.summarise import extracted
 from rag.support import strongest
+from rag.table_text import row_cells
 from rag.windows import MOST_BLOCKS
 from tests.summaries import PAGE, TOKENIZER, Writer, report, stages_of
 
@@ -258,7 +259,8 @@ def test_without_a_model_every_sentence_quotes_itself():
     check_summary(stages, content, summary)
     assert len(summary.sentences) == 6 and (summary.calls, summary.levels) == (0, 0)
     for sentence, citation in zip(summary.sentences, summary.citations, strict=True):
-        assert " ".join(citation.quote.split()).removeprefix("□ ") == sentence.text
+        name, *values = row_cells(" ".join(citation.quote.split()).removeprefix("□ "))
+        assert sentence.text == (f"{name}: {' / '.join(values)}" if values else name)
         assert sentence.support == "supported"
 
 
@@ -267,11 +269,12 @@ def test_without_a_model_every_sentence_quotes_itself():
     [
         ("- ○ 예산은 3억원으로 정한다.", "예산은 3억원으로 정한다."),
         ("ㅇ 2024년 예산은 3억원으로 정한다.", "2024년 예산은 3억원으로 정한다."),
+        ("예산 | | ㅇ 3억원 | 2억원", "예산: 3억원 / 2억원"),
         ("제3조 예산은 3억원으로 정한다.", "제3조 예산은 3억원으로 정한다."),
         ("-3.5% 줄어 예산이 부족하게 되었다.", "-3.5% 줄어 예산이 부족하게 되었다."),
     ],
 )
-def test_without_a_model_the_documents_bullets_are_not_told(line, told):
+def test_without_a_model_bullets_and_cells_are_told_as_people_write_them(line, told):
     content = with_text(report("보고서", 5, 1), 0, f"{line}\n")
     content = replace(content, chunks=content.chunks[:1])
     summary = extracted(stages_of([content], Writer(faithful)), content.document, SummaryOptions(sentences=1))
