@@ -116,12 +116,15 @@ def extract_value(name: str, passages: Sequence[PackedPassage]) -> str:
 def _lines(name: str, passage: PackedPassage) -> Iterator[tuple[int, int, str]]:
     """Lines of `passage` that may give the value of `name`: how sure, where, and the words."""
     wanted = alternatives(name)
-    below = key(unmarked(passage.context.rpartition(" > ")[2])) in wanted
+    headings = [key(unmarked(crumb)) for crumb in passage.context.split(" > ")]
+    below = headings[-1] in wanted
     for start, end in sentence_spans(passage.text):
         line = trim(passage.text[start:end])
         own = key(unmarked(line))
         if own in wanted:  # a heading: it names what follows
             below = True
+            continue
+        if own in headings:  # that of the chapter around it
             continue
         names = [key(one.name) for one in named_values(line)]
         begins = next((one for one in wanted if own.startswith(one)), "")

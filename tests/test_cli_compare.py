@@ -35,6 +35,13 @@ def test_a_comparison_speaks_the_contract(run):
     assert body["rows"][1]["cells"][1]["text"] == "근거 없음"
 
 
+def test_what_stands_below_the_heading_is_the_value_and_not_the_chapter_around_it(run):
+    _, output, _ = run("취업규칙.pdf", "정보보안*", "--row", "목적", "--row", "시행일", "--json")
+    purpose, begins = ([cell["text"] for cell in row["cells"]] for row in json.loads(output)["rows"])
+    assert [text[:4] for text in purpose] == ["이 규칙", "이 지침"]
+    assert [text.split()[2] for text in begins] == ["2024년", "2025년"]
+
+
 def test_people_read_a_table_with_pages_and_quotes(run):
     code, output, error = run("취업규칙.pdf", "정보보안*", "--row", "목적", "--row", "연차유급휴가")
     assert code == 0 and "쪽" in output and "“" in output and "근거 없음" in output and "근거를 찾지" in error
