@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from rag.cli import progress_bar
@@ -108,7 +108,7 @@ def compare(
 
 
 def show_comparison(console: Console, comparison: Comparison) -> None:
-    table = Table(FIRST_COLUMN, show_lines=True)
+    table = Table(Column(FIRST_COLUMN, overflow="fold"), show_lines=True)
     for document in comparison.documents:
         table.add_column(Text(document.title), overflow="fold")
     for row in comparison.rows:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from indexes.calibration import Calibration
@@ -53,7 +53,7 @@ def status(
     if as_json:
         print_json(body)
         return
-    table = Table(box=None, show_header=False, pad_edge=False)
+    table = Table("", Column(overflow="fold"), box=None, show_header=False, pad_edge=False)
     for key, value in body.items():
         table.add_row(key, shown(value))
     out().print(table)

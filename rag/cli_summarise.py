@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.padding import Padding
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from indexes.store import StoredDocument
@@ -330,7 +330,8 @@ def show_told(console: Console, summary: Summary) -> None:
     if summary.columns:
         if not summary.rows:  # a warning says why
             return
-        table = Table(*summary.columns, "")
+        # The default, an ellipsis, takes the place of letters where a wide one ends a line.
+        table = Table(*(Column(name, overflow="fold") for name in (*summary.columns, "")))
         for row in rows_with_evidence(summary):
             table.add_row(*map(Text, row))
         console.print(Padding(table, (1, 0, 1, 2), expand=False))

@@ -57,7 +57,7 @@ PURPOSE = re.compile(
 TOTAL = re.compile(r"[Ⅰ-Ⅻ]\.|.*(?:총\s?[계액]|합\s?계|순\s?(?:이익|손실|손익)|사업비|예산)")
 # How an item begins (l to u: boxes of Wingdings, read as letters), and a line that gives a value: «○ 사업예산 : 3억원».
 MARK = re.compile(
-    rf"[□■◆◇▣●○◯❍◎▶▷⇒<\[〈]|(?:[ㅇoＯ]|[lmnqu](?=\s[가-힣]))\s|제\s?\d+\s?[조장절관]|[-–―－*※·ㆍ․•▸‣◦]|\(?\d+\)|[①-⑳]|[Ⅰ-Ⅻ]|\d{{1,2}}\.\s"
+    rf"[□■◆◇▣●○◯❍◎▶▷⇒<\[〈]|(?:[ㅇoＯ]|[lmnqu](?=\s[가-힣]))\s|제\s?\d+\s?[조장절관](?:의\s?\d+)?|[-–―－*※·ㆍ․•▸‣◦]|\(?\d+\)|[①-⑳]|[Ⅰ-Ⅻ]|\d{{1,2}}\.\s"
     rf"|\(?[{ITEM_LETTERS}][.)]\s"
 )
 LABEL = re.compile(r"[^\w가-힣]*(?:\d{1,2}[.)]\s)?[가-힣A-Z][가-힣A-Za-z·\s()]{0,14}\s?:\s?\S")

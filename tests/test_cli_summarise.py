@@ -1,6 +1,7 @@
 """`rag summarise`: contract JSON, exit codes, files that are whole, and what it says when it cannot."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -180,3 +181,12 @@ def test_an_instruction_is_asked_for_with_its_kind_alone(run):
     assert run("취업규칙.pdf", "--instruction", "휴가")[0] == 2
     code, output, _ = run("취업규칙.pdf", "--kind", "custom", "--instruction", "연차유급휴가 일수", "--json")
     assert code == 0 and json.loads(output)["kind"] == "custom"
+
+
+@pytest.mark.parametrize("width", range(60, 68))
+def test_a_table_on_a_terminal_keeps_every_letter(run, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    rows = json.loads(run("취업규칙.pdf", "--kind", "actions", "--json")[1])["rows"]
+    shown = run("취업규칙.pdf", "--kind", "actions")[1].partition("Evidence")[0]
+    told = Counter("".join(cell for row in rows for cell in row["cells"]).replace(" ", ""))
+    assert rows and told <= Counter(shown) and "…" not in shown
