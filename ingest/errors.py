@@ -82,10 +82,10 @@ FILE_CODES: dict[str, tuple[str, str, str, str]] = {
         "파일 이름과 내용이 맞는지 확인하세요",
     ),
     "no_text": (
-        "no page has text that can be read (a scan?)",
-        "run OCR on it first",
-        "읽을 수 있는 글자가 없습니다(스캔 문서로 보입니다)",
-        "먼저 OCR로 텍스트 레이어를 추가하세요",
+        "no page has text that can be read (empty, or a scan?)",
+        "read a scan with --ocr auto, which needs Tesseract",
+        "읽을 수 있는 글자가 없습니다(비었거나 스캔한 문서로 보입니다)",
+        "스캔한 문서는 --ocr auto 를 붙여 읽으세요(Tesseract 필요)",
     ),
     "too_large": (
         "the file is over the limit ({detail})",
