@@ -146,7 +146,7 @@ def summarise(
                 if retry_failed:
                     chosen = [document for document in chosen if document.id in files.failures]
                     if not chosen:
-                        nothing = say("다시 할 것이 없습니다", "nothing to try again")
+                        nothing = say(f"다시 할 {kind} 요약이 없습니다", f"no {kind} summary to try again")
                         err().print(f"{nothing}: {folder / FAILURES}", soft_wrap=True)
                 code = to_folder(pipeline, chosen, options, files, as_json)
     raise typer.Exit(code)

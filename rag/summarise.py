@@ -43,7 +43,7 @@ LEVELS = 16
 # Sentences of a window that stand in for its completion.
 STAND_INS = 8
 # Raised whenever the same completions could give another summary.
-FLOW = 4
+FLOW = 5
 
 Flow = collections.abc.Generator[list[Window], list[Completion], Summary]
 # The windows of one level out, their completions in, and at the end what they say.
