@@ -148,7 +148,15 @@ def summarise(
                     if not chosen:
                         nothing = say(f"다시 할 {kind} 요약이 없습니다", f"no {kind} summary to try again")
                         err().print(f"{nothing}: {folder / FAILURES}", soft_wrap=True)
-                code = to_folder(pipeline, chosen, options, files, as_json)
+                try:
+                    code = to_folder(pipeline, chosen, options, files, as_json)
+                except KeyboardInterrupt:
+                    on = (
+                        "같은 명령을 다시 실행하면 멈춘 곳에서 이어 갑니다",
+                        "the same command goes on from here",
+                    )
+                    err().print(say(*on), soft_wrap=True)
+                    raise
     raise typer.Exit(code)
 
 

@@ -68,7 +68,7 @@ OPENED = re.compile(r"\s?[(（][^()（）]*$")
 BRACKETS = ("()", "「」", "[]", "〔〕", "“”", "‘’")
 EITHER = frozenset(("또는", "및"))
 NOT_OF_IT = re.compile(r"^(?:(?:이\s)?(?:경우|가운데|중)|다만,?|그|해당|위|동)\s")
-# Nouns that are no subject of a figure, those that only qualify it, and those that need the subject before them.
+# Nouns that no figure is of; that only qualify it; that say too little alone; that need the subject before them.
 EMPTY = re.compile(
     "경우|때|다음|이상|이하|이내|초과|미만|각각|기준|것|등|날|후|전|내|해당|위|아래|수|중|바|정도|이후|이전|다만|각호|호|항|조|이|그|조건|범위|한도|한|자|"
     "년|월|일|회|번|당시|현재|사실|하나|모두|내외|동시"
@@ -77,7 +77,7 @@ QUALIFIERS = re.compile(
     "총|약|평균|최대|최소|최고|최저|연|연간|월|각|각각|모두|전체|전국|합계|최근|매|단|무려|최종|등|또|추가|기존|종전"
 )
 VAGUE = re.compile(
-    "예상|전망|전월|전년|전분기|단기|장기|상위|하위|기타|제외|소계|프로그램|기간|기한|일수|시간|횟수|금액|면적|점수|비율|비중|수치|매체|분야|표본|제?\\d*항?의? 경우"
+    "예상|전망|전월|전년|전분기|단기|장기|상위|하위|기타|제외|소계|기간|기한|일수|시간|횟수|금액|면적|점수|비율|비중|수치|매체|분야|표본|제?\\d*항?의? 경우"
 )
 RELATIONS = re.compile(
     "대비|중|가운데|비|동기|전년|전월|증가|감소|상승|하락|확대|축소|개선|악화|둔화|유지|기록|조정|수준"

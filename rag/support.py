@@ -80,11 +80,7 @@ def _compared(claim: str, quote: str, around: str, columns: str) -> tuple[str, s
     meanings = _meanings(claim)
     if quantities(claim) <= known and not any(_is_day(meant) for *_, meant in meanings):
         return claim, set()
-    written: dict[Quantity, str] = {}
-    for text in (quote, columns, *map("".join, in_row - in_quote)):
-        for start, end, (sign, value, unit) in _meanings(text):
-            for said in (value, *(_wider(value) if unit == PERIOD else [])):
-                written.setdefault((sign, said, unit), text[start:end])
+    written = _written([quote, columns, *map("".join, in_row - in_quote)])
     parts = {
         part for *_, meant in [*_meanings(quote), *_meanings(columns)] for part in _parts_of_period(meant)
     }
@@ -102,6 +98,16 @@ def _compared(claim: str, quote: str, around: str, columns: str) -> tuple[str, s
             continue
         rest = rest[:start] + "_" + rest[end:]  # a letter: what is left and right of it never becomes one
     return claim, missing | quantities(rest) - known - parts
+
+
+def _written(texts: Iterable[str]) -> dict[Quantity, str]:
+    """How `texts` write what they mean; of a period also what it lies in."""
+    written: dict[Quantity, str] = {}
+    for text in texts:
+        for start, end, (sign, value, unit) in _meanings(text):
+            for said in (value, *(_wider(value) if unit == PERIOD else [])):
+                written.setdefault((sign, said, unit), text[start:end])
+    return written
 
 
 def _wider(value: str) -> list[str]:
