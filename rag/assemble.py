@@ -13,10 +13,10 @@ from rag.ask import Stages, ocr_warnings
 from rag.blocks import RUNS, Block, most_sentences
 from rag.chapters import Chapter, chapters
 from rag.extractive import one_line
-from rag.found_rows import tells
 from rag.kinds import KINDS, PAGES_COLUMN, SummaryOptions
 from rag.priors import SourceSentence, source_sentences
 from rag.prompts import in_other_brackets
+from rag.rows import tells
 from rag.salience import salient
 from rag.stated import Stated, Tally, itself
 from rag.wording import in_unit, page_runs

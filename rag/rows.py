@@ -1,9 +1,12 @@
-"""Rows of a summary, read from the lines that a model wrote; those without one are made in found_rows.py."""
+"""Rows of a summary: read from the lines that a model wrote, or, without one, found in single sentences."""
 
 import re
 
 from ingest.korean import fold
-from rag.kinds import NONE_NAMED, Kind
+from rag.found_actions import action_of_sentence
+from rag.found_figures import figure_of_row, figure_of_sentence
+from rag.kinds import ACTIONS, NONE_NAMED, Kind
+from rag.priors import SourceSentence
 
 BAR = re.compile(r"\s*[|｜]\s*")
 RULE = re.compile(r"[\s:|｜\-–—]*")
@@ -38,3 +41,24 @@ def holds(quote: str, value: str) -> bool:
 
 def _squeezed(text: str) -> str:
     return re.sub(r"[\s|]", "", fold(text))
+
+
+# without a model
+
+
+def tells(kind: Kind, sentence: SourceSentence) -> bool:
+    """Whether a row can be made from `sentence`."""
+    return made_row(kind, sentence, "") is not None
+
+
+def made_row(kind: Kind, sentence: SourceSentence, columns: str) -> tuple[str, ...] | None:
+    """The row that `sentence` tells, in its own words; None where it tells none.
+
+    Args:
+        columns: unit and names of the columns, of the row of a table.
+    """
+    if kind is ACTIONS:
+        return action_of_sentence(sentence.text)
+    if sentence.is_row:
+        return figure_of_row(sentence.text, columns)
+    return figure_of_sentence(sentence.text)

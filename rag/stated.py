@@ -12,13 +12,12 @@ from rag.ask import Stages
 from rag.blocks import Block, Window
 from rag.citations import cite, cite_span, cited_spans, columns_of
 from rag.extractive import one_line
-from rag.found_rows import made_row
 from rag.generator import Completion
 from rag.kinds import EXECUTIVE, KINDS, Kind, SummaryOptions
 from rag.markers import abstains, clean_markers, says_none_here
 from rag.priors import SourceSentence, source_sentences
 from rag.prompts import MARKER
-from rag.rows import holds, prose, read_row, value_of
+from rag.rows import holds, made_row, prose, read_row, value_of
 from rag.salience import salient
 from rag.support import coverage, missing_quantities, quantities, strongest, verdict
 from rag.table_text import row_cells, row_values

@@ -17,12 +17,12 @@ from rag.answer import Summary
 from rag.batch import summarise
 from rag.blocks import document_blocks
 from rag.chapters import calls, chapters
-from rag.found_rows import ITEM_CHARACTERS, made_row, noun_phrase
 from rag.kinds import KINDS, PAGES_COLUMN, SummaryOptions
+from rag.noun_phrases import PHRASE_CHARACTERS, noun_phrase
 from rag.packing import Prompt
 from rag.priors import SourceSentence
 from rag.prompts import NONE_HERE
-from rag.rows import prose, read_row
+from rag.rows import made_row, prose, read_row
 from rag.stated import telling
 from rag.summarise import extracted
 from rag.summary_files import SummaryFolder, markdown, section_texts
@@ -407,7 +407,7 @@ WORDS = (
 @given(st.lists(st.sampled_from(WORDS), max_size=14).map(" ".join))
 def test_what_a_figure_is_of_stands_before_it_word_for_word(before):
     phrase = noun_phrase(before)
-    assert phrase in before and len(phrase) <= ITEM_CHARACTERS and phrase == phrase.strip()
+    assert phrase in before and len(phrase) <= PHRASE_CHARACTERS and phrase == phrase.strip()
     assert phrase.count("(") == phrase.count(")")
 
 
