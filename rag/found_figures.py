@@ -126,7 +126,7 @@ def figure_of_row(row: str, columns: str) -> tuple[str, ...] | None:
     """The first figure of a table's row, named by the row and its column."""
     cells = row_cells(row)
     names = row_cells(columns.rpartition(" > ")[2])
-    item = unmarked(cells[0])
+    item = unmarked(cells[0]).lstrip(". ")  # of «Ⅰ. 자산» some PDFs keep only the stop
     if not re.search("[가-힣A-Za-z]{2}", item) or len(item) > PHRASE_CHARACTERS:
         return None
     for place, cell in enumerate(cells[1:], start=1):
