@@ -10,7 +10,7 @@ from rag.answer import PackedPassage
 from rag.extractive import extract, one_line
 from rag.markers import abstains
 from rag.priors import unmarked
-from rag.prompts import ABSTENTION, MARKER, in_other_brackets
+from rag.prompts import ABSTENTION, in_other_brackets
 from rag.support import trim
 from rag.table_text import row_cells, row_values
 
@@ -95,8 +95,8 @@ def by_columns(text: str, row: str, columns: str) -> str:
 def extract_value(name: str, passages: Sequence[PackedPassage]) -> str:
     """The line that gives the value of `name`, with its passage's marker; or the abstention.
 
-    A line with that name wins over one below a heading of that name, and both over a sentence that only holds the
-    words; of equals the first of the document.
+    A line with that name wins over one below a heading of that name, and both over a sentence that speaks of it; of
+    equals the first of the document.
     """
     found = [
         (sure, -passage.start - start, line, passage.marker)
@@ -107,10 +107,15 @@ def extract_value(name: str, passages: Sequence[PackedPassage]) -> str:
         _, _, line, marker = max(found)
         return f"{in_other_brackets(one_line(line))} [{marker}]"
     (first, *_) = extract(name, passages).split("\n")
-    said = key(MARKER.sub("", first))
-    words = [key(word) for word in re.split(r"[\s/]+", name) if key(word)]
-    holds = bool(words) and all(word in said for word in words) and said not in alternatives(name)
-    return first if holds and not abstains(first) else ABSTENTION
+    told = not abstains(first) and any(_speaks_of(part.split(), first) for part in name.split("/"))
+    return first if told else ABSTENTION
+
+
+def _speaks_of(words: Sequence[str], sentence: str) -> bool:
+    """Whether `sentence` says something of what `words` name: «담당자는 …», not «담당자 명단을 낸다»."""
+    said = key(sentence)
+    subject = words and re.search(rf"{re.escape(words[-1])}(?:은|는|이|가)\s", sentence)
+    return bool(subject) and all(key(word) in said for word in words)
 
 
 def _lines(name: str, passage: PackedPassage) -> Iterator[tuple[int, int, str]]:

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexes.engine import EVERYTHING, Filter
-from rag.answer import Citation
+from rag.answer import Citation, PackedPassage
 from rag.ask import Stages
 from rag.compare import NO_EVIDENCE, ComparedDocument, Comparison, ComparisonCell, ComparisonRow, compare
 from rag.compare_files import as_csv, as_html, as_json, as_markdown, pages, quotes
 from rag.errors import GenerationFailed, NoSharedNames
 from rag.packing import Prompt
-from rag.prompts import CELL_SYSTEM
+from rag.prompts import ABSTENTION, CELL_SYSTEM
 from rag.shared_names import ADDED, _folded, _Name, shared_names
 from rag.table_text import BOM, harmless
 from rag.values import alternatives, by_columns, extract_value, key, named_values, without_name
@@ -208,6 +208,18 @@ def test_the_value_of_a_line_is_what_stands_behind_its_name(name, text, value):
     assert without_name(name, text) == value
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("이 사업의 담당자는 시설관리팀장이다.", True),
+        ("입찰자는 프리랜서와 담당자 명단을 작성하여 함께 낸다.", False),
+    ],
+)
+def test_a_sentence_that_only_holds_the_name_gives_no_value(text, told):
+    passage = PackedPassage(1, "d", "요청서.pdf", "요청서", "", 1, 1, 0, len(text), text, 9, 1.0)
+    assert extract_value("담당자", [passage]) == (f"{text} [1]" if told else ABSTENTION)
+
+
 @pytest.mark.parametrize("text", ["성명 :      ", "계약일 | 년  월  일", "○ 금액 : (      )원", "서명: ____"])
 def test_what_waits_to_be_filled_in_names_no_value(text):
     assert not list(named_values(text))
@@ -218,7 +230,7 @@ def test_any_text_has_names_and_values_of_its_own_words(text, name):
     for one in named_values(text):
         assert one.value.strip() and all(part in text for part in one.value.split(" | "))
     assert isinstance(without_name(name, text), str) and alternatives(name) and isinstance(key(text), str)
-    assert extract_value(name, []) == "문서에서 답을 찾을 수 없습니다."
+    assert extract_value(name, []) == ABSTENTION
 
 
 # files
