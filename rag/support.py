@@ -81,8 +81,12 @@ def _compared(claim: str, quote: str, around: str, columns: str) -> tuple[str, s
     if quantities(claim) <= known and not any(_is_day(meant) for *_, meant in meanings):
         return claim, set()
     written = _written([quote, columns, *map("".join, in_row - in_quote)])
+    # A day is told by its number only behind its month: «7일» alone is a term.
     parts = {
-        part for *_, meant in [*_meanings(quote), *_meanings(columns)] for part in _parts_of_period(meant)
+        part
+        for *_, meant in [*_meanings(quote), *_meanings(columns)]
+        for part in _parts_of_period(meant)
+        if part[2] != "일" or re.search(rf"월\s?{part[1]}일", claim)
     }
     years = {part for part in parts if part[2] == "년"}
     rest, missing = claim, set()
