@@ -25,7 +25,7 @@ from rag.markers import SettledText, abstains
 from rag.packing import Prompt, pack
 from rag.prompts import ABSTENTION, SYSTEM, Turn
 from rag.tokens import ModelTokenizer
-from rag.wording import in_unit, span
+from rag.wording import where
 from rag.words import with_particle
 
 # Of what was left out as a copy, so many lines are told with an answer, each of so many places.
@@ -366,7 +366,7 @@ def _copies_of(marker: int, left_out: Sequence[LeftOut]) -> str:
 def _place(out: LeftOut) -> str:
     """«「개인정보 보호법」(2023. 3. 14.) 12쪽»."""
     date = f"({'. '.join(str(int(part)) for part in out.date.split('-'))}.)" if out.date else ""
-    return f"「{out.title}」{date} {in_unit(span(out.first_page, out.last_page), out.unit)}"
+    return f"「{out.title}」{date} {where(out.first_page, out.last_page, out.unit)}"
 
 
 def unreadable_pages(retriever: SearchEngine, document_ids: Iterable[str]) -> tuple[UnreadablePages, ...]:

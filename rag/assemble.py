@@ -10,7 +10,7 @@ from itertools import accumulate
 from indexes.store import StoredDocument
 from rag.answer import Citation, Coverage, Figure, Sentence, Summary, SummaryRow, SummarySection
 from rag.ask import Stages, ocr_warnings
-from rag.blocks import RUNS, Block, most_sentences
+from rag.blocks import Block, most_sentences
 from rag.chapters import Chapter, chapters
 from rag.extractive import one_line
 from rag.kinds import KINDS, PAGES_COLUMN, SummaryOptions
@@ -18,8 +18,8 @@ from rag.priors import SourceSentence, source_sentences
 from rag.prompts import in_other_brackets
 from rag.rows import tells
 from rag.salience import salient
-from rag.stated import Stated, Tally, itself
-from rag.wording import in_unit, page_runs
+from rag.stated import Stated, Tally, cited_pages, itself
+from rag.wording import places
 
 
 def assemble(
@@ -70,7 +70,7 @@ def assemble(
         _sections(headings, found, parts, passages, begins) if kind.by_chapter else (),
         (*kind.columns, PAGES_COLUMN) if kind.columns else (),
         tuple(
-            SummaryRow(index, (*stated.cells, _cited_pages(stated)))
+            SummaryRow(index, (*stated.cells, places(cited_pages(stated.citations), document.unit)))
             for index, stated in enumerate(said)
             if stated.cells
         ),
@@ -91,18 +91,22 @@ def _filled(
     if not passages:
         return []
     starts = [passages[one.blocks.start].passages[0].start for one in found]
+
+    def chapter_at(start: int) -> int:
+        return max(0, bisect_right(starts, start) - 1)
+
     parts: list[Sequence[Stated]] = [[] for _ in found]
     for stated in said:
-        parts[max(0, bisect_right(starts, stated.passages[0].start) - 1)].append(stated)
+        parts[chapter_at(stated.passages[0].start)].append(stated)
     if not all(parts):
         sentences = source_sentences(stages.retriever.chunks(document))
-        places: list[list[int]] = [[] for _ in found]
+        within: list[list[int]] = [[] for _ in found]
         for place, sentence in enumerate(sentences):
-            places[max(0, bisect_right(starts, sentence.start) - 1)].append(place)
+            within[chapter_at(sentence.start)].append(place)
         for number, part in enumerate(parts):
             if not part:
                 tally.replaced += tally.calls > 0 and not tally.none_here
-                parts[number] = _most_telling(stages, document, options, passages, sentences, places[number])
+                parts[number] = _most_telling(stages, document, options, passages, sentences, within[number])
     kept = [
         _within_tokens(stages, part, options.tokens)
         if options.tokens
@@ -155,11 +159,6 @@ def _sections(
             sections.append(SummarySection(heading, start, first, len(part), *pages))
             first += len(part)
     return tuple(sections)
-
-
-def _cited_pages(stated: Stated) -> str:
-    numbers = {page for c in stated.citations for page in range(c.first_page, c.last_page + 1)}
-    return in_unit(page_runs(sorted(numbers), RUNS), stated.citations[0].unit)
 
 
 def _within_tokens(stages: Stages, said: Sequence[Stated], room: int) -> Sequence[Stated]:

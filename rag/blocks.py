@@ -15,7 +15,7 @@ from rag.kinds import KINDS, STYLE_RULES, SummaryOptions
 from rag.packing import Prompt, ledger
 from rag.prompts import block_text, in_other_brackets, pages_text, summary_messages
 from rag.windows import MOST_BLOCKS, headings_of, windows
-from rag.wording import in_unit, page_runs
+from rag.wording import places
 
 # Chunks of one section that touch are one passage up to so many tokens: fewer headers, and still a few
 # sentences that a marker points at.
@@ -26,8 +26,6 @@ LEAST_ROOM = 64
 LEAST_BLOCK = 8
 # About what a Korean sentence with its markers takes; how many of them a window is asked for.
 SENTENCE_TOKENS = 70
-# Of the pages below a written sentence so many runs are told.
-RUNS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +116,7 @@ def written_block(
     unit: Unit,
 ) -> Block:
     """A sentence as a block of the next level; its headings, `context`, divide that, and are not shown."""
-    place = in_unit(page_runs(sorted(pages), RUNS), unit)
-    return _block(stages, text, True, context, place, passages, pages)
+    return _block(stages, text, True, context, places(pages, unit), passages, pages)
 
 
 def _block(
@@ -150,13 +147,12 @@ def plan(stages: Stages, title: str, blocks: Sequence[Block], options: SummaryOp
     """
     reserved = reserved_output(stages, options) + stages.generator.margin
     limit = stages.config.generator.window - reserved
-    tasks = {last: task_of(stages, options, last=last) for last in (True, False)}
     room = room_for_blocks(stages, title, options)
     while room >= LEAST_ROOM:
         parts = [part for block in blocks for part in _within(stages, block, room)]
         headings = [headings_of(part.context) for part in parts]
         spans = windows(headings, [part.tokens for part in parts], room)
-        task = tasks[len(spans) == 1]
+        task = task_of(stages, options, last=len(spans) == 1)
         made = []
         for span in spans:
             held = tuple(parts[span.start : span.stop])

@@ -11,7 +11,7 @@ from rag.answer import Citation
 from rag.compare import Comparison, ComparisonCell
 from rag.summary_files import write_whole
 from rag.table_text import csv_text, markdown_table, without_html
-from rag.wording import MARKS, in_unit, span
+from rag.wording import MARKS, where
 
 FIRST_COLUMN = "항목"
 STYLE = """
@@ -122,7 +122,7 @@ def pages(cell: ComparisonCell) -> str:
 
 
 def place(citation: Citation) -> str:
-    return in_unit(span(citation.first_page, citation.last_page), citation.unit)
+    return where(citation.first_page, citation.last_page, citation.unit)
 
 
 def quotes(cell: ComparisonCell) -> str:

@@ -31,13 +31,13 @@ DUE = re.compile(
 )
 UNTIL = re.compile(r"\S{0,12}\s?(?:까지|이내|이전)")
 # «(연구개발비 정산) ① »: the title of an article.
-ARTICLE_TITLE = re.compile(r"\([^()]{2,40}\)\s?[①-⑳]?\s?(?=[가-힣])")
+ARTICLE_TITLE = re.compile(r"^\([^()]{2,40}\)\s?[①-⑳]?\s?(?=[가-힣])")
 
 
 def action_of_sentence(text: str) -> tuple[str, ...] | None:
     """What is to be done, by whom and until when."""
     what = " ".join(unmarked(text.replace(CELL_SEPARATOR, " ")).split())
-    what = ARTICLE_TITLE.sub("", what, count=1) if ARTICLE_TITLE.match(what) else what
+    what = ARTICLE_TITLE.sub("", what)
     duty = DUTY.search(what)
     if not duty:
         return None

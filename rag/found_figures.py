@@ -88,9 +88,9 @@ def _item(text: str, match: re.Match) -> str:
     if match[2] in COUNTED and match[1].strip() == "1":
         return ""
     bound = BOUND.match(text, match.end())
-    if bound:
-        return bound[2] or noun_phrase(unmarked(text[: match.start()]))
-    behind = counted_noun(text[match.end() :]) if match[2] in NAMED_BEHIND else ""
+    if bound and bound[2]:
+        return bound[2]
+    behind = counted_noun(text[match.end() :]) if match[2] in NAMED_BEHIND and not bound else ""
     return f"{noun_phrase(unmarked(text[: match.start()]))} {behind}".strip()
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from indexes.store import StoredDocument
 from rag.answer import PackedPassage, percent
 from rag.tokens import Message, ToolSpec
-from rag.wording import in_unit, span
+from rag.wording import unit_name, where
 
 # What the prompt asks for and what the code looks for: one constant.
 MARKER = re.compile(r"[\[［]\s*(\d{1,3}(?:\s*[,，·]\s*\d{1,3})*)\s*[\]］]")
@@ -136,7 +136,7 @@ def passage_header(passage: PackedPassage) -> str:
 
 def pages_text(passage: PackedPassage) -> str:
     """«3쪽», «구역 3–4», «3쪽(OCR, 신뢰도 87%)»: where a passage stands, in a prompt."""
-    pages = in_unit(span(passage.first_page, passage.last_page), passage.unit)
+    pages = where(passage.first_page, passage.last_page, passage.unit)
     return pages if passage.ocr is None else f"{pages}(OCR, 신뢰도 {percent(passage.ocr)})"
 
 
@@ -286,7 +286,7 @@ def document_list(documents: Sequence[StoredDocument]) -> str:
     """The titles of the first of `documents`, and how many more there are."""
     lines, characters = [], 0
     for document in documents:
-        unit = "쪽" if document.unit == "page" else "구역"
+        unit = unit_name(document.unit)
         line = in_other_brackets(f"「{document.title}」 {document.pages:,}{unit}\n")
         characters += len(line)
         if characters > LISTED_CHARACTERS:

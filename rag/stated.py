@@ -167,9 +167,22 @@ def _stated(
     figures = tuple(("".join(quantity), quantity not in missing) for quantity in found)
     if cells:
         figures = _figures_of_row(cells, kind, citations, missing)
-    own = {page for citation in citations for page in range(citation.first_page, citation.last_page + 1)}
     passages = tuple(dict.fromkeys(passage for _, passage in quoted))
-    return Stated(claim, citations, strongest(verdicts), figures, context, passages, pages | own, cells)
+    return Stated(
+        claim,
+        citations,
+        strongest(verdicts),
+        figures,
+        context,
+        passages,
+        pages | cited_pages(citations),
+        cells,
+    )
+
+
+def cited_pages(citations: Sequence[Citation]) -> frozenset[int]:
+    """The pages on which the quotes stand."""
+    return frozenset(page for c in citations for page in range(c.first_page, c.last_page + 1))
 
 
 def _figures_of_row(

@@ -22,7 +22,7 @@ from rag.answer import Citation, Summary, SummarySection, percent
 from rag.errors import OutputBusy, OutputFailed
 from rag.kinds import EXECUTIVE, KINDS
 from rag.table_text import csv_text, markdown_table, without_html
-from rag.wording import MARKS, in_unit, page_runs, span
+from rag.wording import MARKS, page_runs, unit_name, where
 
 CHECKPOINTS = ".checkpoints"
 FAILURES, STATUS, LOCK = "failures.jsonl", "status.json", "lock"
@@ -215,7 +215,7 @@ def section_texts(summary: Summary) -> list[tuple[SummarySection, str]]:
 
 
 def _evidence(citation: Citation) -> str:
-    place = in_unit(span(citation.first_page, citation.last_page), citation.unit)
+    place = where(citation.first_page, citation.last_page, citation.unit)
     read = "" if citation.ocr is None else f" (OCR {percent(citation.ocr)})"
     columns = f" ({without_html(citation.columns)})" if citation.columns else ""
     quote = without_html(" ".join(citation.quote.split()))
@@ -224,12 +224,12 @@ def _evidence(citation: Citation) -> str:
 
 def section_place(section: SummarySection, unit: Unit) -> str:
     """«3–9쪽», «구역 2»: where the chapter stands."""
-    return in_unit(span(section.first_page, section.last_page), unit)
+    return where(section.first_page, section.last_page, unit)
 
 
 def coverage_lines(summary: Summary) -> list[str]:
     """Which pages fed the summary, which did not, which could not be read, in Korean."""
-    coverage, unit = summary.coverage, "쪽" if summary.unit == "page" else "구역"
+    coverage, unit = summary.coverage, unit_name(summary.unit)
     told = (
         (f"요약에 쓰인 {unit}", coverage.pages_used),
         (f"쓰이지 않은 {unit}", coverage.pages_unused),
