@@ -121,7 +121,7 @@ samples: $(STAMP)  ## render the sample documents again
 	$(BIN)/python eval/render_samples.py
 
 resolve: $(STAMP)  ## show that every extra resolves with constraints.txt
-	$(BIN)/python -m pytest -m resolve tests/test_constraints.py
+	$(BIN)/python -m pytest -m resolve tests/project/test_constraints.py
 
 clean:  ## remove what was built
 	rm -rf build $(VENV) .venv-vllm .venv-bench

@@ -1,1 +1,1 @@
-"""Is it right, and how fast? Write `from eval.metrics import …`, never `import eval`."""
+"""Questions, documents and peers → measured quality and speed, as tables and JSON."""

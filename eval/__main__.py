@@ -8,20 +8,23 @@ from typing import Annotated, Any
 
 import typer
 
-from eval import ablations, chunk_sizes, followups, ingestion, packing, retrieval, summaries
-from eval.corpora import READERS, BadDataSet
+from eval import summaries
 from eval.dataset import SAMPLES, load_questions, sample
 from eval.metrics import MEASURES
+from eval.reading import ingestion
 from eval.report import machine, read_json, save, save_run, table, write
-from eval.retrieval_html import html_report
-from eval.runner import run_ingest, run_questions
-from eval.scale import sentences
-from eval.sets import GROUPS, REAL_FOLDERS, SETS, set_names, thinned
-from indexes.embedder import EMBEDDED
-from indexes.engine import MODES
-from indexes.store import DATABASE
+from eval.retrieval import ablations, chunk_sizes, followups, packing
+from eval.retrieval import runs as retrieval
+from eval.retrieval.corpora import READERS, BadDataSet
+from eval.retrieval.html import html_report
+from eval.retrieval.runner import run_ingest, run_questions
+from eval.retrieval.sets import GROUPS, REAL_FOLDERS, SETS, set_names, thinned
+from eval.speed.scale import sentences
+from indexes.disk.store import DATABASE
+from indexes.models.embedder import EMBEDDED
+from indexes.types import MODES
 from rag import Pipeline, load_config
-from rag.tokens import ModelTokenizer
+from rag.prompting.tokens import ModelTokenizer
 
 INGEST_COLUMNS = ("files", "documents", "pages", "chunks", "seconds", "pages_per_second", "failures")
 QUESTION_COLUMNS = (

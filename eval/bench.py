@@ -17,22 +17,22 @@ from typing import Annotated, Any
 
 import typer
 
-from eval import bench_gpu
-from eval import bench_serve as throughput
-from eval import bench_summarise as long_reports
-from eval import beyond as larger
-from eval.bench_index import bench
-from eval.bench_summarise import Settings
 from eval.dataset import read_rows
-from eval.ingestion import PDF_FOLDERS
-from eval.memory import Usage
-from eval.processes import OTHERS_PYTHON, run
+from eval.gpu import bench as bench_gpu
+from eval.reading.ingestion import PDF_FOLDERS
 from eval.report import machine, save, table
-from eval.scale import SIZES, build
+from eval.speed import beyond as larger
+from eval.speed import serve as throughput
+from eval.speed import summarise as long_reports
+from eval.speed.index import bench
+from eval.speed.memory import Usage
+from eval.speed.processes import OTHERS_PYTHON, run
+from eval.speed.scale import SIZES, build
+from eval.speed.summarise import Settings
 from indexes.build import discover
-from ingest.normalise import normalise
-from ingest.pdf import read_pdf
-from ingest.worker import settle_memory
+from ingest.pdf.read import read_pdf
+from ingest.repair.normalise import normalise
+from ingest.workers.pool import settle_memory
 from rag import Pipeline, load_config
 
 OTHERS = {"LangChain": "langchain", "LlamaIndex": "llamaindex"}
@@ -130,7 +130,7 @@ def beyond(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 )
 def gpu(context: typer.Context) -> None:
-    """The model on this machine's GPU, in transformers and on vLLM; options as of `python -m eval.bench_gpu`."""
+    """The model on this machine's GPU, in transformers and on vLLM; options as of `python -m eval.gpu.bench`."""
     bench_gpu.main(context.args)
 
 
@@ -235,7 +235,7 @@ def run_ours(paths: Sequence[str]) -> dict[str, Any]:
 
 def run_other(stack: str, paths: Sequence[str]) -> dict[str, Any]:
     """The same of another project, in its own environment."""
-    result, usage = run(["-m", "eval.other_stacks", stack], paths, str(OTHERS_PYTHON))
+    result, usage = run(["-m", "eval.speed.other_stacks", stack], paths, str(OTHERS_PYTHON))
     return _row(len(paths), result, usage)
 
 

@@ -5,8 +5,8 @@ import os
 import sys
 from pathlib import Path
 
-from indexes.embedder import EMBEDDED_FOLDER, folder_fingerprint
-from rag.cli import main, say
+from indexes.models.embedder import EMBEDDED_FOLDER, folder_fingerprint
+from rag.cli.main import main, say
 
 SAMPLE_QUESTIONS = (
     "육아휴직은 얼마나 쓸 수 있나요?",

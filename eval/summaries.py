@@ -19,10 +19,10 @@ import numpy as np
 from eval.dataset import SAMPLES, read_rows
 from eval.metrics import mean
 from ingest.document import Page
-from ingest.korean import BigramAnalyser, fold
-from ingest.worker import Parsed, ParseOptions, WorkerPool
-from rag.priors import SourceSentence, readable, source_sentences
-from rag.salience import DAMPING, STEPS, WEIGHTS, salient
+from ingest.korean.analyse import BigramAnalyser, fold
+from ingest.workers.pool import Parsed, ParseOptions, WorkerPool
+from rag.extracting.priors import SourceSentence, readable, source_sentences
+from rag.extracting.salience import DAMPING, STEPS, WEIGHTS, salient
 
 FACTS = Path(__file__).with_name("key_facts.jsonl")
 COUNT = 10
@@ -151,7 +151,7 @@ def textrank(sentences: Sequence[SourceSentence], among: list[int], title: str) 
 
 
 def ours(sentences: Sequence[SourceSentence], among: list[int], title: str) -> list[int]:
-    """`rag.salience.salient`; it looks for itself which sentences can be read alone."""
+    """`rag.extracting.salience.salient`; it looks for itself which sentences can be read alone."""
     return salient(sentences, COUNT, title)
 
 

@@ -1,1 +1,1 @@
-"""[Chunk] → a directory on disk → [Passage]."""
+"""[Chunk] → an index → [Passage]; the types every engine shares, and building through either engine."""

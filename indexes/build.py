@@ -12,18 +12,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes import rebuild
-from indexes.calibration import META, Calibration, OpenReranker, calibrate, is_due
-from indexes.embedder import UNLIMITED, Embedder
-from indexes.engine import names_document
+from indexes.disk.store import CALIBRATION
+from indexes.disk.writer import NewContent, Writer
 from indexes.errors import ChunkTooLong, NoSuchPath, NothingToIngest
-from indexes.rebuild import Pace, embed_documents
-from indexes.store import Manifest, StoredDocument, find_document, nfc
-from indexes.writer import NewContent, Writer
+from indexes.models.embedder import UNLIMITED, Embedder
+from indexes.types import Calibration, Manifest, StoredDocument, find_document, names_document, nfc
+from indexes.upkeep import rebuild
+from indexes.upkeep.calibrate import OpenReranker, calibrate, is_due
+from indexes.upkeep.rebuild import Pace, embed_documents
 from ingest.errors import UnreadableFile
-from ingest.korean import open_analyser
-from ingest.read import ENDINGS
-from ingest.worker import Parsed, ParseOptions, WorkerPool
+from ingest.korean.analyse import open_analyser
+from ingest.readers.read import ENDINGS
+from ingest.workers.pool import Parsed, ParseOptions, WorkerPool
 
 # A commit syncs files, so small ones are put together; a kill loses at most this much work.
 COMMIT_CHUNKS = 5_000
@@ -152,12 +152,12 @@ def recalibrate(
 ) -> Calibration | None:
     """Calibrate the index that `writer` holds where it has changed much since, or `anew`; what holds then."""
     documents = list(writer.documents.values())
-    known = Calibration.read(writer.store)
+    known = writer.store.calibration
     if not anew and not is_due(known, sum(document.chunks for document in documents)):
         return known
     found = calibrate(writer.store, documents, embedder, open_reranker())
     if found is not None:
-        writer.note(META, found.to_json())
+        writer.note(CALIBRATION, found.to_json())
     return found
 
 

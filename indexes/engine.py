@@ -5,66 +5,20 @@ cluster, has to hold to is written as tests: tests/conformance.py.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from fnmatch import fnmatch
-from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import Protocol
 
-from indexes.store import Manifest, StoredDocument, nfc
+from indexes.types import (
+    EVERYTHING,
+    Calibration,
+    Filter,
+    Manifest,
+    Mode,
+    Passage,
+    Place,
+    StoredDocument,
+    Understood,
+)
 from ingest.document import Chunk, Page
-
-if TYPE_CHECKING:
-    from indexes.calibration import Calibration
-
-Mode = Literal["hybrid", "lexical", "dense"]
-MODES: tuple[Mode, ...] = ("hybrid", "lexical", "dense")
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """A chunk that a query retrieved; a higher score is better, ranks count from 1."""
-
-    chunk: Chunk
-    score: float
-    rank: int
-
-
-class Place(NamedTuple):
-    """Where a span of a document stands; `ocr`: the lowest confidence of its pages read by OCR, else None."""
-
-    first_page: int
-    last_page: int
-    ocr: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Understood:
-    """Words of a query that were taken for more than words, and what for: shown, so that a user sees why."""
-
-    kind: Literal["document", "section", "reference", "period", "amount", "alias"]
-    words: str
-    meaning: str
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Who asks, and about what. Fails closed: what it does not plainly allow is not searched.
-
-    `groups`: None for the owner, who sees everything; else only documents of one of these groups.
-    `documents`: None for all; else ids, paths, file names or path patterns (`*.pdf`).
-    """
-
-    groups: tuple[str, ...] | None = None
-    documents: tuple[str, ...] | None = None
-
-    def allows(self, document: StoredDocument) -> bool:
-        if self.groups is not None and not {nfc(group) for group in self.groups} & set(document.groups):
-            return False
-        return self.documents is None or any(names_document(name, document) for name in self.documents)
-
-
-EVERYTHING = Filter()
 
 
 class SearchEngine(Protocol):
@@ -77,7 +31,7 @@ class SearchEngine(Protocol):
     version: int
     manifest: Manifest
     documents: list[StoredDocument]
-    calibration: "Calibration | None"
+    calibration: Calibration | None
 
     def retrieve(
         self,
@@ -136,21 +90,3 @@ class SearchEngine(Protocol):
     def close(self) -> None:
         """Let go of the version."""
         ...
-
-
-@lru_cache(maxsize=1 << 16)
-def _nfc(path: str) -> str:
-    return nfc(path)
-
-
-def names_document(name: str, document: StoredDocument) -> bool:
-    """Whether `name` is the document's id, path or file name, or a pattern of them with «*» and «?».
-
-    Brackets are themselves: names of files begin with «[공고]».
-    """
-    if name == document.id:
-        return True
-    pattern = nfc(name).replace("[", "[[]")
-    return any(
-        fnmatch(path, pattern) or fnmatch(Path(path).name, pattern) for path in map(_nfc, document.paths)
-    )

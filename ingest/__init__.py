@@ -1,1 +1,1 @@
-"""A file → Document → [Chunk]. Text work only: no model, no index."""
+"""A file → Document → [Chunk], its index terms and references. Text work only: no model, no index."""

@@ -1,5 +1,5 @@
 """`python -m rag` is `rag`."""
 
-from rag.cli import run
+from rag.cli.main import run
 
 run()

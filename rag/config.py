@@ -6,17 +6,17 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from indexes.embedder import EMBEDDED, EmbeddingConfig
-from indexes.reranker import RerankConfig
-from indexes.retriever import SearchConfig
-from ingest.chunking import ChunkingConfig
-from ingest.worker import IngestConfig
-from rag.calls import ToolsConfig
+from indexes.disk.retriever import SearchConfig
+from indexes.models.embedder import EMBEDDED, EmbeddingConfig
+from indexes.models.reranker import RerankConfig
+from ingest.structure.chunking import ChunkingConfig
+from ingest.workers.pool import IngestConfig
+from rag.asking.followups import ChatConfig
 from rag.errors import ConfigError, UnknownConfigKey
-from rag.followups import ChatConfig
-from rag.generator import GenerationConfig
-from rag.kinds import SummaryConfig
-from rag.serve_model import ServingConfig
+from rag.models.generator import GenerationConfig
+from rag.prompting.calls import ToolsConfig
+from rag.serving.plan import ServingConfig
+from rag.summarising.kinds import SummaryConfig
 
 Profile = Literal["embedded", "gpu", "gpu-72b"]
 DEFAULT_FILE = "rag.toml"

@@ -6,11 +6,11 @@ import shutil
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from ingest.errors import PipelineError
+from rag.models.servers import VllmGenerator
 from rag.pipeline import Pipeline
-from rag.servers import VllmGenerator
+from rag.serving.run import Check
 
 LIBRARIES = (
     "pypdfium2",
@@ -24,16 +24,6 @@ LIBRARIES = (
     "tokenizers",
     "openai",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at; `remedy` says what to do where `ok` is False."""
-
-    name: str
-    ok: bool
-    what: str
-    remedy: str = ""
 
 
 def examine(pipeline: Pipeline, language: str) -> list[Check]:

@@ -8,42 +8,45 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from indexes import backup as backups
-from indexes import build, dense, rebuild
-from indexes.calibration import DEFAULT_WEIGHT, Calibration
-from indexes.check import Finding, check
-from indexes.compact import Compaction, compact
-from indexes.embedder import EMBEDDED, Embedder, open_embedder
-from indexes.engine import EVERYTHING, Filter, Mode, Passage, Understood
+from indexes import build
+from indexes.disk import dense
+from indexes.disk.retriever import Retriever
+from indexes.disk.store import Store
+from indexes.disk.writer import Writer
 from indexes.errors import IndexNotFound
-from indexes.reembed import reembed
-from indexes.repair import Repair, repair
-from indexes.reranker import Reranker, open_reranker
-from indexes.retriever import Retriever
-from indexes.store import Manifest, Store, StoredDocument
-from indexes.upgrade import upgrade
-from indexes.writer import Writer
+from indexes.models.embedder import EMBEDDED, Embedder, open_embedder
+from indexes.models.reranker import Reranker, open_reranker
+from indexes.search.fusion import DEFAULT_WEIGHT
+from indexes.types import EVERYTHING, Calibration, Filter, Manifest, Mode, Passage, StoredDocument, Understood
+from indexes.upkeep import backup as backups
+from indexes.upkeep import rebuild
+from indexes.upkeep.check import Finding, check
+from indexes.upkeep.compact import Compaction, compact
+from indexes.upkeep.reembed import reembed
+from indexes.upkeep.repair import Repair, repair
+from indexes.upkeep.upgrade import upgrade
 from ingest.errors import PipelineError
-from ingest.korean import Analyser, open_analyser
-from ingest.ocr import find_tesseract
-from ingest.places import PDFIUM
-from ingest.worker import ParseOptions, Parser, Reading
-from rag import generator as generators
+from ingest.korean.analyse import Analyser, open_analyser
+from ingest.pdf.ocr import find_tesseract
+from ingest.pdf.places import PDFIUM
+from ingest.workers.pool import ParseOptions, Parser, Reading
 from rag.answer import Answer, FailedSummary, Summary
-from rag.ask import Stages, ask, ask_each, ask_stream
-from rag.asynchronous import iterate
-from rag.batch import OnProgress, summarise
-from rag.checkpoints import Checkpoints
-from rag.compare import ROWS, Comparison, compare
+from rag.asking.ask import Stages, ask, ask_each, ask_stream
+from rag.asking.asynchronous import iterate
+from rag.asking.conversation import Conversation, Exchange
+from rag.asking.retrieve import Found, find
+from rag.asking.tools import ask_with_tools
+from rag.comparing.compare import ROWS, Comparison, compare
 from rag.config import Config, read_dictionary
-from rag.conversation import Conversation, Exchange
-from rag.find import Found, find
-from rag.kinds import EXECUTIVE, Style, SummaryOptions
+from rag.models.generator import Generator as AnswerGenerator
+from rag.models.open import open_generator
 from rag.passwords import with_patterns
-from rag.show import ShownPage, show
-from rag.summarise import summary_key
-from rag.tokens import ModelTokenizer
-from rag.tools import ask_with_tools
+from rag.prompting.tokens import ModelTokenizer
+from rag.summarising.checkpoints import Checkpoints
+from rag.summarising.flow import summary_key
+from rag.summarising.job import OnProgress, summarise
+from rag.summarising.kinds import EXECUTIVE, Style, SummaryOptions
+from rag.viewing.show import ShownPage, show
 
 
 class Pipeline:
@@ -110,11 +113,9 @@ class Pipeline:
         )
 
     @property
-    def generator(self) -> generators.Generator:
+    def generator(self) -> AnswerGenerator:
         """What writes the answers."""
-        return self._once(
-            "generator", lambda: generators.open_generator(self.config.generator, self.tokenizer)
-        )
+        return self._once("generator", lambda: open_generator(self.config.generator, self.tokenizer))
 
     def _once(self, name: str, load: Callable[[], Any]) -> Any:
         # Not functools.cached_property, which from Python 3.12 on loads twice in two threads.
@@ -261,7 +262,7 @@ class Pipeline:
         """The cited answer to `question`.
 
         Args:
-            tools: the model searches and opens pages itself; see `rag.tools.ask_with_tools`.
+            tools: the model searches and opens pages itself; see `rag.asking.tools.ask_with_tools`.
 
         Raises:
             PromptTooLong: the question alone fills the window.
@@ -298,7 +299,7 @@ class Pipeline:
 
         Args:
             allowed: of which documents its answers are.
-            turns: those of an earlier one, to go on with it: its `turns`, or `rag.conversation.read_turns`.
+            turns: those of an earlier one, to go on with it: its `turns`, or `rag.asking.conversation.read_turns`.
         """
         return Conversation(self._stages, allowed, turns)
 
@@ -322,7 +323,7 @@ class Pipeline:
 
         Args:
             documents: as `documents()` gives them, or their ids, paths, file names or titles.
-            kind: one of `rag.kinds.KINDS`.
+            kind: one of `rag.summarising.kinds.KINDS`.
             sentences, tokens: the length at most; neither: as configured. Of `sections` that of a chapter.
             instruction: what is wanted of the kind `custom`.
             checkpoints: a folder for what is generated, so that a killed job goes on where it was. What is
@@ -406,7 +407,7 @@ class Pipeline:
         scale: float = 2.0,
         passwords: Sequence[str | tuple[str, str]] = (),
     ) -> Iterator[ShownPage]:
-        """Pictures of the pages on which `text[start:end]` stands, with it marked; see `rag.show.show`."""
+        """Pictures of the pages on which `text[start:end]` stands, with it marked; see `rag.viewing.show.show`."""
         pages = self.reader.pages(document.id)
         return show(document, pages, start, end, page, scale, with_patterns(passwords))
 
@@ -433,13 +434,13 @@ class Pipeline:
         return changed
 
     def repair(self, progress: Callable[[str], rebuild.Progress] = lambda _: lambda *_: None) -> Repair:
-        """Make a damaged index whole from what is good in it; see `indexes.repair.repair`."""
+        """Make a damaged index whole from what is good in it; see `indexes.upkeep.repair.repair`."""
         self.close()
         built = Manifest(self.embedder.identity, self.analyser.name, self.tokenizer.fingerprint)
         return repair(self.index, built, self.embedder, self.analyser, progress=progress)
 
     def reembed(self, progress: rebuild.Progress = lambda *_: None) -> int:
-        """Give the index the vectors of the configured embedder; see `indexes.reembed.reembed`."""
+        """Give the index the vectors of the configured embedder; see `indexes.upkeep.reembed.reembed`."""
         self.close()
         version = reembed(self.index, self.embedder, progress=progress)
         self.calibrate()
@@ -458,7 +459,7 @@ class Pipeline:
         return found
 
     def compact(self, wait_seconds: float = 5.0, progress: rebuild.Progress = lambda *_: None) -> Compaction:
-        """Remove every trace of deleted documents from the files; see `indexes.compact.compact`."""
+        """Remove every trace of deleted documents from the files; see `indexes.upkeep.compact.compact`."""
         manifest = self.reader.manifest
         self.close()  # this pipeline reads no older version
         return compact(self.index, manifest, self.analyser, wait_seconds=wait_seconds, progress=progress)
@@ -470,7 +471,7 @@ class Pipeline:
     def restore(
         self, source: str | Path, *, force: bool = False, progress: backups.Progress = lambda *_: None
     ) -> int:
-        """Make this index what `source` is a backup of; see `indexes.backup.restore`."""
+        """Make this index what `source` is a backup of; see `indexes.upkeep.backup.restore`."""
         self.close()
         return backups.restore(Path(source), self.index, force=force, progress=progress)
 
@@ -503,7 +504,7 @@ class Pipeline:
             version = store.version
             documents = store.documents(version)
             pages = sum(document.pages for document in documents)
-            calibration = Calibration.read(store)
+            calibration = store.calibration
             files = store.files()
             recall = dense.lowest_recall(store.folder / "dense", (f.name for f in files if f.kind == "dense"))
         embedder = manifest.embedder

@@ -1,8 +1,8 @@
 """What every search engine has to hold to, as functions of one that was made of known documents.
 
 To put another engine to these tests, add to ENGINES in test_conformance.py a function that makes it
-of documents as the writer takes them, with the vectors of `tests.fakes.BigramEmbedder` and the terms of
-`ingest.korean.BigramAnalyser`.
+of documents as the writer takes them, with the vectors of `tests.support.fakes.BigramEmbedder` and the terms of
+`ingest.korean.analyse.BigramAnalyser`.
 """
 
 import re
@@ -11,11 +11,12 @@ from dataclasses import replace
 
 import pytest
 
-from indexes.engine import MODES, Filter, SearchEngine
+from indexes.disk.writer import NewContent
+from indexes.engine import SearchEngine
 from indexes.errors import DocumentNotFound
-from indexes.writer import NewContent
+from indexes.types import MODES, Filter
 from ingest.document import Page
-from tests.test_writer import content
+from tests.indexes.disk.test_writer import content
 
 TEXTS = {
     "인사 규정": ("연차 휴가는 열다섯 날이다. ", "육아 휴직은 한 해까지 쓴다. "),

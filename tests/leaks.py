@@ -14,13 +14,12 @@ from fnmatch import fnmatch
 from pathlib import Path
 from random import Random
 
-from indexes.engine import MODES, Filter
+from indexes.disk.retriever import LEAST_CANDIDATES, Retriever
+from indexes.disk.writer import Writer
 from indexes.errors import DocumentNotFound
-from indexes.fusion import fuse_scores
-from indexes.retriever import LEAST_CANDIDATES, Retriever
-from indexes.store import StoredDocument, nfc
-from indexes.writer import Writer
-from tests.test_writer import MANIFEST, content, reader
+from indexes.search.fusion import fuse_scores
+from indexes.types import MODES, Filter, StoredDocument, nfc
+from tests.indexes.disk.test_writer import MANIFEST, content, reader
 
 # Names that contain or begin each other, are odd, or look alike until they are composed (NFD).
 GROUPS = (

@@ -19,16 +19,15 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from indexes.engine import Passage, Place
-from indexes.store import StoredDocument
+from indexes.types import Passage, Place, StoredDocument
 from ingest.document import Chunk, chunk_id
-from ingest.korean import sentence_spans
+from ingest.korean.analyse import sentence_spans
 from rag.answer import PackedPassage
 from rag.errors import PromptTooLong
-from rag.packing import HISTORY_SHARE, Prompt, pack
-from rag.prompts import MARKER, Turn, answer_messages, passage_block
-from rag.tokens import EMBEDDED_FOLDER, Message, ModelTokenizer
-from tests.slow_tokens import SlowTokenizer
+from rag.prompting.packing import HISTORY_SHARE, Prompt, pack
+from rag.prompting.prompts import MARKER, Turn, answer_messages, passage_block
+from rag.prompting.tokens import EMBEDDED_FOLDER, Message, ModelTokenizer
+from tests.support.slow_tokens import SlowTokenizer
 
 # What texts hold besides plain words: jamo, Hanja, wide and enclosed characters, emoji with joiners, digits,
 # blanks, private characters, what the renderer marks messages with, markers of other texts, control tokens.

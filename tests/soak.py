@@ -20,9 +20,9 @@ from random import Random
 
 import numpy as np
 
-from indexes.engine import MODES, Filter
+from indexes.disk.retriever import Retriever
 from indexes.errors import DocumentNotFound
-from indexes.retriever import Retriever
+from indexes.types import MODES, Filter
 from rag import Answer, Config, Pipeline
 
 THREADS = 16

@@ -10,13 +10,13 @@ from math import inf
 from pathlib import Path
 from random import Random
 
-from indexes.retriever import Retriever
-from indexes.writer import Writer
-from rag.checkpoints import Checkpoints
-from rag.kinds import EXECUTIVE
-from rag.summary_files import CHECKPOINTS, STATUS, UNFINISHED, file_names
-from tests.summaries import report
-from tests.test_writer import MANIFEST, ROOT
+from indexes.disk.retriever import Retriever
+from indexes.disk.writer import Writer
+from rag.summarising.checkpoints import Checkpoints
+from rag.summarising.files import CHECKPOINTS, STATUS, UNFINISHED, file_names
+from rag.summarising.kinds import EXECUTIVE
+from tests.indexes.disk.test_writer import MANIFEST, ROOT
+from tests.support.summaries import report
 
 
 @dataclass(frozen=True, slots=True)

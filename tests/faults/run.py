@@ -22,15 +22,15 @@ from random import Random
 
 import numpy as np
 
-from indexes import writer as writers
-from indexes.check import check
-from indexes.compact import compact
-from indexes.rebuild import embed_chunks
-from indexes.retriever import Retriever
-from indexes.store import DATABASE, Store
-from indexes.writer import NewContent, Writer
-from ingest.terms import searched_text
-from tests.test_writer import ANALYSER, EMBEDDER, MANIFEST, content, reader
+from indexes.disk import writer as writers
+from indexes.disk.retriever import Retriever
+from indexes.disk.store import DATABASE, Store
+from indexes.disk.writer import NewContent, Writer
+from indexes.upkeep.check import check
+from indexes.upkeep.compact import compact
+from indexes.upkeep.rebuild import embed_chunks
+from ingest.structure.terms import searched_text
+from tests.indexes.disk.test_writer import ANALYSER, EMBEDDER, MANIFEST, content, reader
 
 STEPS = (
     "sweep",

@@ -14,16 +14,16 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from indexes.check import check
-from indexes.engine import MODES
-from indexes.rebuild import embed_chunks
-from indexes.repair import repair
-from indexes.retriever import Retriever
-from indexes.store import DATABASE
-from indexes.writer import NewContent, Writer
+from indexes.disk.retriever import Retriever
+from indexes.disk.store import DATABASE
+from indexes.disk.writer import NewContent, Writer
+from indexes.types import MODES
+from indexes.upkeep.check import check
+from indexes.upkeep.rebuild import embed_chunks
+from indexes.upkeep.repair import repair
 from ingest.errors import PipelineError
-from ingest.terms import searched_text
-from tests.test_writer import ANALYSER, EMBEDDER, MANIFEST, content, reader
+from ingest.structure.terms import searched_text
+from tests.indexes.disk.test_writer import ANALYSER, EMBEDDER, MANIFEST, content, reader
 
 QUERIES = ("3번 문서의 1번 조각", "연차휴가는 15일이다", "예산", "없는낱말")
 SECTOR = 512

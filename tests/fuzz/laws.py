@@ -5,8 +5,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 
 from ingest.document import Document
-from ingest.korean import bigrams
-from ingest.worker import Parsed
+from ingest.korean.analyse import bigrams
+from ingest.workers.pool import Parsed
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 HANGUL = re.compile(r"[가-힣]")

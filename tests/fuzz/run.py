@@ -14,8 +14,8 @@ from pathlib import Path
 from random import Random
 
 from ingest.errors import UnreadableFile
-from ingest.korean import bigrams
-from ingest.worker import IngestConfig, Parsed, ParseOptions, WorkerPool
+from ingest.korean.analyse import bigrams
+from ingest.workers.pool import IngestConfig, Parsed, ParseOptions, WorkerPool
 from tests.fuzz.laws import garbled_pages, page_texts, violations
 from tests.fuzz.mutate import mutate
 

@@ -13,11 +13,11 @@ from typing import Annotated
 
 import typer
 
-from eval.bench_serve import bench
 from eval.dataset import load_questions, sample
+from eval.speed.serve import bench
 from rag import Config, Pipeline
 from rag.config import ModelsConfig
-from rag.generator import GenerationConfig
+from rag.models.generator import GenerationConfig
 from tests.server.tiny_model import WINDOW, TinyModel, write_tiny_model
 from tests.server.vllm_server import MODEL, running_server
 

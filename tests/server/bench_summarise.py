@@ -13,8 +13,8 @@ from typing import Annotated
 
 import typer
 
-from eval.bench_summarise import LENGTHS, Settings, bench, longest
-from eval.ingestion import PDF_FOLDERS
+from eval.reading.ingestion import PDF_FOLDERS
+from eval.speed.summarise import LENGTHS, Settings, bench, longest
 from tests.server.bench import never_ending
 from tests.server.tiny_model import WINDOW, write_tiny_model
 from tests.server.vllm_server import MODEL, running_server

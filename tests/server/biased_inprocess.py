@@ -8,9 +8,9 @@ import sys
 
 sys.path.append(sys.argv[3])  # what that environment lacks; what it has comes first
 
-from rag.generator import GenerationConfig, Sampling
-from rag.local import VllmInProcess
-from rag.tokens import ModelTokenizer
+from rag.models.generator import GenerationConfig, Sampling
+from rag.models.local import VllmInProcess
+from rag.prompting.tokens import ModelTokenizer
 from tests.server.grammar import TOKENS, make_prompts, towards_brackets
 from tests.server.tiny_model import WINDOW
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from indexes.retriever import SearchConfig
+from indexes.disk.retriever import SearchConfig
 from rag.config import Config, ModelsConfig
-from rag.generator import GenerationConfig
-from rag.tokens import EMBEDDED_FOLDER, ModelTokenizer
+from rag.models.generator import GenerationConfig
+from rag.prompting.tokens import EMBEDDED_FOLDER, ModelTokenizer
 from tests.server.tiny_model import WINDOW, TinyModel, write_tiny_model
 from tests.server.vllm_server import MODEL, Server, running_server
 

@@ -21,11 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rag.answer import PackedPassage
-from rag.generator import GenerationConfig, Sampling
-from rag.packing import Prompt
-from rag.prompts import answer_messages
-from rag.servers import VllmGenerator
-from rag.tokens import EMBEDDED_FOLDER, ModelTokenizer
+from rag.models.generator import GenerationConfig, Sampling
+from rag.models.servers import VllmGenerator
+from rag.prompting.packing import Prompt
+from rag.prompting.prompts import answer_messages
+from rag.prompting.tokens import EMBEDDED_FOLDER, ModelTokenizer
 from tests.server.tiny_model import WINDOW, write_tiny_model
 from tests.server.vllm_server import MODEL, Server, running_server
 

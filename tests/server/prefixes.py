@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from eval.dataset import SAMPLES, load_questions
-from eval.followups import load_dialogues
-from eval.sets import without_spaces
+from eval.retrieval.followups import load_dialogues
+from eval.retrieval.sets import without_spaces
 from rag import Config, Pipeline
+from rag.asking.conversation import Exchange
 from rag.config import ModelsConfig
-from rag.conversation import Exchange
-from rag.generator import GenerationConfig, Sampling
-from rag.packing import Prompt, pack
-from rag.prompts import Turn
+from rag.models.generator import GenerationConfig, Sampling
+from rag.prompting.packing import Prompt, pack
+from rag.prompting.prompts import Turn
 from tests.ledger import tokenizer_folder
 from tests.server.tiny_model import WINDOW, TinyModel, write_tiny_model
 from tests.server.vllm_server import MODEL, Server, running_server

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from eval.bench_summarise import OTHERS, bench
 from eval.dataset import SAMPLES
-from rag.tokens import EMBEDDED_FOLDER
+from eval.speed.summarise import OTHERS, bench
+from rag.prompting.tokens import EMBEDDED_FOLDER
 from tests.server.bench_summarise import steady_server
 
 pytestmark = pytest.mark.server

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from eval.bench_gpu import BenchOptions, bench
+from eval.gpu.bench import BenchOptions, bench
 from tests.server.vllm_server import ENVIRONMENT, PYTHON, STARTUP
 
 pytestmark = pytest.mark.server

@@ -7,11 +7,11 @@ import pytest
 from eval.dataset import SAMPLES
 from rag import Pipeline
 from rag.answer import Answer
+from rag.asking.conversation import history_of, rewriting_prompt
+from rag.asking.followups import Asked, stand_alone
 from rag.config import Config
-from rag.conversation import history_of, rewriting_prompt
-from rag.followups import Asked, stand_alone
-from rag.prompts import MARKER, Turn
-from rag.tokens import ModelTokenizer
+from rag.prompting.prompts import MARKER, Turn
+from rag.prompting.tokens import ModelTokenizer
 from tests.server.tiny_model import WINDOW
 from tests.server.vllm_server import Server
 

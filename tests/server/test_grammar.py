@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from rag.generator import GenerationConfig, Sampling
-from rag.markers import clean_markers, marker_grammar
-from rag.servers import VllmGenerator
-from rag.tokens import ModelTokenizer
+from rag.models.generator import GenerationConfig, Sampling
+from rag.models.servers import VllmGenerator
+from rag.prompting.markers import clean_markers, marker_grammar
+from rag.prompting.tokens import ModelTokenizer
 from tests.server.grammar import Generations, brackets, generate, make_prompts, towards_brackets
 from tests.server.tiny_model import TinyModel
 from tests.server.vllm_server import ENVIRONMENT, PYTHON, Server

@@ -23,9 +23,9 @@ sys.path.append(sys.argv[4])  # what that environment lacks; what it has comes f
 
 from ingest.errors import PipelineError
 from rag.errors import EmptyQuestion
-from rag.generator import GenerationConfig, Sampling, open_generator
-from rag.packing import Prompt
-from rag.tokens import Message, ModelTokenizer
+from rag.models.generator import GenerationConfig, Sampling, open_generator
+from rag.prompting.packing import Prompt
+from rag.prompting.tokens import Message, ModelTokenizer
 
 weights, tokenizer_folder, window = sys.argv[1], sys.argv[2], int(sys.argv[3])
 tokenizer = ModelTokenizer(tokenizer_folder)
@@ -81,8 +81,8 @@ import sys
 sys.path.append(sys.argv[4])
 
 from rag.errors import ConfigError
-from rag.generator import GenerationConfig, open_generator
-from rag.tokens import ModelTokenizer
+from rag.models.generator import GenerationConfig, open_generator
+from rag.prompting.tokens import ModelTokenizer
 
 try:
     open_generator(GenerationConfig("vllm-inprocess", sys.argv[1]), ModelTokenizer(sys.argv[2]))

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from eval.memory import descendants, read_processes
-from rag.cli import main
+from eval.speed.memory import descendants, read_processes
+from rag.cli.main import main
 from rag.config import Config
 from tests.server.tiny_model import WINDOW, TinyModel
 from tests.server.vllm_server import ENVIRONMENT, PYTHON, STARTUP, Server, free_port

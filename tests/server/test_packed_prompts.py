@@ -5,13 +5,13 @@ from random import Random
 import pytest
 
 from rag.errors import PromptTooLong
-from rag.generator import GenerationConfig, Sampling
-from rag.packing import Prompt
-from rag.servers import VllmGenerator
-from rag.tokens import ModelTokenizer
+from rag.models.generator import GenerationConfig, Sampling
+from rag.models.servers import VllmGenerator
+from rag.prompting.packing import Prompt
+from rag.prompting.tokens import ModelTokenizer
 from tests.ledger import Case, Library, packed
 from tests.server.tiny_model import WINDOW
-from tests.slow_tokens import SlowTokenizer
+from tests.support.slow_tokens import SlowTokenizer
 
 pytestmark = pytest.mark.server
 

@@ -14,11 +14,11 @@ import pytest
 
 from eval.dataset import SAMPLES
 from rag import Pipeline, Summary
-from rag.checkpoints import window_key
-from rag.compare import NO_EVIDENCE
+from rag.comparing.compare import NO_EVIDENCE
 from rag.config import Config
-from rag.generator import Sampling
-from rag.tokens import ModelTokenizer
+from rag.models.generator import Sampling
+from rag.prompting.tokens import ModelTokenizer
+from rag.summarising.checkpoints import window_key
 from tests.server.tiny_model import TinyModel
 from tests.server.vllm_server import MODEL, Server
 from tests.summary_kills import kill_and_go_on, write_reports

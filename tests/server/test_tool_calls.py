@@ -8,17 +8,18 @@ from dataclasses import replace
 import pytest
 
 from eval.dataset import SAMPLES
-from indexes.engine import EVERYTHING
+from indexes.types import EVERYTHING
 from rag import Pipeline
 from rag.answer import Answer, PackedPassage
-from rag.calls import OPENING, ToolsConfig, checked, read_calls
+from rag.asking.tools import ask_with_tools
 from rag.config import Config
-from rag.generator import Completion, GenerationConfig, Generator, Sampling, open_generator
-from rag.packing import Prompt
-from rag.prompts import CUT_CALL, OPEN_PAGES, SEARCH_DOCUMENTS, TOOLS_SYSTEM, tool_messages
-from rag.servers import VllmGenerator
-from rag.tokens import Call, Message, ModelTokenizer
-from rag.tools import ask_with_tools
+from rag.models.generator import Completion, GenerationConfig, Generator, Sampling
+from rag.models.open import open_generator
+from rag.models.servers import VllmGenerator
+from rag.prompting.calls import OPENING, ToolsConfig, checked, read_calls
+from rag.prompting.packing import Prompt
+from rag.prompting.prompts import CUT_CALL, OPEN_PAGES, SEARCH_DOCUMENTS, TOOLS_SYSTEM, tool_messages
+from rag.prompting.tokens import Call, Message, ModelTokenizer
 from tests.server.test_vllm import check_answer, random_text
 from tests.server.tiny_model import WINDOW
 

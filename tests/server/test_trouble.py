@@ -17,8 +17,8 @@ import pytest
 from eval.dataset import SAMPLES, load_questions
 from rag import Pipeline
 from rag.errors import BrokenAnswer, EmptyQuestion
-from rag.generator import Sampling
-from rag.servers import VllmGenerator
+from rag.models.generator import Sampling
+from rag.models.servers import VllmGenerator
 from tests.server.test_vllm import ask_prompt, prompt_of_length, wait_until_idle
 from tests.server.tiny_model import WINDOW, TinyModel
 from tests.server.vllm_server import Server, free_port, running_server

@@ -20,14 +20,15 @@ from rag import Pipeline
 from rag.answer import Answer
 from rag.config import Config
 from rag.errors import GeneratorMismatch, GeneratorUnavailable, PromptTooLong
-from rag.generator import GenerationConfig, Sampling, open_generator
-from rag.packing import Prompt, pack
-from rag.prompts import SYSTEM
-from rag.servers import VllmGenerator
-from rag.tokens import Message, ModelTokenizer
-from tests.pdfs import make_pdf
+from rag.models.generator import GenerationConfig, Sampling
+from rag.models.open import open_generator
+from rag.models.servers import VllmGenerator
+from rag.prompting.packing import Prompt, pack
+from rag.prompting.prompts import SYSTEM
+from rag.prompting.tokens import Message, ModelTokenizer
 from tests.server.tiny_model import WINDOW
 from tests.server.vllm_server import MODEL, PYTHON, Server, free_port
+from tests.support.pdfs import make_pdf
 
 pytestmark = pytest.mark.server
 

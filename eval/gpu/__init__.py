@@ -1,0 +1,1 @@
+"""The model on a GPU → tokens per second, time to first token, share of the roofline."""

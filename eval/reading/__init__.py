@@ -1,0 +1,1 @@
+"""Known texts through ingestion → how much of them comes out right."""

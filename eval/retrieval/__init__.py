@@ -1,0 +1,1 @@
+"""Question sets → rankings → measures, differences and a report."""

@@ -1,0 +1,1 @@
+"""Folders of documents → seconds and memory, beside other stacks in the same run."""

@@ -1,0 +1,1 @@
+"""Public-domain statutes → the small weights that ship."""

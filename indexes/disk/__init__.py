@@ -1,0 +1,1 @@
+"""The index on disk: documents and vectors → committed versions → candidates of a query."""

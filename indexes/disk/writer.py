@@ -1,0 +1,435 @@
+"""The one writer of an index: collects changes, and commits them all or not at all.
+
+A commit writes and syncs new files, then names them in SQLite's transaction; before it nothing of
+them is seen, and after a crash they are swept away by the next writer. Small files are merged into
+large ones aside, as a version of its own, so that adding a page to a large index costs a page.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexes.disk import dense, lexical, versions
+from indexes.disk.retriever import check_manifest, key_ranges
+from indexes.disk.store import Store, StoredFile, seal_of, sync
+from indexes.errors import IndexBusy, IndexUnwritable
+from indexes.types import Manifest, StoredDocument
+from ingest.document import Chunk, Page
+
+LOCK = "writer.lock"
+
+
+@dataclass(frozen=True, slots=True)
+class NewContent:
+    """One document on its way in: `vectors[i]` (N, D) and `terms[i]` belong to `chunks[i]`."""
+
+    document: StoredDocument
+    pages: Sequence[Page]
+    chunks: Sequence[Chunk]
+    terms: Sequence[str]
+    vectors: NDArray[np.float32]
+
+
+# Told what the writer does next, by name: for progress, and for tests that end it there.
+OnStep = Callable[[str], None]
+
+
+class Writer:
+    """Open for writing; a context manager. One at a time, in one process and thread."""
+
+    def __init__(
+        self,
+        folder: Path,
+        manifest: Manifest,
+        on_step: OnStep = lambda _: None,
+        *,
+        new_embedder: bool = False,
+        new_analyser: bool = False,
+        exact_rows: int = dense.EXACT_ROWS,
+    ) -> None:
+        """Take the lock, create the index if there is none, sweep what a dead writer left.
+
+        Args:
+            new_embedder: the embedder may be another than the index was built with; the caller is to
+                `replace` all vectors.
+            new_analyser: the same of the analyser and all terms.
+            exact_rows: segments of more rows are searched by codes first.
+
+        Raises:
+            IndexBusy: another writer lives.
+            IndexMismatch: the index was built with other models.
+            IndexUnwritable: no space or no permission.
+        """
+        self.folder = folder
+        self._manifest = manifest
+        self._on_step = on_step
+        self._exact_rows = exact_rows
+        with translated(folder):
+            (folder / "dense").mkdir(parents=True, exist_ok=True)
+            (folder / "lexical").mkdir(exist_ok=True)
+            self._lock = take_lock(folder)
+            try:
+                self._store = Store(folder, writable=True)
+                if (built := self._store.manifest) is not None:
+                    embedder = None if new_embedder else manifest.embedder
+                    analyser = None if new_analyser else manifest.analyser
+                    check_manifest(folder, built, embedder, analyser)
+                self._version = self._store.version
+                self.documents = {d.id: d for d in self._store.documents(self._version)}
+                self._store.check_seal()
+                self._store.check_version()
+                self._next_key = int(self._store.meta("next_key") or 1)
+                self._sweep()
+            except BaseException:
+                self._lock.close()
+                raise
+        self._new: list[NewContent] = []
+        self._closed: dict[str, bool] = {}  # document id → its chunks go, too
+        self._opened: list[StoredDocument] = []  # rows that changed in paths or groups only
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(self, *exc_info) -> None:
+        # The log has no second copy and SQLite believes it only up to the first flipped bit.
+        with suppress(sqlite3.Error):
+            self._store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._store.close()
+        self._lock.close()
+
+    @property
+    def version(self) -> int:
+        """Number of the last commit."""
+        return self._version
+
+    @property
+    def pending_chunks(self) -> int:
+        """Chunks that the next commit adds."""
+        return sum(len(content.chunks) for content in self._new)
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether the next commit changes anything."""
+        return bool(self._new or self._closed or self._opened)
+
+    def add(self, content: NewContent) -> None:
+        """Add a document, in place of the one with its id if there is one.
+
+        Raises:
+            ValueError: there is not one row of terms and one vector for each chunk.
+        """
+        if not len(content.chunks) == len(content.terms) == len(content.vectors):
+            sizes = f"{len(content.terms)} rows of terms, {len(content.vectors)} vectors"
+            raise ValueError(f"{content.document.id} has {len(content.chunks)} chunks, {sizes}")
+        document = replace(
+            content.document, content=self._next_key, chunks=len(content.chunks), pages=len(content.pages)
+        )
+        if document.id in self.documents:
+            self.remove(document.id)
+        self._next_key += max(1, len(content.chunks))
+        self._new.append(replace(content, document=document))
+        self.documents[document.id] = document
+
+    def change(self, document: StoredDocument) -> None:
+        """Store other paths or groups of a document whose content stays."""
+        self._drop_pending_row(document.id)
+        for position, content in enumerate(self._new):
+            if content.document.id == document.id:
+                self._new[position] = replace(content, document=document)
+                break
+        else:
+            self._closed.setdefault(document.id, False)
+            self._opened.append(document)
+        self.documents[document.id] = document
+
+    def remove(self, document_id: str) -> None:
+        """Take a document out."""
+        self._drop_pending_row(document_id)
+        before = len(self._new)
+        self._new = [content for content in self._new if content.document.id != document_id]
+        if len(self._new) == before:
+            self._closed[document_id] = True
+        del self.documents[document_id]
+
+    def _drop_pending_row(self, document_id: str) -> None:
+        self._opened = [document for document in self._opened if document.id != document_id]
+
+    def commit(self) -> int:
+        """Make all changes since the last commit visible at once; returns the version.
+
+        Without changes nothing is written, but for the manifest of a new index.
+
+        Raises:
+            IndexUnwritable: no space or no permission; the last commit stands.
+        """
+        if not self.has_changes and self._version:
+            return self._version
+        with translated(self.folder):
+            self._sweep()  # what a commit that failed left behind
+            version = self._version + 1
+            dense_files = self._write_vectors(version)
+            lexical_files = self._write_postings(version)
+            try:
+                self._commit_version(version, dense_files, lexical_files)
+            finally:
+                if self._store.version == version:  # also where an interrupt came in with the commit
+                    self._version = version
+                    self._new, self._closed, self._opened = [], {}, []
+            self._sweep()
+        return version
+
+    def merge(self) -> int:
+        """Put small files together into larger ones, if there are enough; returns the version.
+
+        Nothing else changes. Rows of deleted documents are left behind where they are met.
+
+        Raises:
+            IndexUnwritable: no space or no permission; the last commit stands.
+        """
+        if self.has_changes:
+            raise ValueError("commit before merging")
+        with translated(self.folder):
+            version = self._version + 1
+            dense_files = self._merge_vectors(version)
+            lexical_files = self._merge_postings(version)
+            if dense_files is None and lexical_files is None:
+                return self._version
+            try:
+                self._commit_version(version, dense_files, lexical_files)
+            finally:
+                self._version = self._store.version
+            self._sweep()
+        return version
+
+    def replace(
+        self,
+        segments: Collection[str],
+        keys: NDArray[np.int64],
+        vectors: NDArray[np.float32] | NDArray[np.float16],
+        terms: Callable[[Store], Iterable[tuple[int, str, str]]] | None,
+    ) -> int:
+        """Put other files in the place of some; documents stay as they are. Returns the version.
+
+        Args:
+            segments: names of the segments of vectors that go.
+            keys, vectors: (N,) ascending and (N, D), what comes in their place.
+            terms: of all chunks of the current documents, for `lexical.write_version`; None: the
+                postings stay.
+        """
+        built = self._store.manifest
+        other = built is not None and not built.embedder.same_vectors(self._manifest.embedder)
+        if not (segments or len(keys) or terms or other):
+            return self._version
+        with translated(self.folder):
+            version = self._version + 1
+            kept = [f for f in self._store.files("dense") if dense.segment_of(f.name) not in segments]
+            dense_files = kept + (self._write_segment(version, keys, vectors) if len(keys) else [])
+            lexical_files = self._write_version(version, (), terms(self._store), anew=True) if terms else None
+            try:
+                self._commit_version(version, dense_files, lexical_files)
+            finally:
+                self._version = self._store.version
+            self._sweep()
+        return version
+
+    def note(self, name: str, value: str) -> None:
+        """Store a fact about the index beside its version; documents and files stay as they are."""
+        with translated(self.folder), self._store.transaction():
+            self._store.set_meta(name, value)
+
+    def purge(self) -> None:
+        """Delete the rows that only older versions have; nobody may read those any more."""
+        self._on_step("purge")
+        with translated(self.folder):
+            self._store.connection.execute("PRAGMA secure_delete = ON")
+            with self._store.transaction():
+                self._store.purge()
+                self._store.forget_files(self._version)
+            self._sweep()
+
+    @property
+    def store(self) -> Store:
+        """The database as the writer sees it, for maintenance."""
+        return self._store
+
+    def _commit_version(
+        self,
+        version: int,
+        dense_files: Sequence[StoredFile] | None,
+        lexical_files: Sequence[StoredFile] | None,
+    ) -> None:
+        """Make `version`: what is pending, and the files as given (None: as they are)."""
+        self._on_step("sync folders")
+        marker = versions.mark(self.folder, version)
+        for folder in (self.folder / "dense", self.folder / "lexical", marker.parent, self.folder):
+            sync(folder)
+        self._on_step("begin transaction")
+        with self._store.transaction():
+            for document_id in self._closed:
+                self._store.close_document(document_id, version)
+            for document in self._opened:
+                self._store.insert_document(document, version)
+            for content in self._new:
+                self._store.insert_document(content.document, version)
+                self._store.insert_content(content.document.content, content.pages, content.chunks)
+            self._on_step("name files")
+            for kind, files in (("dense", dense_files), ("lexical", lexical_files)):
+                if files is not None:
+                    self._store.set_files(kind, files, version)
+            self._store.forget_files(self._oldest)
+            self._store.set_manifest(self._manifest)
+            self._store.set_meta("next_key", str(self._next_key))
+            self._store.set_meta("version", str(version))
+            self._store.set_meta("seal", seal_of(self._store.connection))
+            self._on_step("commit transaction")
+        self._on_step("confirm version")
+        versions.confirm(marker)
+
+    def _write_vectors(self, version: int) -> list[StoredFile] | None:
+        """The vectors' files with a segment of what is new, or None where nothing is."""
+        contents = [content for content in self._new if content.chunks]
+        if not contents:
+            return None
+        keys = np.concatenate(
+            [np.arange(c.document.content, c.document.content + len(c.chunks)) for c in contents]
+        )
+        vectors = np.concatenate([content.vectors for content in contents])
+        return self._store.files("dense") + self._write_segment(version, keys, vectors)
+
+    def _write_segment(self, version: int, keys, vectors) -> list[StoredFile]:
+        self._on_step("write vectors")
+        folder, name = self.folder / "dense", f"{version:08d}"
+        names = dense.write_segment(folder, name, keys, vectors, self._exact_rows)
+        self._on_step("sync vectors")
+        return [_record(self.folder, f"dense/{name}", "dense") for name in names]
+
+    def _merge_vectors(self, version: int) -> list[StoredFile] | None:
+        """The vectors' files with small segments put together, or None where none are to be.
+
+        Each segment is to be larger than all later ones together, so that their number grows with
+        the logarithm of the chunks only, and a vector is copied as often.
+        """
+        stored = self._store.files("dense")
+        merged, total = [], 0
+        for name in sorted({dense.segment_of(file.name) for file in stored}, reverse=True):
+            segment = dense.open_segment(self.folder / "dense", name)
+            if len(segment.keys) > total and merged:
+                break
+            merged.append(segment)
+            total += len(segment.keys)
+        if len(merged) < 2:
+            return None
+        live = key_ranges(list(self.documents.values()))
+        gone = {segment.name for segment in merged}
+        kept = [file for file in stored if dense.segment_of(file.name) not in gone]
+        keys, vectors = dense.read_all_rows(merged, live)
+        return kept + (self._write_segment(version, keys, vectors) if len(keys) else [])
+
+    def _write_postings(self, version: int) -> list[StoredFile] | None:
+        removed = [document_id for document_id, entirely in self._closed.items() if entirely]
+        if not self._new and not removed:
+            return None
+        added = (
+            (content.document.content + offset, content.document.id, terms)
+            for content in self._new
+            for offset, terms in enumerate(content.terms)
+        )
+        return self._write_version(version, removed, added)
+
+    def _merge_postings(self, version: int) -> list[StoredFile] | None:
+        previous = self._postings()
+        if previous is None or not lexical.needs_merge(previous):
+            return None
+        files = self._write_version(version, (), (), merge=True)
+        unchanged = lexical.segments_of(previous) == lexical.segments_of(
+            self.folder / Path(files[0].name).parent
+        )
+        return None if unchanged else files
+
+    def _postings(self) -> Path | None:
+        stored = self._store.files("lexical")
+        return self.folder / Path(stored[0].name).parent if stored else None
+
+    def _write_version(
+        self, version: int, removed, added, *, anew: bool = False, merge: bool = False
+    ) -> list[StoredFile]:
+        self._on_step("write postings")
+        folder = self.folder / "lexical" / f"{version:08d}"
+        previous = None if anew else self._postings()
+        names = lexical.write_version(folder, previous, removed, added, merge=merge or anew)
+        known = {Path(file.name).name: file for file in self._store.files("lexical")}
+        self._on_step("sync postings")
+        files = [
+            _record(self.folder, f"lexical/{version:08d}/{name}", "lexical", known.get(name))
+            for name in names
+        ]
+        sync(folder)
+        return files
+
+    def _sweep(self) -> None:
+        """Remove what no version names that is current or being read."""
+        self._on_step("sweep")
+        self._oldest = versions.oldest_held(self.folder, self._version)
+        versions.forget_unborn(self.folder, self._version)
+        named = self._store.file_names(self._oldest)
+        for path in (self.folder / "dense").iterdir():
+            if f"dense/{path.name}" not in named:
+                path.unlink(missing_ok=True)
+        folders = {Path(name).parent.name for name in named if name.startswith("lexical/")}
+        for path in (self.folder / "lexical").iterdir():
+            if path.name not in folders:
+                shutil.rmtree(path, ignore_errors=True)  # what stays now goes with the next sweep
+
+
+def _record(folder: Path, name: str, kind: str, known: StoredFile | None = None) -> StoredFile:
+    """Size and checksum of a new file, which is synced; of a link to a known file as they were."""
+    path = folder / name
+    size = path.stat().st_size
+    linked = known is not None and os.path.exists(folder / known.name)
+    if linked and os.path.samefile(path, folder / known.name):
+        return StoredFile(name, kind, size, known.sha256)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        os.fsync(file.fileno())
+    return StoredFile(name, kind, size, digest)
+
+
+def take_lock(folder: Path):
+    """The lock of an index's one writer, held until it is closed; a dead process's is gone with it.
+
+    Raises:
+        IndexBusy: another process holds it.
+    """
+    lock = open(folder / LOCK, "a+", encoding="utf-8")  # noqa: SIM115 - held as long as the writer
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as exc:
+        lock.seek(0)
+        holder = lock.read().strip() or "?"
+        lock.close()
+        raise IndexBusy(path=folder, holder=holder) from exc
+    lock.seek(0)
+    lock.truncate()
+    lock.write(f"pid {os.getpid()}")
+    lock.flush()
+    return lock
+
+
+@contextmanager
+def translated(folder: Path) -> Iterator[None]:
+    """What the operating system or SQLite refuses, as an error that a user can act on."""
+    try:
+        yield
+    except OSError as exc:
+        raise IndexUnwritable(path=folder, detail=exc.strerror or str(exc)) from exc
+    except sqlite3.OperationalError as exc:
+        raise IndexUnwritable(path=folder, detail=str(exc)) from exc

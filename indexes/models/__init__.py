@@ -1,0 +1,1 @@
+"""Texts → unit vectors; query and passages → scores. Embedder and Reranker."""

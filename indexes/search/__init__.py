@@ -1,0 +1,1 @@
+"""A question → what it names; scores → one ranking without copies: the same for every engine."""

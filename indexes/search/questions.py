@@ -1,0 +1,172 @@
+"""A question → what it asks for: its words, and the documents, sections and articles that it names.
+
+No model: names are looked up in the index itself. Nothing is filtered by them: what is named is
+raised above what only has the same words, so a wrong guess costs little.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from indexes.types import StoredDocument, Understood
+from ingest.korean.aliases import find_aliases
+from ingest.korean.expressions import find_expressions, resolve_relative
+from ingest.structure.terms import (
+    ALIAS,
+    AMOUNT,
+    HEADING,
+    PERIOD,
+    REFERENCE,
+    Span,
+    find_references,
+    possible_names,
+    squeeze,
+    without_asking,
+)
+
+# How much it counts to be named, beside the best BM25, which counts 1.
+# A number is meant as it stands; a heading's words may be just words.
+NAMED_DOCUMENT, NAMED_HEADING, NAMED_NUMBER = 0.3, 0.25, 0.4
+# How much a word counts that the question does not have, but another name of what it names.
+OTHER_NAME = 0.4
+# A name of fewer characters is too often a word; one of more documents than this names none of them.
+SHORTEST_NAME, MOST_NAMED = 3, 20
+SHORT_NAME = re.compile(r"\(\s*약칭\s*:\s*([^()]+)\)")
+BRACKETED = re.compile(r"[(（\[][^()（）\[\]]*[)）\]]")
+LEADING_NUMBER = re.compile(r"^\d+\s*[_.\-]\s*")
+
+Names = Mapping[str, frozenset[str]]  # a name, squeezed → ids of the documents called so
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a question asks for. `words` are to be searched for, and with less weight `other_names`; so are
+    the `values`, keys of periods and amounts. Chunks of `documents`, or with one of the `keys`, count more."""
+
+    words: str
+    other_names: str
+    values: tuple[str, ...]
+    documents: frozenset[str]
+    keys: Mapping[str, float]  # each with how much it counts
+    by_number: bool  # it names an article or annex: numbers mean nothing to a cosine
+    understood: tuple[Understood, ...]
+
+
+def read_question(
+    text: str,
+    names: Names,
+    is_key: Callable[[str], bool],
+    texts_with: Callable[[str], Iterable[str]],
+    today: date,
+) -> Question:
+    """What `text` asks for.
+
+    Args:
+        names: of the documents that the caller may see.
+        is_key: whether a chunk that the caller may see has that key.
+        texts_with: texts of some of those that do.
+        today: what «last year» is told from.
+    """
+    taken: list[tuple[int, int]] = []
+    found: list[tuple[int, Understood]] = []
+
+    def take(start: int, end: int, kind, meaning: str) -> None:
+        taken.append((start, end))
+        found.append((start, Understood(kind, text[start:end], meaning)))
+
+    spans = possible_names(text)
+    documents: set[str] = set()
+    for span, name in _known(spans, taken, lambda form: form in names):
+        documents |= names[name]
+        take(span.start, span.end, "document", name)
+    others = []
+    called = [*taken]  # what has another name may also stand in a heading's
+    for span, name in _known(spans, called, lambda form: is_key(ALIAS + form)):
+        called.append((span.start, span.end))
+        for other in _other_names(name, texts_with(ALIAS + name)):
+            if squeeze(other) in names and not documents:
+                documents |= names[squeeze(other)]
+                take(span.start, span.end, "document", other)
+            elif squeeze(other) not in squeeze(text):
+                others.append(other)
+                found.append((span.start, Understood("alias", text[span.start : span.end], other)))
+    keys: dict[str, float] = {}
+    for reference in find_references(text):
+        known = [key for key in reference.keys if is_key(key)]
+        if known:
+            keys |= dict.fromkeys(known, NAMED_NUMBER)
+            take(reference.start, reference.end, "reference", known[0].removeprefix(REFERENCE))
+    by_number = bool(keys)
+    for span, name in _known(spans, taken, lambda form: is_key(HEADING + form)):
+        keys[HEADING + name] = NAMED_HEADING
+        take(span.start, span.end, "section", name)
+    values = list(_values(text, today))
+    found += [(start, each) for start, each in values]
+    understood = tuple(each for _, each in sorted(found, key=lambda pair: pair[0]))
+    return Question(
+        without_asking(text),
+        " ".join(others),
+        tuple(
+            dict.fromkeys((AMOUNT if each.kind == "amount" else PERIOD) + each.meaning for _, each in values)
+        ),
+        frozenset(documents),
+        keys,
+        by_number,
+        understood,
+    )
+
+
+def _other_names(name: str, texts: Iterable[str]) -> list[str]:
+    """What else `texts` call what they call `name`: the most frequent other name, if there is one."""
+    counts: Counter[str] = Counter()
+    for text in texts:
+        for alias in find_aliases(text):
+            pair = (alias.long, alias.short)
+            counts.update(b for a, b in (pair, pair[::-1]) if squeeze(a) == name)
+    return [other for other, _ in counts.most_common(1)]
+
+
+def _values(text: str, today: date) -> Iterator[tuple[int, Understood]]:
+    """The periods and amounts of a question, each in the one form that the index has."""
+    expressions = find_expressions(text)
+    for expression in expressions:
+        value = expression.value
+        if expression.kind == "relative":
+            value = resolve_relative(expression, expressions, today)
+        if value is not None:
+            kind = "amount" if expression.kind == "amount" else "period"
+            yield expression.start, Understood(kind, text[expression.start : expression.end], value)
+
+
+def _known(spans: Iterable[Span], taken: list[tuple[int, int]], is_known: Callable[[str], bool]):
+    """Of `spans`, longest first, those with a known form and their form; none that meets a taken one."""
+    for span in spans:
+        if any(span.start < end and start < span.end for start, end in taken):
+            continue
+        name = next(filter(is_known, span.forms), None)
+        if name is not None:
+            yield span, name
+
+
+def document_names(documents: Iterable[StoredDocument]) -> Names:
+    """What documents are called: titles and file names, without numbers and dates around them."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for document in documents:
+        called = {document.title, *(Path(path).stem for path in document.paths)}
+        for name in called:
+            for form in _forms(name):
+                found[form].add(document.id)
+    return {
+        name: frozenset(ids)
+        for name, ids in found.items()
+        if len(name) >= SHORTEST_NAME and len(ids) <= MOST_NAMED
+    }
+
+
+def _forms(name: str) -> set[str]:
+    short = SHORT_NAME.search(name)
+    bare = LEADING_NUMBER.sub("", BRACKETED.sub("", name))
+    return {squeeze(name), squeeze(bare), squeeze(short[1]) if short else ""}

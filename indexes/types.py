@@ -1,0 +1,219 @@
+"""What an index holds and what a search gives: the types that every engine shares."""
+
+import json
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatch
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol
+
+from indexes.errors import AmbiguousDocument, DocumentNotFound
+from ingest.document import Chunk
+from ingest.raw import Unit
+
+Mode = Literal["hybrid", "lexical", "dense"]
+MODES: tuple[Mode, ...] = ("hybrid", "lexical", "dense")
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedderIdentity:
+    """What the index pins: two embedders with equal identities give the same vectors."""
+
+    name: str
+    revision: str
+    dim: int
+    query_prompt: str
+    passage_prompt: str
+
+    def same_vectors(self, other: "EmbedderIdentity") -> bool:
+        """Whether all but the name agree: a hub name, then a local copy of it, are one model."""
+        return (self.revision, self.dim, self.query_prompt, self.passage_prompt) == (
+            other.revision,
+            other.dim,
+            other.query_prompt,
+            other.passage_prompt,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What an index was built with; an index opened with anything else is refused."""
+
+    embedder: EmbedderIdentity
+    analyser: str
+    tokenizer: str
+
+    def to_json(self) -> str:
+        """As `Store.manifest` reads it."""
+        return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """One document as a version of the index holds it; its text lies in its chunks."""
+
+    id: str
+    title: str
+    paths: tuple[str, ...]
+    groups: tuple[str, ...]
+    parser: str
+    bytes: int
+    content: int
+    chunks: int
+    unit: Unit = "page"
+    pages: int = 0
+
+    @property
+    def path(self) -> str:
+        """The first of the paths that lead to it."""
+        return self.paths[0] if self.paths else ""
+
+
+class NamedReranker(Protocol):
+    """What tells one reranker from another."""
+
+    name: str
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class RerankerTrial:
+    """What a reranker made of the same questions: nDCG@10 without and with it."""
+
+    name: str
+    revision: str
+    before: float
+    after: float
+    helps: bool
+
+    def of(self, reranker: "NamedReranker") -> bool:
+        """Whether it was this one."""
+        return (self.name, self.revision) == (reranker.name, reranker.revision)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What was found, nDCG@10 by retriever; `chunks`: as many as the index had then."""
+
+    dense_weight: float
+    questions: int
+    lexical: float
+    dense: float
+    hybrid: float
+    chunks: int
+    reranker: RerankerTrial | None = None
+
+    def to_json(self) -> str:
+        """As `from_json` takes it."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str | None) -> "Calibration | None":
+        """The one that `to_json` wrote; None where there is none yet, or too little text for one."""
+        if not text:
+            return None
+        fields = json.loads(text)
+        trial = fields.pop("reranker")
+        return cls(**fields, reranker=RerankerTrial(**trial) if trial else None)
+
+    def distrusts(self, reranker: "NamedReranker") -> bool:
+        """Whether it was found that `reranker` makes rankings worse here."""
+        tried = self.reranker
+        return tried is not None and not tried.helps and tried.of(reranker)
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A chunk that a query retrieved; a higher score is better, ranks count from 1."""
+
+    chunk: Chunk
+    score: float
+    rank: int
+
+
+class Place(NamedTuple):
+    """Where a span of a document stands; `ocr`: the lowest confidence of its pages read by OCR, else None."""
+
+    first_page: int
+    last_page: int
+    ocr: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """Words of a query that were taken for more than words, and what for: shown, so that a user sees why."""
+
+    kind: Literal["document", "section", "reference", "period", "amount", "alias"]
+    words: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Who asks, and about what. Fails closed: what it does not plainly allow is not searched.
+
+    `groups`: None for the owner, who sees everything; else only documents of one of these groups.
+    `documents`: None for all; else ids, paths, file names or path patterns (`*.pdf`).
+    """
+
+    groups: tuple[str, ...] | None = None
+    documents: tuple[str, ...] | None = None
+
+    def allows(self, document: StoredDocument) -> bool:
+        if self.groups is not None and not {nfc(group) for group in self.groups} & set(document.groups):
+            return False
+        return self.documents is None or any(names_document(name, document) for name in self.documents)
+
+
+EVERYTHING = Filter()
+
+
+@lru_cache(maxsize=1 << 16)
+def _nfc(path: str) -> str:
+    return nfc(path)
+
+
+def names_document(name: str, document: StoredDocument) -> bool:
+    """Whether `name` is the document's id, path or file name, or a pattern of them with «*» and «?».
+
+    Brackets are themselves: names of files begin with «[공고]».
+    """
+    if name == document.id:
+        return True
+    pattern = nfc(name).replace("[", "[[]")
+    return any(
+        fnmatch(path, pattern) or fnmatch(Path(path).name, pattern) for path in map(_nfc, document.paths)
+    )
+
+
+def find_document(documents: Iterable[StoredDocument], name: str) -> StoredDocument:
+    """The document whose id, path, file name or title is `name`, in that order of preference.
+
+    Names are compared in NFC: macOS writes file names in NFD, and nobody types those.
+
+    Raises:
+        DocumentNotFound: there is none.
+        AmbiguousDocument: several have that file name or title.
+    """
+    documents = list(documents)
+    wanted = nfc(name)
+    absolute = nfc(str(Path(name).absolute()))
+    for matches in (
+        lambda document: document.id == name,
+        lambda document: {wanted, absolute} & {nfc(path) for path in document.paths},
+        lambda document: any(nfc(Path(path).name) == wanted for path in document.paths),
+        lambda document: document.title == wanted,
+    ):
+        found = [document for document in documents if matches(document)]
+        if len(found) > 1:
+            raise AmbiguousDocument(name=name, ids=", ".join(document.id for document in found))
+        if found:
+            return found[0]
+    raise DocumentNotFound(name=name)
+
+
+def nfc(text: str) -> str:
+    """`text` with its Hangul syllables composed."""
+    return unicodedata.normalize("NFC", text)

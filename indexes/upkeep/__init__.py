@@ -1,0 +1,1 @@
+"""A disk index → checked, repaired, compacted, backed up, upgraded, calibrated."""

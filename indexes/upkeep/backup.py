@@ -1,0 +1,156 @@
+"""A copy of one version of an index, made while others read and write it; and back again."""
+
+import hashlib
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from indexes.disk import versions
+from indexes.disk.store import DATABASE, Store, StoredFile, sync
+from indexes.disk.writer import LOCK, take_lock, translated
+from indexes.errors import IndexDamaged, TargetExists
+from indexes.upkeep.check import check
+
+BLOCK = 1 << 20
+ATTEMPTS = 20
+# Called with (bytes copied, bytes in all).
+Progress = Callable[[int, int], None]
+
+
+def backup(folder: Path, target: Path, progress: Progress = lambda *_: None) -> int:
+    """Copy the last version of the index in `folder` into the new folder `target`; returns the version.
+
+    The copy is an index like any other. It is there whole, and on the disk, or not at all. Every
+    file is compared with its checksum on the way.
+
+    Raises:
+        IndexNotFound, IndexDamaged.
+        TargetExists: `target` is there and not empty.
+        IndexUnwritable: no space or no permission there.
+    """
+    _refuse(target)
+    with translated(target):
+        aside = _aside(target)
+        try:
+            version = _copy(folder, aside, progress)
+            _move_in(aside, target)
+        except BaseException:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
+    return version
+
+
+def restore(source: Path, folder: Path, *, force: bool = False, progress: Progress = lambda *_: None) -> int:
+    """Make `folder` the index that `source` is a backup of; returns the version.
+
+    Args:
+        force: replace the index that is there; it goes only when the new one is in its place.
+
+    Raises:
+        IndexNotFound: there is no backup in `source`.
+        IndexDamaged: the backup is not what was written; `folder` stays as it is.
+        TargetExists: something is in `folder`, and not `force`, or it is no index.
+        IndexBusy: somebody writes to the index in `folder`.
+        IndexUnwritable: no space or no permission.
+    """
+    _, findings = check(source)
+    if findings:
+        raise IndexDamaged(path=source, detail=f"{findings[0].file}: {findings[0].what}")
+    replaced = (folder / DATABASE).is_file()
+    if not (force and replaced):
+        _refuse(folder)
+    with translated(folder):
+        lock = take_lock(folder) if replaced else None
+        aside = _aside(folder)
+        try:
+            version = _copy(source, aside, progress)
+            (aside / LOCK).touch()
+            _move_in(aside, folder)
+        except BaseException:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
+        finally:
+            if lock is not None:
+                lock.close()
+    return version
+
+
+def _refuse(target: Path) -> None:
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise TargetExists(path=target)
+
+
+def _aside(target: Path) -> Path:
+    """A new folder beside `target`, on the same file system."""
+    aside = target.absolute().with_name(f"{target.name}.partial")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    return aside
+
+
+def _move_in(aside: Path, target: Path) -> None:
+    """Put `aside` in the place of `target`, which is gone at no moment but between two renames."""
+    old = None
+    if target.exists():
+        old = target.absolute().with_name(f"{target.name}.replaced")
+        shutil.rmtree(old, ignore_errors=True)
+        target.rename(old)
+    aside.rename(target)
+    sync(target.absolute().parent)
+    if old is not None:
+        shutil.rmtree(old)
+
+
+def _copy(folder: Path, target: Path, progress: Progress) -> int:
+    """Copy one version, file by file; the names are on the disk when this returns."""
+    for attempt in range(ATTEMPTS):
+        store = Store(folder)
+        try:
+            with store.snapshot():
+                version, files = store.version, store.files()
+                held = versions.hold(folder, version)
+                _copy_database(store.connection, target / DATABASE)
+            _copy_files(folder, target, files, progress)
+            break
+        except FileNotFoundError:  # a version that could not be held was swept meanwhile
+            if attempt == ATTEMPTS - 1 or store.version == version:
+                raise
+            shutil.rmtree(target)
+            target.mkdir()
+        finally:
+            store.close()
+    if held is not None:
+        held.close()
+    versions.confirm(versions.mark(target, version))
+    for path in [target, *(path for path in target.rglob("*") if path.is_dir())]:
+        sync(path)
+    return version
+
+
+def _copy_database(connection: sqlite3.Connection, target: Path) -> None:
+    copy = sqlite3.connect(target)
+    try:
+        connection.backup(copy)  # of the snapshot that is open
+    finally:
+        copy.close()
+    sync(target)
+
+
+def _copy_files(folder: Path, target: Path, files: list[StoredFile], progress: Progress) -> None:
+    done, total = 0, sum(file.bytes for file in files)
+    for file in files:
+        path = target / file.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        digest = hashlib.sha256()
+        with (folder / file.name).open("rb") as source, path.open("wb") as copy:
+            while block := source.read(BLOCK):
+                digest.update(block)
+                copy.write(block)
+            copy.flush()
+            os.fsync(copy.fileno())
+        if digest.hexdigest() != file.sha256:
+            raise IndexDamaged(path=folder, detail=f"{file.name} does not have the bytes that were written")
+        done += file.bytes
+        progress(done, total)

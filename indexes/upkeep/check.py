@@ -1,0 +1,146 @@
+"""Is every byte of the index what was committed? Reads all of it."""
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from indexes.disk import dense, lexical
+from indexes.disk.store import DATABASE, TABLES, Store, StoredFile, checksum, postings_folders, segment_names
+from indexes.errors import IndexDamaged
+from indexes.types import StoredDocument
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong: where, what, and what to do."""
+
+    file: str
+    what: str
+    remedy: str
+
+
+REPAIR = "rag repair makes it again from the stored text"
+REREAD = "rag repair takes the document out; ingest its file again"
+SALVAGE = "rag repair saves the documents that are whole; else restore a backup or ingest again"
+
+
+def check(folder: Path) -> tuple[int, list[Finding]]:
+    """The version that was checked, and what is wrong with it; nothing if the list is empty.
+
+    Raises:
+        IndexNotFound, IndexFormat: there is nothing to check.
+    """
+    version, findings = 0, []
+    try:
+        store = Store(folder)
+        while version != store.version:  # a commit meanwhile sweeps files of the version before
+            version, findings = _check_version(store)
+            if not findings:
+                break
+        store.close()
+    except IndexDamaged as exc:
+        findings = [Finding(DATABASE, exc.fields["detail"], SALVAGE)]
+    except (sqlite3.DatabaseError, ValueError, TypeError) as exc:  # a row that cannot even be read
+        findings = [Finding(DATABASE, str(exc), SALVAGE)]
+    return version, findings
+
+
+def _check_version(store: Store) -> tuple[int, list[Finding]]:
+    with store.snapshot():
+        version = store.version
+        store.check_seal()
+        store.check_version()
+        documents = store.documents(version)
+        findings = _check_database(store) + _check_rows(store)
+        damaged = damaged_documents(store, documents)
+        findings += [
+            Finding(DATABASE, f"{document.title} ({document.path}): {what}", REREAD)
+            for document, what in damaged
+        ]
+        files = damaged_files(store)
+        findings += [Finding(file.name, what, REPAIR) for file, what in files]
+        if not files:  # what is damaged is not given to the libraries that would read it
+            findings += _check_vectors(store, documents) + _check_postings(store, documents)
+    return version, findings
+
+
+def _check_database(store: Store) -> list[Finding]:
+    rows = store.connection.execute("PRAGMA integrity_check(10)").fetchall()
+    return [Finding(DATABASE, text, SALVAGE) for (text,) in rows if text != "ok"]
+
+
+def _check_rows(store: Store) -> list[Finding]:
+    """Has each row of each table its checksum, also those that only older versions have?"""
+    findings = []
+    for table, columns in TABLES.items():
+        bad = sum(
+            checksum(row[:-1]) != row[-1]
+            for row in store.connection.execute(f"SELECT {columns} FROM {table} NOT INDEXED")
+        )
+        if bad:
+            findings.append(Finding(DATABASE, f"{bad} rows of {table} are not what was written", SALVAGE))
+    return findings
+
+
+def damaged_files(store: Store) -> list[tuple[StoredFile, str]]:
+    """The files of the last version that are not what was written, and what is wrong with each."""
+    found = []
+    for file in store.files():
+        path = store.folder / file.name
+        if not path.is_file():
+            found.append((file, "is missing"))
+            continue
+        with path.open("rb") as opened:
+            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+        if digest != file.sha256:
+            found.append((file, "does not have the bytes that were written"))
+    return found
+
+
+def damaged_documents(
+    store: Store, documents: Sequence[StoredDocument]
+) -> Iterator[tuple[StoredDocument, str]]:
+    """The documents whose pages or chunks are not all there, each as written, and what is wrong."""
+    for document in documents:
+        try:
+            chunks = store.chunks_of(document)
+            pages = store.pages(document)
+        except (IndexDamaged, ValueError, TypeError) as exc:
+            yield document, exc.fields["detail"] if isinstance(exc, IndexDamaged) else str(exc)
+            continue
+        length = chunks[-1].end if chunks else 0
+        spans = ([(c.start, c.end) for c in chunks], [(p.start, p.end) for p in pages])
+        if not all(_tile(of, length) for of in spans):
+            yield document, "pages or chunks do not tile the text"
+
+
+def _tile(spans: list[tuple[int, int]], length: int) -> bool:
+    ends = [0, *(end for _, end in spans)]
+    return [start for start, _ in spans] == ends[:-1] and ends[-1] == length
+
+
+def _check_vectors(store: Store, documents: Sequence[StoredDocument]) -> list[Finding]:
+    """Has each chunk exactly one vector?"""
+    live = dense.key_ranges((d.content, d.chunks) for d in documents)
+    held = [np.zeros(0, np.int64)]
+    for name in segment_names(store):
+        keys = dense.open_segment(store.folder / "dense", name).keys
+        held.append(keys[dense.rows_in(keys, live)])
+    found = np.sort(np.concatenate(held))
+    wanted = np.concatenate([np.zeros(0, np.int64), *(np.arange(a, b) for a, b in live)])
+    if np.array_equal(found, wanted):
+        return []
+    return [Finding("dense", f"{len(wanted):,} chunks have {len(found):,} vectors", REPAIR)]
+
+
+def _check_postings(store: Store, documents: Sequence[StoredDocument]) -> list[Finding]:
+    """Are as many chunks in the postings as there are?"""
+    wanted = sum(document.chunks for document in documents)
+    held = sum(lexical.LexicalIndex(folder).chunks for folder in postings_folders(store))
+    if held == wanted:
+        return []
+    return [Finding("lexical", f"the postings are of {held:,} chunks, there are {wanted:,}", REPAIR)]

@@ -1,0 +1,148 @@
+"""Another embedder for an index: its vectors are made again from the stored text, nothing is parsed.
+
+Finished vectors are kept in parts beside the index, so that a process that is killed goes on where it
+was; at the end they take the place of the old ones in one version. Until then the index answers with
+the old ones.
+"""
+
+import hashlib
+import json
+import shutil
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import astuple, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexes.disk import dense
+from indexes.disk.store import CALIBRATION, Store, segment_names, sync
+from indexes.disk.writer import OnStep, Writer, translated
+from indexes.errors import IndexNotFound
+from indexes.models.embedder import Embedder
+from indexes.types import EmbedderIdentity, StoredDocument
+from indexes.upkeep.rebuild import Progress, stored_vectors
+
+FOLDER = "reembed"
+
+
+def reembed(
+    folder: Path,
+    embedder: Embedder,
+    *,
+    progress: Progress = lambda *_: None,
+    on_step: OnStep = lambda _: None,
+) -> int:
+    """Give the index in `folder` the vectors of `embedder`; returns the version.
+
+    It is to be calibrated anew then; see `indexes.build.recalibrate`.
+    Nothing else may write meanwhile. Where the index has been built with `embedder`, nothing is done.
+
+    Raises:
+        IndexNotFound, IndexBusy, IndexUnwritable, IndexDamaged.
+        TextTooLong: `embedder` would cut a chunk; the index stays as it was.
+    """
+    with closing(Store(folder)) as store:
+        manifest = store.manifest
+    if manifest is None:
+        raise IndexNotFound(path=folder)
+    manifest = replace(manifest, embedder=embedder.identity)
+    with Writer(folder, manifest, on_step, new_embedder=True) as writer, translated(folder):
+        if writer.store.manifest.embedder.same_vectors(embedder.identity):
+            forget_parts(folder)
+            return writer.version
+        documents = sorted(writer.documents.values(), key=lambda document: document.content)
+        parts = _Parts(folder, embedder.identity)
+        _embed_missing(writer.store, documents, embedder, parts, progress)
+        on_step("parts written")
+        keys = _keys(documents)
+        writer.note(CALIBRATION, "")  # what was found of the old embedder's vectors is not for the new ones
+        version = writer.replace(segment_names(writer.store), keys, parts.vectors(keys), None)
+        forget_parts(folder)
+    return version
+
+
+def forget_parts(folder: Path) -> None:
+    """Remove what an unfinished `reembed` has left."""
+    shutil.rmtree(folder / FOLDER, ignore_errors=True)
+
+
+def _embed_missing(
+    store: Store,
+    documents: Sequence[StoredDocument],
+    embedder: Embedder,
+    parts: "_Parts",
+    progress: Progress,
+) -> None:
+    known = parts.keys()
+    firsts = np.array([d.content for d in documents], np.int64)
+    chunks = np.array([d.chunks for d in documents], np.int64)
+    there = np.searchsorted(known, firsts + chunks) - np.searchsorted(known, firsts)
+    missing = [document for document, whole in zip(documents, there == chunks, strict=True) if not whole]
+    total = sum(document.chunks for document in documents)
+    done = total - sum(document.chunks for document in missing)
+    for keys, vectors in stored_vectors(
+        store, missing, embedder, lambda count, _: progress(done + count, total)
+    ):
+        parts.add(keys, vectors)
+
+
+def _keys(documents: Sequence[StoredDocument]) -> NDArray[np.int64]:
+    ranges = dense.key_ranges((d.content, d.chunks) for d in documents)
+    return np.concatenate([np.zeros(0, np.int64), *(np.arange(first, end) for first, end in ranges)])
+
+
+class _Parts:
+    """Vectors of one embedder that are done, in files that are whole or not there.
+
+    Keys are never given twice and the text of one never changes, so a part stays right whatever is
+    ingested or deleted before the work goes on. A zip archive carries a checksum of each array.
+    """
+
+    def __init__(self, folder: Path, identity: EmbedderIdentity) -> None:
+        """Parts of another embedder, whose work was left unfinished, are removed."""
+        pinned = json.dumps(astuple(replace(identity, name="")), ensure_ascii=False)
+        self._folder = folder / FOLDER / hashlib.sha256(pinned.encode()).hexdigest()[:16]
+        self._dim = identity.dim
+        if not self._folder.is_dir():
+            forget_parts(folder)
+            self._folder.mkdir(parents=True)
+        for path in self._folder.glob("*.new"):  # of a process that was killed
+            path.unlink()
+
+    def keys(self) -> NDArray[np.int64]:
+        """Of all chunks that are done, ascending."""
+        return np.sort(np.concatenate([np.zeros(0, np.int64), *(keys for keys, _ in self._read())]))
+
+    def add(self, keys: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
+        """Keep vectors for keys, at least one, that were not done; fp16, as the index stores them."""
+        path = self._folder / f"{keys[0]:012d}.npz"
+        new = path.with_suffix(".new")
+        with new.open("wb") as file:
+            np.savez(file, keys=keys, vectors=vectors.astype(np.float16))
+        sync(new)
+        new.rename(path)
+        sync(self._folder)
+
+    def vectors(self, keys: NDArray[np.int64]) -> NDArray[np.float16]:
+        """(N, D), those of ascending `keys`, which are all done."""
+        vectors = np.zeros((len(keys), self._dim), np.float16)
+        for found, rows in self._read():
+            at = np.searchsorted(keys, found)
+            inside = at < len(keys)
+            inside[inside] = keys[at[inside]] == found[inside]  # others were deleted since
+            vectors[at[inside]] = rows[inside]
+        return vectors
+
+    def _read(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float16]]]:
+        """Every part; one that is not what was written is removed."""
+        for path in sorted(self._folder.glob("*.npz")):
+            try:
+                with np.load(path, allow_pickle=False) as part:
+                    keys, vectors = part["keys"], part["vectors"]
+            except (zipfile.BadZipFile, ValueError, KeyError, EOFError):
+                path.unlink()
+            else:
+                yield keys, vectors

@@ -1,0 +1,272 @@
+"""A damaged index → a whole one, from what is still good in it.
+
+Text is the one thing that cannot be made again: vectors and postings come from it, and a document
+whose rows are damaged is taken out, to be ingested from its file again.
+"""
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from indexes.disk import dense, versions
+from indexes.disk.store import (
+    DATABASE,
+    FORMAT,
+    TABLES,
+    Store,
+    checksum,
+    create_database,
+    postings_folders,
+    seal_of,
+    sealed,
+    segment_names,
+)
+from indexes.disk.writer import OnStep, Writer, take_lock, translated
+from indexes.errors import IndexDamaged, IndexFormat, IndexNotFound
+from indexes.models.embedder import Embedder
+from indexes.types import Manifest, StoredDocument
+from indexes.upkeep.check import check, damaged_documents, damaged_files
+from indexes.upkeep.rebuild import Progress, stored_terms, stored_vectors
+from ingest.korean.analyse import Analyser
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A document that was taken out, as far as its row could be read."""
+
+    document_id: str
+    path: str
+    title: str
+
+
+@dataclass(slots=True)
+class Repair:
+    """What was made again (file, how), and the documents that have to be ingested again."""
+
+    version: int = 0
+    repaired: list[tuple[str, str]] = field(default_factory=list)
+    removed: list[Lost] = field(default_factory=list)
+
+
+def repair(
+    folder: Path,
+    manifest: Manifest,
+    embedder: Embedder,
+    analyser: Analyser,
+    *,
+    progress: Callable[[str], Progress] = lambda _: lambda *_: None,
+    on_step: OnStep = lambda _: None,
+) -> Repair:
+    """Make the index in `folder` whole; nothing is written where nothing is wrong.
+
+    Args:
+        manifest: what the index was built with, should its own record of that be damaged.
+        progress: what is being made ("vectors", "postings") → who is told how far it is.
+
+    Raises:
+        IndexNotFound, IndexFormat, IndexMismatch, IndexBusy, IndexUnwritable.
+        IndexDamaged: SQLite cannot open the database, so nothing can be saved from it.
+    """
+    done = Repair()
+    if not (folder / DATABASE).is_file():
+        raise IndexNotFound(path=folder)
+    with translated(folder), take_lock(folder):
+        lost = _salvage(folder, manifest, done, on_step) if _is_damaged(folder) else False
+    with Writer(folder, manifest, on_step) as writer:
+        done.version = _remake_files(writer, embedder, analyser, done, anew=lost, progress=progress)
+    _, findings = check(folder)
+    if findings:
+        raise IndexDamaged(path=folder, detail=f"{findings[0].file}: {findings[0].what}")
+    return done
+
+
+def _is_damaged(folder: Path) -> bool:
+    """Whether a row of the database is not what was written, or not there."""
+    try:
+        with closing(Store(folder)) as store, store.snapshot():
+            store.check_seal()
+            store.check_version()
+            documents = store.documents(store.version)
+            rows = store.connection.execute("PRAGMA integrity_check(1)").fetchall()
+            return (
+                rows != [("ok",)]
+                or store.manifest is None
+                or any(_bad_rows(store.connection, table) for table in TABLES)
+                or any(True for _ in damaged_documents(store, documents))
+            )
+    except IndexFormat as exc:
+        if exc.fields["found"] is None:
+            return True
+        raise
+    except (IndexDamaged, sqlite3.DatabaseError, ValueError, TypeError):
+        return True
+
+
+def _bad_rows(connection: sqlite3.Connection, table: str) -> bool:
+    rows = connection.execute(f"SELECT {TABLES[table]} FROM {table}")
+    return any(checksum(row[:-1]) != row[-1] for row in rows)
+
+
+# rows → a database of those that are whole
+
+
+def _salvage(folder: Path, manifest: Manifest, done: Repair, on_step: OnStep) -> bool:
+    """Put a database of the whole documents in the place of the damaged one; whether any is lost."""
+    path = folder / DATABASE
+    uri = f"{path.resolve().as_uri()}?mode=rw"
+    on_step("salvage")
+    with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as old:
+        old.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
+        try:
+            old.execute("SELECT name FROM sqlite_master").fetchall()
+        except sqlite3.DatabaseError as exc:
+            raise IndexDamaged(path=folder, detail=f"{DATABASE}: {exc}") from exc
+        salvage = _Salvage(old, folder)
+        create_database(path, lambda new: salvage.fill(new, manifest))
+    on_step("salvaged")
+    for ending in ("-wal", "-shm"):  # of the damaged database
+        Path(f"{path}{ending}").unlink(missing_ok=True)
+    if (folder / versions.FOLDER).is_dir():  # they tell of commits that are gone
+        shutil.rmtree(folder / versions.FOLDER)
+    versions.confirm(versions.mark(folder, salvage.version))
+    done.removed += salvage.lost
+    done.repaired.append((DATABASE, f"{salvage.saved} documents saved"))
+    return bool(salvage.lost) or salvage.uncertain
+
+
+class _Salvage:
+    """Reads what can be read of a damaged database."""
+
+    def __init__(self, old: sqlite3.Connection, folder: Path) -> None:
+        self._old = old
+        self._meta = dict(self._good("meta"))
+        documents = {row[0]: row for row in self._good("documents") if row[-1] is None}
+        self._documents = list(documents.values())
+        self._files = [row for row in self._good("files") if row[-1] is None]
+        highest = [row[-2] for row in (*self._documents, *self._files)]
+        self.version = (
+            max([int(self._meta.get("version", 0)), versions.last_confirmed(folder), *highest, 0]) + 1
+        )
+        # Where the record of what there was is gone, documents may be, too, of which nothing is known.
+        self.uncertain = "seal" not in self._meta or self._meta["seal"] != self._seal()
+        self.lost: list[Lost] = list(self._unreadable_documents(set(documents)))
+        self.saved = 0
+
+    def fill(self, new: sqlite3.Connection, manifest: Manifest) -> None:
+        """Write the rows of all whole documents into the empty database `new`."""
+        next_key = int(self._meta.get("next_key", 1))
+        for row in self._documents:
+            content, chunks, pages = row[6], row[7], row[9]
+            rows = {
+                "pages": self._rows("pages", "content = ?", (content,)),
+                "chunks": self._rows("chunks", "key >= ? AND key < ?", (content, content + chunks)),
+            }
+            if (len(rows["pages"]), len(rows["chunks"])) != (pages, chunks):
+                self.lost.append(_lost(row))
+                continue
+            for table, found in rows.items():
+                _insert(new, table, found)
+            _insert(new, "documents", [row])
+            next_key = max(next_key, content + max(1, chunks))
+            self.saved += 1
+        _insert(new, "files", self._files)
+        meta = {
+            "format": str(FORMAT),
+            "version": str(self.version),
+            "next_key": str(next_key),
+            "manifest": self._meta.get("manifest") or manifest.to_json(),
+            "seal": seal_of(new),
+        }
+        new.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", map(sealed, meta.items()))
+
+    def _good(self, table: str) -> list[tuple]:
+        """The rows of a table that are what was written, without their checksums."""
+        return self._rows(table, "TRUE", ())
+
+    def _rows(self, table: str, where: str, parameters: Sequence) -> list[tuple]:
+        return [row[:-1] for row in self._read(table, where, parameters) if checksum(row[:-1]) == row[-1]]
+
+    def _read(self, table: str, where: str, parameters: Sequence) -> Iterator[tuple]:
+        """Rows as far as SQLite comes."""
+        with suppress(sqlite3.DatabaseError):
+            yield from self._old.execute(f"SELECT {TABLES[table]} FROM {table} WHERE {where}", parameters)
+
+    def _unreadable_documents(self, known: set[str]) -> Iterator[Lost]:
+        for row in self._read("documents", "removed IS NULL", ()):
+            if checksum(row[:-1]) != row[-1] and str(row[0]) not in known:
+                yield _lost(row)
+
+    def _seal(self) -> str | None:
+        with suppress(sqlite3.DatabaseError):
+            return seal_of(self._old)
+        return None
+
+
+def _insert(new: sqlite3.Connection, table: str, rows: Sequence[tuple]) -> None:
+    marks = ", ".join("?" * len(TABLES[table].split(",")))
+    new.executemany(f"INSERT INTO {table} ({TABLES[table]}) VALUES ({marks})", map(sealed, rows))
+
+
+def _lost(row: Sequence) -> Lost:
+    try:
+        path = str(json.loads(row[2])[0])
+    except (ValueError, TypeError, IndexError):
+        path = str(row[2])
+    return Lost(str(row[0]), path, str(row[1]))
+
+
+# text → vectors and postings
+
+
+def _remake_files(
+    writer: Writer,
+    embedder: Embedder,
+    analyser: Analyser,
+    done: Repair,
+    *,
+    anew: bool,
+    progress: Callable[[str], Progress],
+) -> int:
+    """Make damaged files again; the version after.
+
+    Args:
+        anew: documents are gone of which the postings know, nobody can say which.
+    """
+    store, documents = writer.store, sorted(writer.documents.values(), key=lambda d: d.content)
+    damaged = damaged_files(store)
+    bad = {dense.segment_of(file.name) for file, _ in damaged if file.kind == "dense"}
+    bad |= dense.incomplete(file.name for file in store.files("dense"))
+    done.repaired += [(file.name, "made again from the stored text") for file, _ in damaged]
+    missing = _without_vector(store, documents, bad)
+    wanted = [d for d in documents if ((missing >= d.content) & (missing < d.content + d.chunks)).any()]
+    made = [*stored_vectors(store, wanted, embedder, progress("vectors"))]
+    keys = np.concatenate([np.zeros(0, np.int64), *(keys for keys, _ in made)])
+    vectors = np.concatenate(
+        [np.zeros((0, embedder.identity.dim), np.float32), *(vectors for _, vectors in made)]
+    )
+    rows = np.isin(keys, missing)
+    postings = anew or any(file.kind == "lexical" for file, _ in damaged) or _lacks_postings(store, documents)
+    terms = None
+    if postings:
+        terms = lambda of: stored_terms(of, documents, analyser, progress("postings"))  # noqa: E731
+    return writer.replace(bad, keys[rows], vectors[rows], terms)
+
+
+def _without_vector(store: Store, documents: Sequence[StoredDocument], bad: set[str]):
+    """Keys of the live chunks that no good segment holds."""
+    live = dense.key_ranges((d.content, d.chunks) for d in documents)
+    keys = np.concatenate([np.zeros(0, np.int64), *(np.arange(a, b) for a, b in live)])
+    for name in segment_names(store):
+        if name not in bad:
+            keys = np.setdiff1d(keys, dense.open_segment(store.folder / "dense", name).keys)
+    return keys
+
+
+def _lacks_postings(store: Store, documents: Sequence[StoredDocument]) -> bool:
+    return not postings_folders(store) and any(document.chunks for document in documents)

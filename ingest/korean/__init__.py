@@ -1,0 +1,1 @@
+"""Text → sentences, morphemes, index terms, expressions (dates, amounts); Korean analysis only."""

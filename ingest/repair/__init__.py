@@ -1,0 +1,1 @@
+"""RawFile → normalised text with the way back: running lines out, broken words joined."""

@@ -1,0 +1,1 @@
+"""Paths → parsed documents, read in child processes with limits: a bad file fails alone."""

@@ -1,0 +1,1 @@
+"""A question → an Answer: retrieved, reranked, packed, generated, resolved; conversations and tools."""

@@ -1,0 +1,230 @@
+"""Questions that follow each other → answers: each is made whole by what was said before it, then asked."""
+
+import asyncio
+import collections.abc
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+from indexes.types import EVERYTHING, Filter
+from rag.answer import Answer
+from rag.asking.ask import Stages, ask, ask_stream
+from rag.asking.asynchronous import iterate
+from rag.asking.followups import LONGEST, Asked, stand_alone
+from rag.errors import InputUnreadable, OutputFailed
+from rag.evidence.support import numbers, terms
+from rag.models.generator import Sampling
+from rag.prompting.packing import Prompt, ledger
+from rag.prompting.prompts import MARKER, Turn, in_other_brackets, rewriting_messages
+from rag.prompting.tokens import ModelTokenizer
+
+# What the model is shown to make a question whole, and how much it may write.
+TURNS_SHOWN, ANSWER_SHOWN, REWRITING_TOKENS = 3, 300, 128
+# So much of what it writes must stand in the question or in the turns before: else it is noise, or an answer.
+FROM_CONVERSATION = 0.6
+QUOTES = "«»\"'“”‘’「」 "
+LABEL = re.compile(r"^(?:\[?고쳐 쓴 질문\]?|질문)\s*[:：]\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One question of a conversation, as it was asked and as it was understood, and its answer without markers.
+
+    `title` and `context`: the document and the breadcrumb of the first citation; empty where there was none.
+    """
+
+    question: str
+    standalone: str
+    answer: str
+    title: str = ""
+    context: str = ""
+
+
+class Conversation:
+    """A conversation over an index. `turns` is all of its state: plain data, which may be kept and given back.
+
+    Questions asked at the same time from several threads see the turns that were there when they were
+    asked, and are added as they are answered.
+    """
+
+    def __init__(
+        self, stages: Callable[[], Stages], allowed: Filter = EVERYTHING, turns: Iterable[Exchange] = ()
+    ) -> None:
+        """
+        Args:
+            stages: what answers the next question; asked each time, for an index may move on.
+            allowed: of which documents the answers are; not part of the state.
+        """
+        self._stages = stages
+        self.allowed = allowed
+        self.turns: list[Exchange] = list(turns)
+
+    def ask(self, question: str) -> Answer:
+        """The cited answer to `question`; `Answer.standalone` says how it was understood.
+
+        Raises:
+            EmptyQuestion, PromptTooLong: and the conversation is as it was; so with every error.
+        """
+        stages, standalone = self._prepared(question)
+        (answer,) = ask(stages, [standalone], self.allowed)
+        return self._added(question, answer)
+
+    def ask_stream(
+        self, question: str, standalone: str | None = None
+    ) -> collections.abc.Generator[str | Answer, None, None]:
+        """The answer's text in pieces as it is generated, then the `Answer`; one that is left is forgotten.
+
+        Args:
+            standalone: what `understand` made of the question, where it was asked before.
+        """
+        stages, standalone = self._prepared(question, standalone)
+        pieces = ask_stream(stages, standalone, self.allowed)
+        try:
+            for piece in pieces:
+                yield self._added(question, piece) if isinstance(piece, Answer) else piece
+        finally:
+            pieces.close()
+
+    async def ask_async(self, question: str) -> Answer:
+        """`ask`, awaitable."""
+        return await asyncio.to_thread(self.ask, question)
+
+    def ask_stream_async(self, question: str) -> AsyncIterator[str | Answer]:
+        """`ask_stream`, as an asynchronous iterator; leaving it ends the generation."""
+        return iterate(self.ask_stream(question))
+
+    def understand(self, question: str) -> str:
+        """`question` as it would be asked without what came before it."""
+        return _standalone(self._stages(), question, tuple(self.turns))
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self.turns.clear()
+
+    def save(self, path: str | Path) -> None:
+        """Write the turns as JSON, for `read_turns`.
+
+        Raises:
+            OutputFailed.
+        """
+        text = json.dumps({"turns": [asdict(turn) for turn in self.turns]}, ensure_ascii=False, indent=1)
+        try:
+            Path(path).write_text(text + "\n", "utf-8")
+        except OSError as exc:
+            raise OutputFailed(path=path, detail=exc.strerror or str(exc)) from exc
+
+    def _prepared(self, question: str, standalone: str | None = None) -> tuple[Stages, str]:
+        turns, stages = tuple(self.turns), self._stages()
+        if standalone is None:
+            standalone = _standalone(stages, question, turns)
+        return replace(stages, history=history_of(turns)), standalone
+
+    def _added(self, question: str, answer: Answer) -> Answer:
+        answer = replace(answer, question=question)
+        self.turns.append(exchange_of(answer))
+        return answer
+
+
+def read_turns(path: str | Path) -> list[Exchange]:
+    """The turns that `Conversation.save` wrote.
+
+    Raises:
+        InputUnreadable: no such file, or it holds something else.
+    """
+    known = {field.name for field in fields(Exchange)}
+    try:
+        rows = json.loads(Path(path).read_text("utf-8-sig"))["turns"]
+        turns = [Exchange(**row) for row in rows]
+        if not all(isinstance(value, str) for turn in turns for value in asdict(turn).values()):
+            raise TypeError("text")
+    except OSError as exc:
+        raise InputUnreadable(path=path, detail=exc.strerror) from exc
+    except (ValueError, KeyError, TypeError) as exc:
+        raise InputUnreadable(path=path, detail=f'{{"turns": [{{{", ".join(sorted(known))}}}]}}') from exc
+    return turns
+
+
+def exchange_of(answer: Answer) -> Exchange:
+    """What a conversation keeps of an answer."""
+    first = answer.citations[0] if answer.citations else None
+    context = next((p.context for p in answer.passages if first and p.marker == first.marker), "")
+    return Exchange(
+        answer.question,
+        answer.standalone,
+        plain(answer.text),
+        first.title if first else "",
+        context.split("\n")[0],
+    )
+
+
+def history_of(turns: Sequence[Exchange]) -> tuple[Turn, ...]:
+    """The turns as the model sees them: each question as it was understood, for those before it may be left
+    out; and no marker, which would point at passages of another prompt."""
+    return tuple(Turn(in_other_brackets(turn.standalone), plain(turn.answer)) for turn in turns)
+
+
+def plain(answer: str) -> str:
+    """An answer's text without its markers."""
+    before = None
+    while answer != before:  # what is left around a marker may be one, too
+        before, answer = answer, re.sub(rf"[ \t]*{MARKER.pattern}", "", answer)
+    return answer.strip()
+
+
+# a question and what came before → one that stands alone
+
+
+def _standalone(stages: Stages, question: str, turns: Sequence[Exchange]) -> str:
+    """`question` made whole as `chat.rewrite` says: by the model where there is one, else by rule."""
+    how = stages.config.chat.rewrite
+    if not turns or how == "off" or not question.strip():
+        return question
+    asked = [Asked(turn.standalone, turn.answer, turn.title, turn.context) for turn in turns]
+    if how == "auto" and stages.config.generator.backend != "extractive":
+        written = _by_model(stages, question, history_of(turns[-TURNS_SHOWN:]))
+        if is_sound(written, question, asked[-TURNS_SHOWN:]):
+            return written
+    return stand_alone(question, asked[-1])
+
+
+def _by_model(stages: Stages, question: str, history: Sequence[Turn]) -> str:
+    """What the model makes of `question`; empty where that does not fit, or did not end."""
+    shown = [Turn(turn.question, turn.answer[:ANSWER_SHOWN]) for turn in history]
+    prompt = rewriting_prompt(stages.tokenizer, question, shown, stages.config.generator.window)
+    if prompt.budget.free < stages.generator.margin:
+        return ""
+    (completion,) = stages.generator.generate([prompt], Sampling(REWRITING_TOKENS))
+    return one_question(completion.text) if completion.finish_reason == "stop" else ""
+
+
+def rewriting_prompt(
+    tokenizer: ModelTokenizer, question: str, history: Sequence[Turn], window: int
+) -> Prompt:
+    """The prompt that asks for `question` on its own; `budget.free` is below 0 where it does not fit."""
+    messages = rewriting_messages(question, history)
+    rendered = tokenizer.render(messages)
+    budget = ledger(rendered.counts, len(rendered.token_ids), window, REWRITING_TOKENS)
+    return Prompt(rendered.token_ids, messages, (), question, budget)
+
+
+def one_question(written: str) -> str:
+    """The first line of what a model wrote, without quotation marks or a label around it."""
+    line = next((line.strip() for line in written.splitlines() if line.strip()), "")
+    return LABEL.sub("", line).strip(QUOTES)
+
+
+def is_sound(written: str, question: str, asked: Sequence[Asked]) -> bool:
+    """Whether a model's `written` can stand for `question`: of its words and those said before, with its numbers.
+
+    An answer, an explanation or noise cannot.
+    """
+    if not written or len(written) > LONGEST + len(question) or MARKER.search(written) or "<|" in written:
+        return False
+    said = " ".join(part for turn in asked for part in (turn.question, turn.answer, turn.title, turn.context))
+    known = terms(f"{said} {question}")
+    own = terms(written)
+    if not own or len(own & known) < FROM_CONVERSATION * len(own):
+        return False
+    return numbers(question) <= numbers(written) <= numbers(f"{said} {question}")

@@ -1,0 +1,1 @@
+"""The command line: arguments → the pipeline → a terminal or JSON."""

@@ -1,0 +1,1 @@
+"""Reports and names → a table of cited cells."""

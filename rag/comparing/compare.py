@@ -1,0 +1,155 @@
+"""Several reports → a table: a row for each name, a column for each report, in each cell a cited value.
+
+A cell is the ask flow over that one document, with a prompt of its own; all cells are one stream of prompts.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+from indexes.types import Filter, StoredDocument
+from ingest.errors import PipelineError
+from rag.answer import Answer, Citation, Support
+from rag.asking.ask import Stages, ask_pairs
+from rag.comparing.shared_names import shared_names
+from rag.errors import NoSharedNames
+from rag.evidence.support import strongest
+from rag.extracting.values import by_columns, extract_value, without_name
+from rag.models.open import ExtractiveGenerator
+from rag.prompting.prompts import CELL_SYSTEM, MARKER
+
+NO_EVIDENCE = "근거 없음"
+# How many rows are found where nobody names them.
+ROWS = 8
+# What a cell is written from, and how long it may be.
+CELL_PASSAGES, CELL_TOKENS = 8, 160
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedDocument:
+    """A column."""
+
+    document_id: str
+    path: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonCell:
+    """What one report says of one row; `text` is «근거 없음» where nothing in it can be cited.
+
+    `citations`: all of that report; the best supported first. `support`: that of the cell.
+    """
+
+    document_id: str
+    text: str
+    citations: tuple[Citation, ...]
+    support: Support
+
+    @property
+    def found(self) -> bool:
+        return bool(self.citations)
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonRow:
+    """A name, and a cell for each document, in the order of the columns."""
+
+    name: str
+    cells: tuple[ComparisonCell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Reports side by side. `rows_found`: the names are not the user's, but those that the reports share."""
+
+    documents: tuple[ComparedDocument, ...]
+    rows: tuple[ComparisonRow, ...]
+    rows_found: bool
+    generator: str
+    tokenizer: str
+    warnings: tuple[str, ...]
+    seconds: float
+
+
+def compare(
+    stages: Stages,
+    documents: Sequence[StoredDocument],
+    names: Sequence[str],
+    allowed: Filter,
+    most: int = ROWS,
+    on_cell: Callable[[int, int], None] = lambda _done, _all: None,
+) -> Comparison:
+    """The comparison of `documents` by `names`, or by at most `most` names that they share.
+
+    Args:
+        allowed: who asks; a cell is searched for in its document, as far as this allows it.
+        on_cell: told how many cells of how many are done.
+
+    Raises:
+        NoSharedNames: none are given, and none are found.
+        PipelineError: of the first cell that fails.
+    """
+    started = time.monotonic()
+    rows = list(dict.fromkeys(names)) or shared_names(stages.retriever, documents, most)
+    if not rows:
+        raise NoSharedNames(documents=len(documents))
+    asked = [(name, Filter(allowed.groups, (document.id,))) for name in rows for document in documents]
+    cells: list[ComparisonCell] = []
+    with closing(ask_pairs(_for_cells(stages), asked)) as answers:
+        for (name, of), answer in zip(asked, answers, strict=True):
+            if isinstance(answer, PipelineError):
+                raise answer
+            cells.append(_cell(name, of.documents[0], answer))
+            on_cell(len(cells), len(asked))
+    width = len(documents)
+    table = [tuple(cells[start : start + width]) for start in range(0, len(cells), width)]
+    return Comparison(
+        tuple(ComparedDocument(document.id, document.path, document.title) for document in documents),
+        tuple(ComparisonRow(name, row) for name, row in zip(rows, table, strict=True)),
+        not names,
+        stages.generator.name,
+        stages.tokenizer.name,
+        tuple(_warnings(cells)),
+        time.monotonic() - started,
+    )
+
+
+def _for_cells(stages: Stages) -> Stages:
+    """`stages` that answer with a value: from few passages and in few tokens, or with the line that names it."""
+    if stages.config.generator.backend == "extractive":
+        return replace(stages, generator=ExtractiveGenerator(extract_value), system=CELL_SYSTEM)
+    search = replace(stages.config.search, k=min(stages.config.search.k, CELL_PASSAGES))
+    generation = stages.config.generator
+    generation = replace(generation, reserved_output=min(generation.reserved_output, CELL_TOKENS))
+    config = replace(stages.config, search=search, generator=generation)
+    return replace(stages, config=config, system=CELL_SYSTEM)
+
+
+def _cell(name: str, document_id: str, answer: Answer) -> ComparisonCell:
+    """What of `answer` its citations carry."""
+    carried = [
+        (place, sentence)
+        for place, sentence in enumerate(answer.sentences)
+        if sentence.support in ("supported", "partial")
+    ]
+    text = without_name(name, " ".join(MARKER.sub("", sentence.text) for _, sentence in carried))
+    places = {place for place, _ in carried}
+    citations = [c for c in answer.citations if c.sentence in places and c.support != "unsupported"]
+    citations.sort(key=lambda citation: citation.support != "supported")
+    if len(citations) == 1:
+        text = by_columns(text, citations[0].quote, citations[0].columns)
+    if not citations or not text:
+        return ComparisonCell(document_id, NO_EVIDENCE, (), "uncited")
+    return ComparisonCell(document_id, text, tuple(citations), strongest(s.support for _, s in carried))
+
+
+def _warnings(cells: Sequence[ComparisonCell]) -> list[str]:
+    none = sum(not cell.found for cell in cells)
+    partly = sum(cell.support == "partial" for cell in cells)
+    told = (
+        (none, f"칸 {len(cells)}개 가운데 {none}개는 문서에서 근거를 찾지 못했습니다."),
+        (partly, f"칸 {partly}개는 근거가 일부만 뒷받침합니다. 원문에서 확인하세요."),
+    )
+    return [text for happened, text in told if happened]

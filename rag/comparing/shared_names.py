@@ -1,0 +1,104 @@
+"""Several reports → the names that they share, of which a comparison can be made."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from indexes.engine import SearchEngine
+from indexes.types import StoredDocument
+from rag.extracting.priors import Priors, SourceSentence, is_heading, priors, source_sentences, unmarked
+from rag.extracting.salience import WEIGHTS
+from rag.extracting.values import key, named_values
+
+# Names that are no subject.
+EMPTY_NAMES = re.compile(
+    "구분|비고|합계|소계|계|번호|순번|연번|내용|항목|기타|성명|직위|직급|연락처|전화|전화번호|팩스|주소|일자|"
+    "날짜|담당자|이메일|서명|참고|주의|예|단위|목차|붙임|별첨|대표자|대표자명|대표자성명|상호|업체명|회사명|사업자등록번호|"
+    "생년월일|주민등록번호|부서|소속|서식|주소지|인|기간|금액|명칭|표|그림|자료|출처|가|나|다|라|마|주"
+)
+SHORTEST, LONGEST = 3, 12
+# A longer name is the same as a shorter one that it begins or ends with, if no more is added.
+ADDED = 2
+# So many letters of two values are compared.
+OPENING = 20
+
+
+@dataclass(slots=True)
+class _Name:
+    """A name as the first document writes it, where it stands, and what is said there; the more, the better."""
+
+    written: str
+    documents: set[str] = field(default_factory=set)
+    said: set[str] = field(default_factory=set)
+    worth: float = float("-inf")
+
+
+def shared_names(engine: SearchEngine, documents: Sequence[StoredDocument], most: int) -> list[str]:
+    """Labels, first cells of rows and headings that at least two of `documents` have, at most `most`.
+
+    Those first that more of them have, then those whose lines say more; near-duplicates are one.
+    """
+    names: dict[str, _Name] = {}
+    for document in documents:
+        sentences = source_sentences(engine.chunks(document))
+        for written, value, worth in _names(sentences, document.title):
+            name = names.setdefault(key(written), _Name(written))
+            name.documents.add(document.id)
+            name.said.add(key(value)[:OPENING])
+            name.worth = max(name.worth, worth)
+    folded = _folded(names)
+    # What all say in the same words is a form that they were made from.
+    shared = [name for name in folded if len(name.documents) > 1 and len(name.said) > 1]
+    shared.sort(key=lambda name: (-len(name.documents), -name.worth))
+    return [name.written for name in shared[:most]]
+
+
+def _names(sentences: Sequence[SourceSentence], title: str) -> list[tuple[str, str, float]]:
+    """The names in a document, each with its value and what its line is worth; none of its annexes."""
+    weights = np.array([getattr(WEIGHTS, name) for name in Priors._fields])
+    rated = dict(priors(sentences, title))
+    # Where most is aside, it is by a heading above all of it, which says nothing of the parts.
+    mostly_aside = 2 * sum(prior.aside for prior in rated.values()) > len(rated)
+    found, aside = [], False
+    for place, sentence in enumerate(sentences):
+        prior = rated.get(place)
+        aside = prior.aside and not mostly_aside if prior else aside
+        if aside or sentence.kind == "contents":
+            continue
+        # What cannot be read alone may still have a name.
+        worth = float(weights @ np.array(prior, float)) if prior else WEIGHTS.broken
+        found += [(_tidy(one.name), one.value, worth) for one in named_values(sentence.text)]
+        if place and is_heading(sentences[place - 1]):
+            found.append((_tidy(sentences[place - 1].text), sentence.text, worth + WEIGHTS.broken))
+    return [one for one in found if _is_subject(key(one[0]))]
+
+
+def _tidy(name: str) -> str:
+    return " ".join(unmarked(name).split()).strip(" .·-:")
+
+
+def _is_subject(name: str) -> bool:
+    return SHORTEST <= len(name) <= LONGEST and not EMPTY_NAMES.fullmatch(name) and not name.isdigit()
+
+
+def _folded(names: dict[str, _Name]) -> list[_Name]:
+    """`names` with near-duplicates put together under the shortest of them."""
+    kept: dict[str, _Name] = {}
+    for long in sorted(names, key=lambda one: (len(one), one)):
+        own = names[long]
+        same = next((short for short in _shorter(long) if short in kept), None)
+        if same is None:
+            kept[long] = own
+        else:
+            kept[same].documents |= own.documents
+            kept[same].said |= own.said
+            kept[same].worth = max(kept[same].worth, own.worth)
+    return list(kept.values())
+
+
+def _shorter(name: str) -> Iterator[str]:
+    """What `name` is a near-duplicate of, from short to long."""
+    for added in range(min(ADDED, len(name) - 1), 0, -1):
+        yield from sorted((name[:-added], name[added:]))

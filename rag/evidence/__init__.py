@@ -1,0 +1,1 @@
+"""Sentences with markers → citations with exact quotes, and a verdict for each."""

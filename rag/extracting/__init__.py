@@ -1,0 +1,1 @@
+"""Passages → sentences, values, figures and duties, chosen without a model."""

@@ -1,0 +1,158 @@
+"""A name («사업기간») and passages → the line that gives its value, word for word: a cell without a model."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ingest.document import CELL_SEPARATOR
+from ingest.korean.analyse import fold, sentence_spans
+from rag.answer import PackedPassage
+from rag.evidence.support import trim
+from rag.extracting.extract import extract, one_line
+from rag.extracting.priors import unmarked
+from rag.prompting.markers import abstains
+from rag.prompting.prompts import ABSTENTION, in_other_brackets
+from rag.table_text import row_cells, row_values
+
+# «사업기간 : 계약일부터 6개월», «(제출 기한) 11월», «제5조(계약기간) 계약은 …».
+LABEL = re.compile(r"(?P<name>[가-힣A-Za-z][^:：|]{0,24}?)\s?[:：]\s*(?P<value>\S.*)", re.S)
+ENCLOSED = re.compile(
+    r"(?:제\s?\d+조(?:의\s?\d+)?\s?)?[(（\[〔](?P<name>[가-힣A-Za-z][^)）\]〕]{1,20})[)）\]〕]\s*[:：]?\s*(?P<value>\S.*)",
+    re.S,
+)
+PARENTHESES = re.compile(r"[(（\[〔][^)）\]〕]*[)）\]〕]")
+PARTICLE = "은는이가을를의에와과도로"
+# A form that waits for its value: «년  월  일», «○○○», «(      )원».
+BLANK = re.compile(r"[\s년월일시분원인%()（）~∼○〇□:：./,·_\-|]*(?:20\s+년[\s월일]*)?")
+LONGEST_NAME = 25
+# In a row of four cells the third is another name if it is no longer, and its value stands behind it.
+SHORT_NAME = 10
+# How sure a line is: it is named so; it follows a heading of that name; it begins so; it is named much like it.
+NAMED, BELOW, BEGINS, ALIKE = 4, 3, 2, 1
+# A name is much like another that it holds, if the other is so much of it.
+SHARE = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a line calls by a name."""
+
+    name: str
+    value: str
+
+
+def key(name: str) -> str:
+    """`name` as names are compared: without blanks, marks and what stands in parentheses."""
+    bare = re.sub(r"[\W_]", "", fold(PARENTHESES.sub("", name)))
+    return bare or re.sub(r"[\W_]", "", fold(name))
+
+
+def alternatives(name: str) -> list[str]:
+    """The keys of «사업기간/용역기간»: either of them names the row."""
+    parts = [key(part) for part in name.split("/")]
+    return parts if all(len(part) > 1 for part in parts) else [key(name)]
+
+
+def named_values(text: str) -> Iterator[Named]:
+    """What a line of a document, or a row of a table, gives by name; without those that wait to be filled in."""
+    if CELL_SEPARATOR in text:
+        cells = row_cells(text)
+        pairs = len(cells) == 4 and len(cells[2]) <= SHORT_NAME and not re.search(r"\d", cells[2])
+        found = [
+            Named(unmarked(cells[0]), cells[1] if pairs else CELL_SEPARATOR.join(filter(None, cells[1:])))
+        ]
+        found += [Named(unmarked(cells[2]), cells[3])] if pairs else []
+        found += [one for cell in cells[1:] for one in _labelled(cell)]
+    else:
+        found = _labelled(text)
+    for one in found:
+        if 1 < len(one.name) <= LONGEST_NAME and not BLANK.fullmatch(one.value):
+            yield one
+
+
+def _labelled(text: str) -> list[Named]:
+    enclosed, label = ENCLOSED.match(text.lstrip(" -○□o")), LABEL.match(unmarked(text))
+    return [Named(match["name"], match["value"]) for match in (enclosed, label) if match]
+
+
+def without_name(name: str, text: str) -> str:
+    """The value alone, where `text` gives it by `name`; else `text` without the mark of an item."""
+    wanted = alternatives(name)
+    for likeness in (_same, _alike):
+        for one in named_values(text):
+            if likeness(key(one.name), wanted):
+                text = one.value
+                break
+    return one_line(unmarked(text).replace(CELL_SEPARATOR, " / ")) or one_line(text)
+
+
+def by_columns(text: str, row: str, columns: str) -> str:
+    """«2024년 2,680 / 2025년 3,010» for «2,680 / 3,010», if `text` is the values of `row`; else `text`."""
+    row = one_line(row)
+    return row_values(row, one_line(columns)) if text == row_values(row) else text
+
+
+def extract_value(name: str, passages: Sequence[PackedPassage]) -> str:
+    """The line that gives the value of `name`, with its passage's marker; or the abstention.
+
+    A line with that name wins over one below a heading of that name, and both over a sentence that speaks of it; of
+    equals the first of the document.
+    """
+    found = [
+        (sure, -passage.start - start, line, passage.marker)
+        for passage in passages
+        for sure, start, line in _lines(name, passage)
+    ]
+    if found:
+        _, _, line, marker = max(found)
+        return f"{in_other_brackets(one_line(line))} [{marker}]"
+    (first, *_) = extract(name, passages).split("\n")
+    told = not abstains(first) and any(_speaks_of(part.split(), first) for part in name.split("/"))
+    return first if told else ABSTENTION
+
+
+def _speaks_of(words: Sequence[str], sentence: str) -> bool:
+    """Whether `sentence` says something of what `words` name: «담당자는 …», not «담당자 명단을 낸다»."""
+    said = key(sentence)
+    subject = words and re.search(rf"{re.escape(words[-1])}(?:은|는|이|가)\s", sentence)
+    return bool(subject) and all(key(word) in said for word in words)
+
+
+def _lines(name: str, passage: PackedPassage) -> Iterator[tuple[int, int, str]]:
+    """Lines of `passage` that may give the value of `name`: how sure, where, and the words."""
+    wanted = alternatives(name)
+    headings = [key(unmarked(crumb)) for crumb in passage.context.split(" > ")]
+    below = headings[-1] in wanted
+    for start, end in sentence_spans(passage.text):
+        line = trim(passage.text[start:end])
+        own = key(unmarked(line))
+        if own in wanted:  # a heading: it names what follows
+            below = True
+            continue
+        if own in headings:  # that of the chapter around it
+            continue
+        names = [key(one.name) for one in named_values(line)]
+        begins = next((one for one in wanted if own.startswith(one)), "")
+        if any(_same(one, wanted) for one in names):
+            yield NAMED, start, line
+        elif below and own and not BLANK.fullmatch(line):
+            yield BELOW, start, line
+        elif begins and not names and not _particle_follows(line, begins) and re.search(r"\d", line):
+            yield BEGINS, start, line
+        elif any(_alike(one, wanted) for one in names):
+            yield ALIKE, start, line
+        below = False
+
+
+def _same(name: str, wanted: Sequence[str]) -> bool:
+    return name in wanted
+
+
+def _alike(name: str, wanted: Sequence[str]) -> bool:
+    return any(one in name and len(one) >= SHARE * len(name) for one in wanted)
+
+
+def _particle_follows(line: str, name: str) -> bool:
+    """Whether the words of `name` are only the subject of a sentence: «사업기간은 …»."""
+    letters = [letter for letter in unmarked(line) if re.fullmatch(r"\w", letter)]
+    return len(letters) > len(name) and letters[len(name)] in PARTICLE

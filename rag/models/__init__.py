@@ -1,0 +1,1 @@
+"""Prompts → completions: vLLM, any chat server, transformers, or the extracts that need no model."""

@@ -1,0 +1,198 @@
+"""Prompt → completion, by a model server, a model in this process, or none: what they share."""
+
+import collections.abc
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeVar, get_args
+
+from ingest.errors import PipelineError
+from rag.prompting.packing import Prompt
+
+T = TypeVar("T")
+Backend = Literal["extractive", "vllm", "vllm-inprocess", "openai", "transformers"]
+BACKENDS: tuple[Backend, ...] = get_args(Backend)
+Grammar = Literal["auto", "off"]
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationConfig:
+    """Who writes the answer, and in how many tokens. See rag.toml for what each key means.
+
+    `samples`: of so many answers to a question the one is taken that its quotes support best.
+    `timeout_seconds` is the limit of one answer, `connect_seconds` that of reaching the server. What
+    failed for a reason that may pass is tried again up to `retries` times, the last of them at most
+    `retry_seconds` after the first failure.
+    """
+
+    backend: Backend = "extractive"
+    model: str = "skt/A.X-4.0-Light"
+    base_url: str = "http://127.0.0.1:8000/v1"
+    api_key_env: str = ""
+    window: int = 16384
+    reserved_output: int = 1024
+    temperature: float = 0.0
+    samples: int = 1
+    timeout_seconds: float = 300.0
+    connect_seconds: float = 5.0
+    retries: int = 8
+    retry_seconds: float = 120.0
+    concurrency: int = 32
+    grammar: Grammar = "auto"
+
+    def __post_init__(self) -> None:
+        if self.backend not in BACKENDS:
+            raise ValueError(f"generator.backend must be one of {', '.join(BACKENDS)}, got {self.backend!r}")
+        if self.grammar not in get_args(Grammar):
+            raise ValueError(f"generator.grammar must be auto or off, got {self.grammar!r}")
+        for name in (
+            "window",
+            "reserved_output",
+            "samples",
+            "timeout_seconds",
+            "connect_seconds",
+            "concurrency",
+        ):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"generator.{name} must be above 0, got {getattr(self, name)}")
+        for name in ("temperature", "retries", "retry_seconds"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"generator.{name} must be at least 0, got {getattr(self, name)}")
+        if self.reserved_output >= self.window:
+            raise ValueError("generator.reserved_output must be smaller than generator.window")
+        if self.samples > 1 and not self.temperature:
+            raise ValueError(
+                "generator.samples above 1 needs a generator.temperature above 0: they would be alike"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to generate. `ignore_eos` writes all `max_tokens`; it measures, nobody reads it.
+
+    `n`: how many completions of each prompt; the prompt is read once for all of them.
+    `only_shown_markers`: a backend that can holds the text to `rag.prompting.markers.marker_grammar`; `columns`: that
+    is then rows of so many cells.
+    `must_call`: where the prompt has tools, nothing but calls of them may be written.
+    """
+
+    max_tokens: int
+    temperature: float = 0.0
+    ignore_eos: bool = False
+    n: int = 1
+    only_shown_markers: bool = False
+    columns: int = 0
+    must_call: bool = False
+
+
+# Why a completion ended: by itself, or at the output limit.
+FinishReason = Literal["stop", "length"]
+# Text as it is generated; the value that the iterator returns at its end says why it ended.
+Pieces = collections.abc.Generator[str, None, FinishReason]
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What came back for one prompt; token counts as the backend reports them, else 0.
+
+    `others`: the further ones of the same prompt, where `Sampling.n` asked for several; the backend's
+    counts are then of all of them, and stand in the first.
+    """
+
+    text: str
+    finish_reason: FinishReason
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    others: tuple["Completion", ...] = ()
+
+
+def several(completions: Iterable[Completion], prompt_tokens: int, completion_tokens: int) -> Completion:
+    """The completions of one prompt as one; the counts are of all of them."""
+    first, *others = completions
+    return Completion(first.text, first.finish_reason, prompt_tokens, completion_tokens, tuple(others))
+
+
+# What is to be generated. An error in the place of a prompt that could not be made comes out at its place.
+# None, which has no place: the next prompt will be made of results, so ask again when one more was looked at.
+Job = Iterable[Prompt | PipelineError | None]
+# The place of a prompt among those given, from 0, and what came of it.
+Generated = tuple[int, Completion | PipelineError]
+
+
+class Generator(Protocol):
+    """Writes completions. `name` goes into the answer; `margin` tokens of the window stay free."""
+
+    name: str
+    margin: int
+
+    def generate(self, prompts: Sequence[Prompt], options: Sampling) -> list[Completion]:
+        """One completion per prompt, in order.
+
+        Raises:
+            PipelineError: of the first prompt that fails; those that wait are given up.
+        """
+        ...
+
+    def generate_each(self, job: Job, options: Sampling) -> Iterator[Generated]:
+        """What came of each prompt, as it is done; one that fails does not stop the others.
+
+        Prompts are taken as there is room for them, so that a long job is never whole in memory.
+        Closing the iterator gives up what is being generated.
+        """
+        ...
+
+    def stream(self, prompt: Prompt, options: Sampling) -> Pieces:
+        """The completion of one prompt in pieces; closing the iterator ends the generation.
+
+        One that ends without having been finished raises: half an answer never passes for a whole.
+        """
+        ...
+
+
+def one_by_one(generator: Generator, job: Job, options: Sampling) -> Iterator[Generated]:
+    """`generate_each` of a generator that works at one prompt at a time."""
+    for place, prompt in enumerate(prompt for prompt in job if prompt is not None):
+        try:
+            if isinstance(prompt, PipelineError):
+                raise prompt
+            (completion,) = generator.generate([prompt], options)
+        except PipelineError as exc:
+            yield place, exc
+        else:
+            yield place, completion
+
+
+def in_order(generated: Iterator[Generated], count: int) -> list[Completion]:
+    """`generate` of a generator that works at many: all completions, or the first failure raised."""
+    completions: dict[int, Completion] = {}
+    with closing(generated):
+        for place, result in generated:
+            if isinstance(result, PipelineError):
+                raise result
+            completions[place] = result
+    return [completions[place] for place in range(count)]
+
+
+def check_window(prompt: Prompt, options: Sampling, window: int) -> None:
+    """Refuse what is over the window: vLLM would clamp it in silence."""
+    if len(prompt.token_ids) + options.max_tokens > window:
+        raise ValueError(
+            f"{len(prompt.token_ids)} prompt tokens and {options.max_tokens} for the answer"
+            f" are over the window of {window}"
+        )
+
+
+def in_thread(work: Callable[[], T]) -> Future[T]:
+    """`work` in a thread that nobody has to wait for."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as exc:  # noqa: BLE001 - raised where the result is asked for
+            future.set_exception(exc)
+
+    threading.Thread(target=run, name="prompts", daemon=True).start()
+    return future

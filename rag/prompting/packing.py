@@ -1,0 +1,296 @@
+"""Retrieved passages → the prompt that fits the window, whole sentences only."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from indexes.types import Passage, Place, StoredDocument
+from ingest.document import Chunk
+from ingest.korean.analyse import sentence_spans
+from rag.answer import BudgetLedger, PackedPassage
+from rag.errors import PromptTooLong
+from rag.prompting.prompts import NO_PASSAGES, SYSTEM, Turn, answer_messages, passage_header, shown_text
+from rag.prompting.tokens import Message, ModelTokenizer, ToolSpec
+
+# A passage cut to its first sentences is worth showing from this many tokens on.
+SMALLEST_CUT = 24
+# A passage is worth its score divided by its tokens to this power. Where questions share few words with
+# their text, gold is in one prompt of a hundred more than at 0; at 1 in 10 to 25 less (eval/PACKING.md).
+TOKENS_POWER = 0.15
+# So many passages that do not fit whole are tried for first sentences that do.
+CUTS = 24
+# Of the window, so much at most goes to the turns before; and no more than half of what the question leaves.
+HISTORY_SHARE = 1 / 4
+# The marker that a passage is counted with before it has its own: few prompts show more.
+WIDEST_MARKER = 99
+# Brackets are shown as others than they were counted with. So many tokens at most that can save.
+BRACKET = re.compile(r"[\[\]［］]")
+SHORTER = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One question's input, in every form that a generator may need.
+
+    `turns_left_out`: of the conversation, how many of the oldest turns had no room. `tools`: what the model
+    may call.
+    """
+
+    token_ids: list[int]
+    messages: list[Message]
+    passages: tuple[PackedPassage, ...]
+    question: str
+    budget: BudgetLedger
+    turns_left_out: int = 0
+    tools: tuple[ToolSpec, ...] = ()
+
+
+def pack(
+    question: str,
+    passages: Sequence[Passage],
+    find: Callable[[str], StoredDocument],
+    place_of: Callable[[str, int, int], Place],
+    tokenizer: ModelTokenizer,
+    window: int,
+    reserved_output: int,
+    *,
+    counted: bool = False,
+    history: Sequence[Turn] = (),
+    system: str = SYSTEM,
+) -> Prompt:
+    """The best of `passages` that fit, as a prompt of at most `window - reserved_output` tokens.
+
+    Passages go in by value, their score for their tokens; one that does not fit is passed over, and what
+    room is left at the end goes to the first whole sentences of those. They are shown best first, chunks that
+    touch joined; markers count from 1 in that order.
+
+    Args:
+        passages: best first; their scores are amounts where all are above 0.
+        find: the stored document of an id.
+        place_of: the pages of a span of a document, by its id.
+        counted: the chunks' own token counts are of `tokenizer`, and need not be made again.
+        history: the turns before, oldest first; the newest that fit their share are shown, whole.
+        system: how to answer.
+
+    Raises:
+        PromptTooLong: the question leaves no room for a passage.
+    """
+    limit = window - reserved_output
+    alone = len(tokenizer.render(answer_messages(question, [], system=system)).token_ids)
+    turns = newest(history, tokenizer, min(int(window * HISTORY_SHARE), (limit - alone) // 2))
+    shelf = Shelf(find, place_of, tokenizer, counted)
+    ranks = {(p.chunk.document_id, p.chunk.start): rank for rank, p in enumerate(passages)}
+    while alone <= limit:
+        room = limit - alone - sum(tokens for _, tokens in turns)
+        if passages:  # they stand where else it says that there are none
+            room += tokenizer.count(NO_PASSAGES)
+        shown = [turn for turn, _ in turns]
+        prompt = _filled(question, shown, passages, ranks, shelf, room, window, reserved_output, system)
+        if prompt.budget.free >= 0 and (prompt.passages or not passages):
+            return replace(prompt, turns_left_out=len(history) - len(turns))
+        if not turns:
+            break
+        turns = turns[1:]  # a passage comes before what was said
+    # An answer without a passage would be «not in the documents».
+    raise PromptTooLong(tokens=alone, window=window, reserved=reserved_output)
+
+
+def newest(history: Sequence[Turn], tokenizer: ModelTokenizer, room: int) -> list[tuple[Turn, int]]:
+    """The last turns of `history` that fit `room` tokens, each with what it takes in the template."""
+    if not history:
+        return []
+    none = len(tokenizer.render(answer_messages("", [])).token_ids)
+    kept: list[tuple[Turn, int]] = []
+    for turn in reversed(history):
+        tokens = len(tokenizer.render(answer_messages("", [], [turn])).token_ids) - none
+        room -= tokens
+        if room < 0:
+            break
+        kept.append((turn, tokens))
+    return kept[::-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Where passages are taken from, and how they are counted."""
+
+    find: Callable[[str], StoredDocument]
+    place_of: Callable[[str, int, int], Place]
+    tokenizer: ModelTokenizer
+    counted: bool
+
+    def tokens(self, chunk: Chunk, room: int) -> int:
+        """Of all its words as they are shown; where that is more than `room`, at least more than that."""
+        if self.counted and (chunk.tokens > room + SHORTER or not BRACKET.search(chunk.text)):
+            return chunk.tokens - chunk.text[-1:].isspace()  # the blank at its end is not shown
+        return self.tokenizer.count(shown_text(chunk.text))
+
+    def take(self, passage: Passage, tokens: int) -> PackedPassage:
+        """The whole of it, of so many tokens."""
+        chunk, document = passage.chunk, self.find(passage.chunk.document_id)
+        place = self._place(chunk.document_id, chunk.start, chunk.text)
+        return PackedPassage(
+            WIDEST_MARKER,
+            chunk.document_id,
+            document.path,
+            document.title,
+            chunk.context,
+            place.first_page,
+            place.last_page,
+            chunk.start,
+            chunk.end,
+            chunk.text,
+            tokens,
+            passage.score,
+            document.unit,
+            place.ocr,
+        )
+
+    def placed(self, packed: PackedPassage) -> PackedPassage:
+        """`packed` with the pages of its words, which are others than those it was taken with."""
+        place = self._place(packed.document_id, packed.start, packed.text)
+        return replace(packed, first_page=place.first_page, last_page=place.last_page, ocr=place.ocr)
+
+    def _place(self, document_id: str, start: int, text: str) -> Place:
+        return self.place_of(document_id, start, start + len(text.rstrip()))
+
+    def header(self, packed: PackedPassage) -> int:
+        """Tokens of what stands around its words."""
+        return self.tokenizer.count(passage_header(packed)) + 1
+
+
+def _choose(passages: Sequence[Passage], shelf: Shelf, room: int) -> list[PackedPassage]:
+    """What goes into `room` tokens: whole passages by value, then first sentences of those passed over."""
+    chosen: list[PackedPassage] = []
+    passed_over: list[tuple[Passage, int]] = []
+    starts, ends = set(), set()  # of what is chosen: what touches it there needs no header of its own
+    for passage in _by_value(passages):
+        if room < SMALLEST_CUT:
+            break
+        tokens = shelf.tokens(passage.chunk, room)
+        if tokens <= room:
+            whole = shelf.take(passage, tokens)
+            touches = _start(whole) in ends or _end(whole) in starts
+            cost = tokens if touches else tokens + shelf.header(whole)
+            if cost <= room:
+                chosen.append(whole)
+                starts.add(_start(whole))
+                ends.add(_end(whole))
+                room -= cost
+                continue
+        passed_over.append((passage, tokens))
+    for passage, tokens in passed_over[:CUTS]:
+        if room < SMALLEST_CUT:
+            break
+        whole = shelf.take(passage, tokens)
+        header = 0 if _start(whole) in ends else shelf.header(whole)
+        first = cut(whole, room - header, SMALLEST_CUT if chosen else 1, shelf)
+        if first is not None:
+            chosen.append(first)
+            room -= header + first.tokens
+    return chosen
+
+
+def _by_value(passages: Sequence[Passage]) -> Sequence[Passage]:
+    """Those first that are worth most for their tokens; as they are ranked where scores are no amounts."""
+    if not passages or passages[-1].score <= 0:  # a reranker may give logits
+        return passages
+    return sorted(passages, key=lambda p: -p.score / max(1, p.chunk.tokens) ** TOKENS_POWER)
+
+
+def _start(packed: PackedPassage) -> tuple[str, str, int]:
+    return packed.document_id, packed.context, packed.start
+
+
+def _end(packed: PackedPassage) -> tuple[str, str, int]:
+    return packed.document_id, packed.context, packed.end
+
+
+def cut(whole: PackedPassage, room: int, least: int, shelf: Shelf) -> PackedPassage | None:
+    """Its first whole sentences that fit `room` tokens; None where they are under `least`."""
+    length = held = 0
+    for _, end in sentence_spans(whole.text):
+        tokens = shelf.tokenizer.count(shown_text(whole.text[:end]))
+        if tokens > room:
+            break
+        length, held = end, tokens
+    if not length or held < least:
+        return None
+    return shelf.placed(replace(whole, text=whole.text[:length], end=whole.start + length, tokens=held))
+
+
+def _filled(
+    question: str,
+    turns: Sequence[Turn],
+    passages: Sequence[Passage],
+    ranks: Mapping[tuple[str, int], int],
+    shelf: Shelf,
+    room: int,
+    window: int,
+    reserved_output: int,
+    system: str,
+) -> Prompt:
+    """The prompt that shows what of `passages` goes into `room` tokens; over the limit where none does."""
+    while True:
+        chosen = _choose(passages, shelf, room)
+        shown = _shown(chosen, ranks, shelf)
+        messages = answer_messages(question, shown, turns, system)
+        rendered = shelf.tokenizer.render(messages)
+        budget = ledger(rendered.counts, len(rendered.token_ids), window, reserved_output)
+        if budget.free >= 0 or not chosen:
+            return Prompt(rendered.token_ids, messages, tuple(shown), question, budget)
+        room += budget.free  # the whole can be longer than its parts, by a token at a border
+
+
+def shorter(chosen: Sequence[PackedPassage], excess: int, shelf: Shelf) -> list[PackedPassage]:
+    """`chosen` without as many last sentences as hold `excess` tokens: a rendering for each takes long."""
+    left = list(chosen)
+    while left and excess > 0:
+        last = left.pop()
+        excess -= last.tokens
+        if start := sentence_spans(last.text)[-1][0]:
+            text = last.text[:start]
+            tokens = shelf.tokenizer.count(shown_text(text))
+            left.append(shelf.placed(replace(last, text=text, end=last.start + start, tokens=tokens)))
+            excess += tokens
+    return left
+
+
+def _shown(
+    chosen: Sequence[PackedPassage], ranks: Mapping[tuple[str, int], int], shelf: Shelf
+) -> list[PackedPassage]:
+    """`chosen` as it is shown, best first: spans of one section that touch joined, each at its best one's rank.
+
+    Across sections they stay apart: each keeps its own breadcrumb, and its marker points closely.
+    """
+    runs: list[list[PackedPassage]] = []
+    for packed in sorted(chosen, key=_start):
+        if runs and _end(runs[-1][-1]) == _start(packed):
+            runs[-1].append(packed)
+        else:
+            runs.append([packed])
+    runs.sort(key=lambda run: min(ranks[packed.document_id, packed.start] for packed in run))
+    return [replace(_joined(run, shelf), marker=marker) for marker, run in enumerate(runs, start=1)]
+
+
+def _joined(pieces: Sequence[PackedPassage], shelf: Shelf) -> PackedPassage:
+    first, *others = pieces
+    if not others:
+        return first
+    return shelf.placed(
+        replace(
+            first,
+            text="".join(piece.text for piece in pieces),
+            end=others[-1].end,
+            tokens=sum(piece.tokens for piece in pieces),
+            score=max(piece.score for piece in pieces),
+        )
+    )
+
+
+def ledger(counts: dict[str, int], prompt: int, window: int, reserved_output: int) -> BudgetLedger:
+    """Where the window's tokens went, by the counts of a rendered prompt."""
+    parts = {part: counts.get(part, 0) for part in ("template", "system", "history", "passages", "question")}
+    return BudgetLedger(
+        window, reserved_output, **parts, prompt=prompt, free=window - reserved_output - prompt
+    )

@@ -1,0 +1,1 @@
+"""The configuration → the vLLM command, and that server started, checked and ended."""

@@ -1,0 +1,268 @@
+"""Many documents → their summaries, as each is done: the windows of all of them are one stream of prompts.
+
+The generator takes prompts as it has room. It gets the next levels of documents under way first, then the
+windows of documents not begun, so that it never waits while there is anything to write, and few
+documents are under way at a time. It may take them in a thread of its own, while results are looked at.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+from indexes.types import StoredDocument
+from ingest.errors import PipelineError
+from rag.answer import FailedSummary, Summary
+from rag.asking.ask import Stages
+from rag.errors import GeneratorUnavailable
+from rag.models.generator import Completion
+from rag.prompting.packing import Prompt
+from rag.summarising.checkpoints import Checkpoints, window_key
+from rag.summarising.flow import Flow, Window, extracted, flow, sampling
+from rag.summarising.kinds import SummaryOptions
+
+# So many prompts in a row to which the server did not answer, and it is gone: the job stops.
+GIVE_UP = 20
+
+
+@dataclass(frozen=True, slots=True)
+class JobProgress:
+    """How far a job is. `windows` done are those generated now and those `restored` from a killed job.
+
+    Tokens are of this run. `remaining_seconds`: by the share of the text done so far; None before that.
+    """
+
+    documents: int
+    done: int
+    failed: int
+    windows: int
+    restored: int
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+    remaining_seconds: float | None
+
+
+OnProgress = Callable[[JobProgress], None]
+
+
+def summarise(
+    stages: Stages,
+    documents: Sequence[StoredDocument],
+    options: SummaryOptions,
+    checkpoints: Checkpoints,
+    on_progress: OnProgress = lambda _: None,
+) -> Iterator[Summary | FailedSummary]:
+    """The summary of each document, or why there is none, as it is done.
+
+    The checkpoints of a document are kept until its summary was taken and the next one is asked for.
+
+    Raises:
+        GeneratorUnavailable: nothing answers any more. What is done so far is kept.
+        GeneratorMismatch: the server is not the one that is meant.
+    """
+    if stages.config.generator.backend == "extractive":
+        results = _without_model(stages, documents, options, on_progress)
+    else:
+        results = _Job(stages, documents, options, checkpoints, on_progress).run()
+    with closing(results):
+        for result in results:
+            yield result
+            if isinstance(result, Summary):
+                checkpoints.forget(result.document_id)
+
+
+def _without_model(
+    stages: Stages, documents: Sequence[StoredDocument], options: SummaryOptions, on_progress: OnProgress
+) -> Iterator[Summary | FailedSummary]:
+    started = time.monotonic()
+    for done, document in enumerate(documents, start=1):
+        yield extracted(stages, document, options)
+        seconds = time.monotonic() - started
+        remaining = seconds / done * (len(documents) - done)
+        on_progress(JobProgress(len(documents), done, 0, 0, 0, 0, 0, seconds, remaining))
+
+
+@dataclass(slots=True, eq=False)
+class _Report:
+    """A document under way: the windows of its present level, and what came of them so far."""
+
+    document: StoredDocument
+    flow: Flow
+    share: float = 0.0  # of the document's chunks, for each window of the first level; 0 above it
+    windows: Sequence[Window] = ()
+    completions: list[Completion | None] | None = None
+    failed: bool = False
+
+
+# A window of a report, by its place, and its key.
+_Task = tuple[_Report, int, str]
+
+
+class _Job:
+    """All documents of one call."""
+
+    def __init__(
+        self,
+        stages: Stages,
+        documents: Sequence[StoredDocument],
+        options: SummaryOptions,
+        checkpoints: Checkpoints,
+        on_progress: OnProgress,
+    ) -> None:
+        self._stages = stages
+        self._options = options
+        self._sampling = sampling(stages, options)
+        self._checkpoints = checkpoints
+        self._on_progress = on_progress
+        self._documents = len(documents)
+        self._waiting = deque(documents)
+        # Both threads use what follows.
+        self._lock = threading.Lock()
+        self._ready: deque[_Task] = deque()  # windows above the first level come first
+        self._running = 0
+        self._finished: deque[Summary | FailedSummary] = deque()
+        self._unanswered = 0
+        self._started = time.monotonic()
+        self._chunks = sum(document.chunks for document in documents)
+        self._generated = self._replayed = 0.0  # chunks whose windows of the first level are done
+        self._counts = {"done": 0, "failed": 0, "windows": 0, "restored": 0, "prompt": 0, "completion": 0}
+
+    def run(self) -> Iterator[Summary | FailedSummary]:
+        while self._waiting or self._ready or self._finished:
+            given: list[_Task] = []
+            generated = self._stages.generator.generate_each(self._prompts(given), self._sampling)
+            with closing(generated):
+                for place, result in generated:
+                    self._take(given[place], result)
+                    yield from self._hand_out()
+            yield from self._hand_out()
+
+    def _prompts(self, given: list[_Task]) -> Iterator[Prompt | None]:
+        """The prompts of windows, noted in `given`; None where the next is made of what is running.
+
+        Ends when nothing is running, and there are results to hand out, or nothing is left to do.
+        """
+        while True:
+            with self._lock:
+                task = self._ready.popleft() if self._ready else None
+                running = self._running > 0
+                if task:
+                    given.append(task)
+                    self._running += 1
+            if task:
+                yield task[0].windows[task[1]].prompt
+            elif self._waiting and not self._finished:
+                document = self._waiting.popleft()
+                report = _Report(document, flow(self._stages, document, self._options))
+                self._advance(report, None)
+            elif running:
+                yield None
+            else:
+                return
+
+    def _advance(self, report: _Report, completions: list[Completion] | None) -> None:
+        """Give a report's flow the completions of its level, and take the windows of the next."""
+        first = completions is None
+        try:
+            report.windows = next(report.flow) if first else report.flow.send(completions)
+        except StopIteration as end:
+            self._finish(end.value)
+            return
+        except PipelineError as exc:
+            self._fail(report, exc)
+            return
+        report.completions = [None] * len(report.windows)
+        report.share = report.document.chunks / len(report.windows) if first else 0.0
+        kept = self._checkpoints.of(report.document.id)
+        todo = []
+        for place, window in enumerate(report.windows):
+            key = self._key(window)
+            if key in kept:
+                report.completions[place] = kept[key]
+            else:
+                todo.append((report, place, key))
+        with self._lock:
+            self._counts["restored"] += len(report.windows) - len(todo)
+            self._replayed += report.share * (len(report.windows) - len(todo))
+            self._ready = deque([*self._ready, *todo] if first else [*todo, *self._ready])
+        if not todo:
+            self._advance(report, list(report.completions))
+
+    def _key(self, window: Window) -> str:
+        return window_key(
+            self._stages.generator, self._stages.tokenizer, self._sampling, window.prompt.token_ids
+        )
+
+    def _take(self, task: _Task, result: Completion | PipelineError) -> None:
+        """What came of a window. It counts as running until all is done that comes of it."""
+        try:
+            if isinstance(result, PipelineError):
+                self._failed(task[0], result)
+            else:
+                self._completed(*task, result)
+        finally:
+            with self._lock:
+                self._running -= 1
+        self._tell()
+
+    def _failed(self, report: _Report, error: PipelineError) -> None:
+        self._unanswered = self._unanswered + 1 if isinstance(error, GeneratorUnavailable) else 0
+        if self._unanswered >= GIVE_UP:
+            raise error
+        if not report.failed:
+            self._fail(report, error)
+
+    def _completed(self, report: _Report, place: int, key: str, completion: Completion) -> None:
+        self._unanswered = 0
+        self._checkpoints.keep(report.document.id, key, completion)
+        with self._lock:
+            self._counts["windows"] += 1
+            self._counts["prompt"] += completion.prompt_tokens
+            self._counts["completion"] += completion.completion_tokens
+            self._generated += report.share
+        report.completions[place] = completion
+        if not report.failed and None not in report.completions:
+            self._advance(report, list(report.completions))
+
+    def _fail(self, report: _Report, error: PipelineError) -> None:
+        """Give a report up: what of it waits is not generated, what of it runs is still kept."""
+        document = report.document
+        report.failed = True
+        report.flow.close()
+        with self._lock:
+            self._ready = deque(task for task in self._ready if task[0] is not report)
+            self._counts["failed"] += 1
+            self._finished.append(
+                FailedSummary(document.id, document.path, document.title, self._options.kind, error)
+            )
+
+    def _finish(self, summary: Summary) -> None:
+        with self._lock:
+            self._counts["done"] += 1
+            self._finished.append(summary)
+
+    def _hand_out(self) -> Iterator[Summary | FailedSummary]:
+        while self._finished:
+            yield self._finished.popleft()
+            self._tell()
+
+    def _tell(self) -> None:
+        seconds = time.monotonic() - self._started
+        left = max(0.0, self._chunks - self._generated - self._replayed)
+        counts = self._counts
+        self._on_progress(
+            JobProgress(
+                self._documents,
+                counts["done"],
+                counts["failed"],
+                counts["windows"] + counts["restored"],
+                counts["restored"],
+                counts["prompt"],
+                counts["completion"],
+                seconds,
+                seconds / self._generated * left if self._generated else None,
+            )
+        )

@@ -1,0 +1,1 @@
+"""Documents and spans → pictures and reports for people."""

@@ -1,0 +1,300 @@
+"""What was read from one file → a report for a person: what each line was taken for, and the chunks."""
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any, Literal
+
+from rich.console import RenderableType
+from rich.rule import Rule
+from rich.text import Text
+
+from ingest.document import Chunk, Document, Heading, Page
+from ingest.raw import NO_BOX
+from ingest.repair.clean import CELL_SEPARATOR
+from ingest.repair.normalise import Line, Removed
+from ingest.workers.pool import Reading
+from rag.errors import PageNotFound
+
+PieceKind = Literal["text", "heading", "header", "row", "contents"]
+# Korean, English; in the order of the legend.
+KINDS: dict[str, tuple[str, str]] = {
+    "text": ("본문", "text"),
+    "heading": ("제목", "heading"),
+    "header": ("표 머리", "table header"),
+    "row": ("표", "table"),
+    "contents": ("차례", "contents"),
+    "removed": ("머리글·쪽번호(뺌)", "running head (left out)"),
+}
+STYLES = {
+    "text": "",
+    "heading": "bold cyan",
+    "header": "bold green",
+    "row": "green",
+    "contents": "dim",
+    "removed": "dim strike",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The characters [start, end) of the text, all of one line, kind and chunk.
+
+    `line`: index into the lines; `begins`: index of the chunk that begins here, else -1.
+    """
+
+    start: int
+    end: int
+    kind: PieceKind
+    line: int
+    begins: int
+
+
+def say(language: str, korean: str, english: str) -> str:
+    """The wording for a report in `language`."""
+    return korean if language == "ko" else english
+
+
+def selected(reading: Reading, numbers: Sequence[int]) -> list[int]:
+    """Indices of the pages with these numbers, ascending; of all where there are none.
+
+    Raises:
+        PageNotFound: one is not in the file.
+    """
+    count = len(reading.document.pages)
+    for number in numbers:
+        if not 1 <= number <= count:
+            raise PageNotFound(page=number, pages=count)
+    return sorted({number - 1 for number in numbers}) if numbers else list(range(count))
+
+
+def pieces(reading: Reading) -> list[list[Piece]]:
+    """Per page, the pieces that tile its text."""
+    document, lines = reading.document, reading.normalised.lines
+    titles = [(heading.start, title_end(document, heading)) for heading in document.headings]
+    begins = {chunk.start: index for index, chunk in enumerate(reading.chunks)}
+    cuts = {0, len(document.text), *begins}
+    cuts |= {edge for span in titles for edge in span}
+    cuts |= {line.start for line in lines} | {page.start for page in document.pages}
+    starts = [line.start for line in lines]
+    page_starts = [page.start for page in document.pages]
+    found: list[list[Piece]] = [[] for _ in document.pages]
+    for start, end in pairwise(sorted(cuts)):
+        line = bisect_right(starts, start) - 1
+        piece = Piece(start, end, _kind(lines[line], titles, start), line, begins.get(start, -1))
+        found[bisect_right(page_starts, start) - 1].append(piece)
+    return found
+
+
+def _kind(line: Line, titles: Sequence[tuple[int, int]], position: int) -> PieceKind:
+    index = bisect_right(titles, (position, 1 << 60)) - 1
+    if index >= 0 and position < titles[index][1]:
+        return "heading"
+    return "row" if line.kind == "text" and line.table >= 0 else line.kind
+
+
+def title_end(document: Document, heading: Heading) -> int:
+    """Where the title of a heading ends in the text, whose blanks it may lack."""
+    left = len("".join(heading.title.split()))
+    for position in range(heading.start, len(document.text)):
+        left -= not document.text[position].isspace()
+        if left <= 0:
+            return position + 1
+    return len(document.text)
+
+
+def removed_lines(reading: Reading) -> dict[int, tuple[list[Removed], list[Removed]]]:
+    """By the index of the page: what was left out above the text, and what below it."""
+    lowest: dict[int, float] = {}
+    for line in reading.normalised.lines:
+        lowest[line.page] = min(lowest.get(line.page, line.box[1]), line.box[1])
+    found: dict[int, tuple[list[Removed], list[Removed]]] = {}
+    for removed in reading.normalised.removed:
+        above, below = found.setdefault(removed.page, ([], []))
+        over = removed.box == NO_BOX or removed.box[1] <= lowest.get(removed.page, 0.0)
+        (above if over else below).append(removed)
+    return found
+
+
+# JSON
+
+
+def report_json(reading: Reading, path: str, wanted: Sequence[int]) -> dict[str, Any]:
+    """The report as data: of the pages at the indices `wanted`, and of what begins or lies on them."""
+    document = reading.document
+    removed = removed_lines(reading)
+    spans = [(document.pages[index].start, document.pages[index].end) for index in wanted]
+
+    def on_pages(start: int, end: int) -> bool:
+        return any(low < end and start < high for low, high in spans)
+
+    return {
+        "path": path,
+        "title": document.title,
+        "unit": document.unit,
+        "pages": [_page_json(document.pages[index], removed.get(index, ([], []))) for index in wanted],
+        "headings": [
+            {"level": h.level, "title": h.title, "start": h.start}
+            for h in document.headings
+            if on_pages(h.start, h.start + 1)
+        ],
+        "tables": [
+            {"start": t.start, "end": t.end, "unit": t.unit, "context": t.context}
+            for t in document.tables
+            if on_pages(t.start, t.end)
+        ],
+        "contents": [[start, end] for start, end in document.contents if on_pages(start, end)],
+        "chunks": [_chunk_json(chunk) for chunk in reading.chunks if on_pages(chunk.start, chunk.end)],
+    }
+
+
+def _page_json(page: Page, removed: tuple[list[Removed], list[Removed]]) -> dict[str, Any]:
+    body = asdict(page)
+    del body["source"]
+    return body | {"removed": [line.text for side in removed for line in side]}
+
+
+def _chunk_json(chunk: Chunk) -> dict[str, Any]:
+    names = ("start", "end", "kind", "tokens", "context", "first_page", "last_page")
+    return {name: getattr(chunk, name) for name in names}
+
+
+# words that terminal and HTML share
+
+
+def summary(reading: Reading, language: str) -> list[tuple[str, str]]:
+    """Name and value of each line of the summary."""
+    document = reading.document
+    engines = Counter(page.engine for page in document.pages)
+    sizes = [chunk.tokens for chunk in reading.chunks]
+    hidden = {page.number: page.hidden for page in document.pages if page.hidden}
+    unreadable = ", ".join(map(str, document.unreadable_pages))
+    none = say(language, "없음", "none")
+    unit = say(language, "쪽", "pages") if document.unit == "page" else say(language, "구역", "sections")
+    return [
+        (unit, f"{len(document.pages):,}"),
+        (
+            say(language, "읽은 엔진", "read by"),
+            ", ".join(f"{name} {count:,}" for name, count in engines.most_common()),
+        ),
+        (say(language, "글자", "characters"), f"{len(document.text):,}"),
+        (say(language, "제목", "headings"), f"{len(document.headings):,}"),
+        (say(language, "표", "tables"), f"{len(document.tables):,}"),
+        (
+            say(language, "청크", "chunks"),
+            f"{len(sizes):,}" + (f" ({min(sizes):,}–{max(sizes):,} {_tokens(language)})" if sizes else ""),
+        ),
+        (
+            say(language, "뺀 머리글·쪽번호", "running heads left out"),
+            f"{len(reading.normalised.removed):,}",
+        ),
+        (say(language, "못 읽은 쪽", "unreadable pages"), unreadable or none),
+        (
+            say(language, "보이지 않는 글자(뺌)", "hidden characters (left out)"),
+            ", ".join(f"{unit} {number}: {count:,}" for number, count in hidden.items()) or none,
+        ),
+    ]
+
+
+def page_title(page: Page, unit: str, language: str) -> str:
+    """The head of one page: its number and label, who read it, and what is to be doubted."""
+    if unit == "page":
+        name = say(language, f"{page.number}쪽", f"Page {page.number}")
+    else:
+        name = say(language, f"구역 {page.number}", f"Section {page.number}")
+    parts = [name if page.label in ("", str(page.number)) else f"{name} «{page.label}»", page.engine]
+    if page.confidence < 1:
+        parts.append(
+            say(language, f"OCR 확신도 {page.confidence:.0%}", f"OCR confidence {page.confidence:.0%}")
+        )
+    if page.hidden:
+        parts.append(say(language, f"보이지 않는 글자 {page.hidden:,}", f"{page.hidden:,} hidden characters"))
+    if not page.readable:
+        parts.append(say(language, "읽을 수 없음", "unreadable"))
+    return " · ".join(parts)
+
+
+def chunk_title(reading: Reading, index: int, language: str) -> str:
+    """Number, size and kind of a chunk; its breadcrumb is `context`."""
+    chunk = reading.chunks[index]
+    kind = {"text": "text", "table": "row", "contents": "contents"}[chunk.kind]
+    return " · ".join(
+        (
+            f"{say(language, '청크', 'chunk')} {index + 1}",
+            f"{chunk.tokens:,} {_tokens(language)}",
+            say(language, *KINDS[kind]),
+        )
+    )
+
+
+def continued(reading: Reading, position: int, language: str) -> str:
+    """What stands above a page that begins inside a chunk; `position` is the page's first character."""
+    index = bisect_right([chunk.start for chunk in reading.chunks], position) - 1
+    return say(language, f"… 청크 {index + 1} 계속", f"… chunk {index + 1} goes on")
+
+
+def _tokens(language: str) -> str:
+    return say(language, "토큰", "tokens")
+
+
+# terminal
+
+
+def terminal_report(reading: Reading, wanted: Sequence[int], language: str) -> Iterator[RenderableType]:
+    """What a terminal shows, part by part: the summary, then each page with its chunk borders."""
+    document = reading.document
+    yield Text(document.title, style="bold")
+    for name, value in summary(reading, language):
+        yield Text(f"  {name}  ", style="dim").append(value, style="default not dim")
+    legend = Text("  ")
+    for kind, names in KINDS.items():
+        legend.append(say(language, *names), style=STYLES[kind]).append("  ")
+    yield legend
+    by_page, removed = pieces(reading), removed_lines(reading)
+    for index in wanted:
+        page = document.pages[index]
+        yield Text()
+        style = "bold" if page.readable else "bold red"
+        yield Rule(Text(page_title(page, document.unit, language), style=style), characters="═", style=style)
+        above, below = removed.get(index, ([], []))
+        yield from (Text(line.text, style=STYLES["removed"]) for line in above)
+        yield from _page_text(reading, by_page[index], language)
+        yield from (Text(line.text, style=STYLES["removed"]) for line in below)
+
+
+def _page_text(reading: Reading, found: Sequence[Piece], language: str) -> Iterator[RenderableType]:
+    """The text of one page in colours, cut by a rule where a chunk begins."""
+    if found and found[0].begins < 0:
+        yield Text(continued(reading, found[0].start, language), style="magenta dim")
+    shown = Text()
+    for piece in found:
+        if piece.begins >= 0:
+            yield from _ended(shown)
+            shown = Text()
+            title = Text(chunk_title(reading, piece.begins, language), style="magenta")
+            if context := reading.chunks[piece.begins].context:
+                title.append(f"  {context}", style="dim")
+            yield Rule(title, align="left", style="magenta dim")
+        for text, style in styled(reading.document.text[piece.start : piece.end], piece.kind):
+            shown.append(text, style="dim" if style == "separator" else STYLES[style])
+    yield from _ended(shown)
+
+
+def _ended(shown: Text) -> Iterator[Text]:
+    if shown.plain.strip():
+        shown.rstrip()
+        yield shown
+
+
+def styled(text: str, kind: PieceKind) -> Iterator[tuple[str, str]]:
+    """`text` in parts with their kinds; separators of cells, which stand on no page, by themselves."""
+    if kind not in ("row", "header"):
+        yield text, kind
+        return
+    for number, cell in enumerate(text.split(CELL_SEPARATOR)):
+        if number:
+            yield CELL_SEPARATOR, "separator"
+        if cell:
+            yield cell, kind

@@ -1,0 +1,158 @@
+"""A backup is one committed version, whole or not there; an older format is upgraded or refused."""
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from indexes.disk.store import DATABASE, FORMAT, Store
+from indexes.disk.writer import Writer
+from indexes.errors import IndexBusy, IndexDamaged, IndexFormat, IndexNotFound, IndexOutdated, TargetExists
+from indexes.types import MODES
+from indexes.upkeep.backup import backup, restore
+from indexes.upkeep.check import check
+from indexes.upkeep.upgrade import upgrade
+from rag import Pipeline
+from tests.indexes.disk.test_writer import ENDLESS_WRITER, MANIFEST, found, held, numbered, python, reader
+
+OLD = Path(__file__).parents[2] / "fixtures" / "index-format-2"
+
+
+@pytest.fixture
+def index(tmp_path):
+    folder = tmp_path / "색인"
+    with Writer(folder, MANIFEST) as writer:
+        for number in range(4):
+            writer.add(numbered(number))
+            writer.commit()
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_backup_is_an_index_that_answers_alike(index, tmp_path):
+    assert backup(index, tmp_path / "사본") == 4
+    assert check(tmp_path / "사본") == (4, []) and held(tmp_path / "사본") == held(index)
+    for mode in MODES:
+        query = "2번 문서의 1번 조각"
+        assert found(reader(tmp_path / "사본"), query, mode) == found(reader(index), query, mode)
+    with Writer(tmp_path / "사본", MANIFEST) as writer:
+        writer.add(numbered(9))
+        assert writer.commit() == 5
+
+
+def test_backups_while_a_writer_commits_and_sweeps_are_whole_versions(tmp_path):
+    folder = tmp_path / "색인"
+    with python(ENDLESS_WRITER, folder, 0) as process:
+        assert process.stdout.readline() == b"open\n"
+        while process.stdout.readline() != b"5 6\n":
+            pass
+        seen = set()
+        for number in range(30):
+            version = backup(folder, tmp_path / str(number))
+            assert check(tmp_path / str(number)) == (version, [])
+            titles = [f"{n:04d}" for n in range(version) if n % 3 or n + 2 >= version]
+            assert held(tmp_path / str(number)) == titles
+            seen.add(version)
+        process.kill()
+    assert len(seen) > 10
+
+
+def test_what_is_there_is_not_overwritten(index, tmp_path):
+    (tmp_path / "사본").mkdir()
+    (tmp_path / "사본" / "일기.txt").write_text("소중하다", encoding="utf-8")
+    for run in (
+        lambda: backup(index, tmp_path / "사본"),
+        lambda: restore(index, tmp_path / "사본"),
+        lambda: restore(index, tmp_path / "사본", force=True),  # it is no index
+    ):
+        with pytest.raises(TargetExists):
+            run()
+    assert contents(tmp_path / "사본") == {"일기.txt": "소중하다".encode()}
+    with pytest.raises(IndexNotFound):
+        backup(tmp_path / "없음", tmp_path / "새것")
+    assert not (tmp_path / "새것").exists() and not (tmp_path / "새것.partial").exists()
+
+
+def test_a_damaged_file_is_neither_backed_up_nor_restored(index, tmp_path):
+    backup(index, tmp_path / "사본")
+    for folder in (index, tmp_path / "사본"):
+        path = next((folder / "dense").glob("*.faiss"))
+        data = bytearray(path.read_bytes())
+        data[-1] ^= 1
+        path.write_bytes(data)
+    with pytest.raises(IndexDamaged, match="faiss"):
+        backup(index, tmp_path / "둘째")
+    assert not (tmp_path / "둘째").exists()
+    before = contents(index)
+    with pytest.raises(IndexDamaged, match="faiss"):
+        restore(tmp_path / "사본", index, force=True)
+    assert contents(index) == before
+
+
+def test_restoring_replaces_an_index_only_when_told_and_when_nobody_writes(index, tmp_path):
+    backup(index, tmp_path / "사본")
+    with Writer(index, MANIFEST) as writer:
+        writer.add(numbered(7))
+        writer.commit()
+        with pytest.raises(IndexBusy):
+            restore(tmp_path / "사본", index, force=True)
+    opened = reader(index)
+    with pytest.raises(TargetExists):
+        restore(tmp_path / "사본", index)
+    assert restore(tmp_path / "사본", index, force=True) == 4
+    assert held(index) == [f"{number:04d}" for number in range(4)] and check(index) == (4, [])
+    assert found(opened, "7번 문서의 0번 조각", "lexical")  # who had it open goes on reading it
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["사본", "색인"]
+
+
+@pytest.fixture
+def old(tmp_path):
+    return Path(shutil.copytree(OLD, tmp_path / "옛색인"))
+
+
+def test_an_older_format_is_refused_with_what_to_do(old):
+    for read in (Store, lambda folder: Writer(folder, MANIFEST), Pipeline.status):
+        with pytest.raises(IndexOutdated) as refused:
+            read(old)
+    assert "rag upgrade" in refused.value.say("ko") and "rag upgrade" in refused.value.say("en")
+
+
+def test_an_older_index_answers_after_its_upgrade(old):
+    with Pipeline.open(old) as pipeline:
+        assert pipeline.upgrade() == ("2", True)
+        assert pipeline.upgrade() == (str(FORMAT), False)  # once more does nothing
+        assert check(old) == (4, [])
+        documents = {document.title: document for document in pipeline.documents()}
+        assert set(documents) == {"숙소 이용 규정", "보안 점검 지침"}
+        assert all(d.groups == ("총무",) and d.pages == 1 for d in documents.values())
+        for mode in MODES:
+            first = pipeline.search("숙소 이용료는 얼마인가요?", mode=mode)[0]
+            assert "12,000원" in first.chunk.text
+            assert all(
+                "임시" not in passage.chunk.text for passage in pipeline.search("임시 문서", mode=mode)
+            )
+        assert "12,000원" in pipeline.ask("숙소 이용료는 얼마인가요?").text
+
+
+def test_an_upgrade_that_is_broken_off_leaves_the_old_index(old):
+    with sqlite3.connect(old / DATABASE) as connection:
+        connection.execute("UPDATE chunks SET text = '다른 글' WHERE key = 2")
+    connection.close()
+    with pytest.raises(IndexDamaged, match="chunk 2"):
+        upgrade(old)
+    with pytest.raises(IndexOutdated):
+        Store(old)
+
+
+def test_a_format_of_the_future_is_refused(old):
+    with sqlite3.connect(old / DATABASE) as connection:
+        connection.execute("UPDATE meta SET value = '9' WHERE name = 'format'")
+    connection.close()
+    for refuse in (Store, upgrade):
+        with pytest.raises(IndexFormat, match="9") as refused:
+            refuse(old)
+        assert not isinstance(refused.value, IndexOutdated)

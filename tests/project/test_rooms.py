@@ -1,0 +1,103 @@
+"""The house has rooms: few files in each, no circle between files, and one direction between rooms.
+
+A room is a folder of code. The files that stand at the top of a package (`rag/config.py`) are doors and
+foundations, some below all rooms of the package and some above, so each of them counts as a room by itself.
+"""
+
+import ast
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("ingest", "indexes", "rag", "eval")  # each imports only those to its left
+MOST_FILES = 12
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for package in PACKAGES
+    for path in sorted((ROOT / package).rglob("*.py"))
+}
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The project's modules that a file imports anywhere in it, also inside functions."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in MODULES)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                if inner in MODULES or node.module in MODULES:
+                    yield inner if inner in MODULES else node.module
+
+
+def room_of(module: str) -> str:
+    """The folder of a module; of a file at the top of a package, the file itself."""
+    parts = MODULES[module].relative_to(ROOT).parent.parts
+    return ".".join(parts) if len(parts) > 1 else module
+
+
+IMPORTS = {module: sorted(set(imported(path)) - {module}) for module, path in MODULES.items()}
+
+
+def circle(arrows: Mapping[str, list[str]]) -> list[str]:
+    """Names that lead from one to the next and back to the first; empty where there are none."""
+    done: set[str] = set()
+
+    def walk(name: str, way: list[str]) -> list[str]:
+        if name in way:
+            return [*way[way.index(name) :], name]
+        if name in done:
+            return []
+        for other in arrows.get(name, []):
+            if found := walk(other, [*way, name]):
+                return found
+        done.add(name)
+        return []
+
+    return next((found for name in arrows if (found := walk(name, []))), [])
+
+
+def test_a_circle_is_found():
+    assert circle({"a": ["b"], "b": ["c"], "c": ["b"]}) == ["b", "c", "b"]
+    assert circle({"a": ["b", "c"], "b": ["c"], "c": []}) == []
+
+
+def test_no_file_imports_itself_in_a_circle():
+    assert " → ".join(circle(IMPORTS)) == ""
+
+
+def test_rooms_import_one_another_in_one_direction():
+    rooms: dict[str, set[str]] = {}
+    for module, others in IMPORTS.items():
+        rooms.setdefault(room_of(module), set()).update(room_of(other) for other in others)
+    arrows = {room: sorted(others - {room}) for room, others in rooms.items()}
+    assert " → ".join(circle(arrows)) == ""
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_imports_only_those_to_its_left(package):
+    allowed = PACKAGES[: PACKAGES.index(package) + 1]
+    wrong = [
+        f"{module} → {other}"
+        for module, others in IMPORTS.items()
+        for other in others
+        if module.split(".")[0] == package and other.split(".")[0] not in allowed
+    ]
+    assert wrong == []
+
+
+def test_no_folder_holds_more_than_a_dozen_files_of_code():
+    folders = {path.parent for top in (*PACKAGES, "tests") for path in (ROOT / top).rglob("*.py")}
+    counts = {
+        str(folder.relative_to(ROOT)): len([p for p in folder.glob("*.py") if p.name != "__init__.py"])
+        for folder in sorted(folders)
+    }
+    assert {folder: count for folder, count in counts.items() if count > MOST_FILES} == {}
+
+
+@pytest.mark.parametrize("room", sorted({path.parent for path in MODULES.values()}), ids=lambda p: p.name)
+def test_a_room_says_what_goes_in_and_what_comes_out(room):
+    said = ast.get_docstring(ast.parse((room / "__init__.py").read_text("utf-8")))
+    assert said and "\n" not in said.strip().splitlines()[0] and len(said.splitlines()[0]) <= 110

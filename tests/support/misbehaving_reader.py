@@ -1,0 +1,56 @@
+"""A reader that does, by the name of the file, what a broken library could do to its process."""
+
+import ctypes
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from ingest.workers import pool as worker
+
+
+class MisbehavingParser(worker.Parser):
+    """Reads files as ever, but for those named after something to do."""
+
+    def parse(self, path: str) -> worker.Parsed:
+        do = getattr(self, "_" + Path(path).stem, None)
+        if do is not None:
+            do()
+        return super().parse(path)
+
+    def _exit0(self) -> None:
+        os._exit(0)
+
+    def _exit3(self) -> None:
+        os._exit(3)
+
+    def _segfault(self) -> None:
+        ctypes.string_at(0)
+
+    def _abort(self) -> None:
+        os.abort()
+
+    def _hang(self) -> None:
+        ctypes.CDLL(None).sleep(600)  # native code: no Python runs meanwhile
+
+    def _shout(self) -> None:
+        raise ValueError("\x1b[31m" + "아" * 10_000 + "\n둘째 줄")
+
+    def _recursion(self) -> None:
+        self._recursion()
+
+    def _print(self) -> None:
+        sys.stdout.write("라이브러리가 쓴 말\n")
+        sys.stdout.flush()
+        os.write(1, b"native\n")
+
+    def _litter(self) -> None:
+        with tempfile.NamedTemporaryFile(delete=False) as file:
+            file.write(b"0" * 1000)
+        subprocess.run(["sh", "-c", 'echo x > "$TMPDIR/of-a-program"'], check=True)
+        os.abort()
+
+
+if __name__ == "__main__":
+    worker.main(sys.argv[1:], MisbehavingParser)
