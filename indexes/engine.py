@@ -59,7 +59,7 @@ class SearchEngine(Protocol):
         """The document with that id, path, file name or title, if `allowed`; else DocumentNotFound."""
         ...
 
-    def find(self, document_id: str) -> StoredDocument:
+    def with_id(self, document_id: str) -> StoredDocument:
         """The document with that id; KeyError where there is none."""
         ...
 

@@ -8,7 +8,21 @@
 Each class carries its own wording, so that no text is far from the condition it describes.
 """
 
+from dataclasses import dataclass
 from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a user should know though nothing failed; `code` is stable, for programs."""
+
+    code: str
+    ko: str
+    en: str
+
+    def say(self, language: str) -> str:
+        """The wording in `language` ("ko" or "en")."""
+        return self.ko if language == "ko" else self.en
 
 
 class PipelineError(Exception):

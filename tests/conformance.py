@@ -43,7 +43,7 @@ def known_documents() -> list[NewContent]:
 
 def titles(engine: SearchEngine, allowed: Filter, mode, k: int = 50) -> list[str]:
     (found,) = engine.retrieve([QUERY], k, mode, allowed)
-    return [engine.find(passage.chunk.document_id).title for passage in found]
+    return [engine.with_id(passage.chunk.document_id).title for passage in found]
 
 
 def rankings_are_ordered_and_cut_at_k(engine: SearchEngine) -> None:
@@ -100,7 +100,7 @@ def texts_pages_and_places_are_those_of_the_document(engine: SearchEngine) -> No
     for document in engine.documents:
         text = "".join(TEXTS[document.title])
         assert engine.text(document) == text and engine.text(document, 3, 9) == text[3:9]
-        assert engine.find(document.id) == document
+        assert engine.with_id(document.id) == document
         assert engine.pages(document.id)[0].end == len(text)
         assert "".join(chunk.text for chunk in engine.chunks(document)) == text
         for (found,) in (engine.retrieve([part], 1, "lexical") for part in TEXTS[document.title]):

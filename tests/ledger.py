@@ -150,7 +150,7 @@ class Library:
         """Whether it begins with a chunk and ends with a sentence of one."""
         return start in self._starts[document_id] and end in self._ends[document_id]
 
-    def find(self, document_id: str) -> StoredDocument:
+    def with_id(self, document_id: str) -> StoredDocument:
         title, unit = self._titles[document_id], self._units[document_id]
         return StoredDocument(document_id, title, (f"/{document_id}.pdf",), (), "", 0, 0, 1, unit)
 
@@ -224,7 +224,7 @@ def packed(case: Case, library: Library, tokenizer: ModelTokenizer) -> Prompt:
     return pack(
         case.question,
         case.passages,
-        library.find,
+        library.with_id,
         library.place_of,
         tokenizer,
         case.window,
@@ -272,7 +272,7 @@ def least_passage(case: Case, library: Library, tokenizer: ModelTokenizer) -> in
 
 def first_sentence(chunk: Chunk, library: Library, tokenizer: ModelTokenizer) -> int:
     text = chunk.text[: sentence_spans(chunk.text)[0][1]]
-    document = library.find(chunk.document_id)
+    document = library.with_id(chunk.document_id)
     place = library.place_of(chunk.document_id, chunk.start, chunk.start + len(text.rstrip()))
     shown = PackedPassage(
         1,

@@ -159,7 +159,7 @@ class Reading:
             allowed = Filter(groups=("인사",)) if random.random() < 0.3 else Filter()
             passages = retriever.retrieve([query], 10, random.choice(MODES), allowed)[0]
             for passage in passages:
-                document = retriever.find(passage.chunk.document_id)
+                document = retriever.with_id(passage.chunk.document_id)
                 assert allowed.allows(document), "a leak"
                 text = retriever.store.text(document, passage.chunk.start, passage.chunk.end)
                 assert text == passage.chunk.text, "a passage is not its span"

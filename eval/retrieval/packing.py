@@ -45,7 +45,7 @@ def found(pipeline: Pipeline, questions: Sequence[Question]) -> Iterator[Asked]:
         batch = questions[first : first + BATCH]
         rankings = pipeline.search_many([q.text for q in batch], pipeline.config.search.k)
         for question, passages in zip(batch, rankings, strict=True):
-            distinct = without_copies(passages, pipeline.retriever.find, lambda _: None, question.text)
+            distinct = without_copies(passages, pipeline.retriever.with_id, lambda _: None, question.text)
             yield Asked(question, distinct.passages)
 
 
@@ -55,7 +55,7 @@ def packed(pipeline: Pipeline, question: str, passages: Sequence[Passage], windo
     return pack(
         question,
         passages,
-        retriever.find,
+        retriever.with_id,
         retriever.place_of,
         pipeline.tokenizer,
         window,
@@ -81,7 +81,7 @@ def with_neighbours(pipeline: Pipeline, passages: Sequence[Passage]) -> list[Pas
     if not passages:
         return []
     best = passages[0].chunk
-    chunks = pipeline.retriever.chunks(pipeline.retriever.find(best.document_id))
+    chunks = pipeline.retriever.chunks(pipeline.retriever.with_id(best.document_id))
     beside = [c for c in chunks if best.start == c.end or c.start == best.end]
     own = [Passage(c, 0.0, 0) for c in beside if (c.context, c.kind) == (best.context, best.kind)]
     ids = {best.id, *(passage.chunk.id for passage in own)}
@@ -230,12 +230,12 @@ def speed(pipeline: Pipeline, questions: Sequence[str], k: int) -> dict[str, Any
     timed, retriever, rows = TimedTokenizer(pipeline.tokenizer.name), pipeline.retriever, []
     for question in questions:
         passages = without_copies(
-            pipeline.search(question, k=k), retriever.find, lambda _: None, question
+            pipeline.search(question, k=k), retriever.with_id, lambda _: None, question
         ).passages
         # The indexes of eval/speed/scale.py hold counts of the text before words were exchanged in it.
         passages = [_counted(passage, timed) for passage in passages]
         timed.seconds, started = 0.0, time.thread_time()
-        pack(question, passages, retriever.find, retriever.place_of, timed, 16_384, 1_024, counted=True)
+        pack(question, passages, retriever.with_id, retriever.place_of, timed, 16_384, 1_024, counted=True)
         whole = time.thread_time() - started
         rows.append((len(passages), 1000 * (whole - timed.seconds), 1000 * whole))
     candidates, beyond, whole = (sorted(column) for column in zip(*rows, strict=True))

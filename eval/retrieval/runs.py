@@ -269,7 +269,7 @@ def _returned(pipeline: Pipeline, ranked: Ranked) -> dict[str, Any]:
     chunk = ranked.passage.chunk
     return {
         "unit": ranked.unit,
-        "title": pipeline.retriever.find(chunk.document_id).title,
+        "title": pipeline.retriever.with_id(chunk.document_id).title,
         "context": chunk.context,
         "first_page": chunk.first_page,
         "last_page": chunk.last_page,

@@ -65,7 +65,7 @@ def rank_pages(retriever: SearchEngine, question: Question, passages: Sequence[P
     """
     left, units = list(question.evidence), []
     for chunk in (passage.chunk for passage in passages):
-        place = (retriever.find(chunk.document_id).path, chunk.first_page, chunk.last_page)
+        place = (retriever.with_id(chunk.document_id).path, chunk.first_page, chunk.last_page)
         gold = next((evidence for evidence in left if covers(place, evidence)), None)
         if gold is not None:
             left.remove(gold)
@@ -106,7 +106,7 @@ def place_stretches(
             of_document[document.id].append(stretch)
     spans: dict[str, list[Span]] = {}
     for document_id, known in of_document.items():
-        text = retriever.text(retriever.find(document_id)) if any(s.text for s in known) else ""
+        text = retriever.text(retriever.with_id(document_id)) if any(s.text for s in known) else ""
         spans[document_id] = locate(text, known)
         placed = {span.id for span in spans[document_id]}
         unplaced += [stretch.id for stretch in known if stretch.id not in placed]

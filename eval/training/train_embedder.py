@@ -1,4 +1,4 @@
-"""Korean statutes → the package's own embedder, `indexes/embedded`; questions → its measured quality.
+"""Korean statutes → the package's own embedder, `indexes/models/embedded`; questions → its measured quality.
 
 A text's vector is the mean of its tokens' vectors (a StaticEmbedding of sentence-transformers), so
 the whole model is a tokenizer and one table. The table is learnt from pairs that statutes hold by
@@ -11,8 +11,8 @@ themselves, every other pair of a batch serving as a wrong answer:
 Most get an asking phrase behind them. A part of the titles and sentences has words of the law swapped
 for everyday ones (퇴직금 → 그만둘 때 받는 돈, everyday_words.tsv), which statutes themselves never say.
 
-    python eval/training/train_embedder.py --statutes statutes.jsonl.gz --out indexes/embedded
-    python eval/training/train_embedder.py --out indexes/embedded --evaluate QA_DIR
+    python eval/training/train_embedder.py --statutes statutes.jsonl.gz --out indexes/models/embedded
+    python eval/training/train_embedder.py --out indexes/models/embedded --evaluate QA_DIR
 
 The same input gives the same files with the versions of torch and tokenizers that README.md in the
 folder names. That file is written by hand.

@@ -1,4 +1,4 @@
-"""`python -m eval.training.train_glyphs SHARED`: how many lines and curves characters are drawn with → ingest/strokes.json.
+"""`python -m eval.training.train_glyphs SHARED`: how many lines and curves characters are drawn with → ingest/pdf/strokes.json.
 
 Counted in the embedded fonts of the shared PDFs. What is learnt are 162 numbers about letters, nothing of
 any one font or file: a syllable's logarithm is the sum of its initial's, medial's and final's.

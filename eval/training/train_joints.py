@@ -5,7 +5,7 @@ example, and the spacing within the lines is what the network may go by. Data: K
 which are not protected by copyright (Copyright Act, article 7), without those whose PDFs are tested
 on and their decrees and rules (HELD_OUT of `eval/training/statutes.py`).
 
-    python eval/training/train_joints.py --statutes statutes.jsonl.gz --out ingest/joints.safetensors
+    python eval/training/train_joints.py --statutes statutes.jsonl.gz --out ingest/repair/joints.safetensors
     python eval/training/train_joints.py --evaluate SHARED
 
 The same input gives the same file with the same versions of torch and numpy.

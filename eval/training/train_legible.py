@@ -1,4 +1,4 @@
-"""`python -m eval.training.train_legible [SHARED]`: the pairs of syllables that Korean is written with → ingest/pairs.bin.
+"""`python -m eval.training.train_legible [SHARED]`: the pairs of syllables that Korean is written with → ingest/korean/pairs.bin.
 
 Counted in the 2,355 statutes of the shared folder, which are public domain, so that what is learnt
 from them may be shipped. Law knows no dishes, no talk and few names, and a list of those is a real

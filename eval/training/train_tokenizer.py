@@ -1,9 +1,9 @@
-"""Korean statutes and the sample documents → the package's own tokenizer, `rag/embedded`.
+"""Korean statutes and the sample documents → the package's own tokenizer, `rag/prompting/embedded`.
 
 A byte-level BPE with the control tokens and the chat template of A.X 4.0, for running and testing
 the product where no model's files are at hand. Any string comes back from its ids unchanged.
 
-    python eval/training/train_tokenizer.py --statutes statutes.jsonl.gz --out rag/embedded
+    python eval/training/train_tokenizer.py --statutes statutes.jsonl.gz --out rag/prompting/embedded
 
 The same input gives the same files. README.md in the folder is written by hand.
 """

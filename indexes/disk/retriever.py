@@ -302,7 +302,7 @@ class Retriever(SearchEngine):
         """Per document id, the pages read by OCR and how sure it was; documents without are left out."""
         return self.store.doubtful_pages(documents)
 
-    def find(self, document_id: str) -> StoredDocument:
+    def with_id(self, document_id: str) -> StoredDocument:
         """The document with that id."""
         return self._by_id[document_id]
 
@@ -312,14 +312,14 @@ class Retriever(SearchEngine):
         if found is None:
             if len(self._pages) >= CACHED_DOCUMENTS:
                 self._pages.clear()
-            found = self._pages[document_id] = self.store.pages(self.find(document_id))
+            found = self._pages[document_id] = self.store.pages(self.with_id(document_id))
         return found
 
     def place_of(self, document_id: str, start: int, end: int) -> Place:
         """The pages of the non-empty span [start, end) of a document."""
         pages = self._pages.get(document_id)
         if pages is None:  # a prompt asks for a few pages of many documents: not for all of them
-            pages = self.store.pages_of_span(self.find(document_id), start, end)
+            pages = self.store.pages_of_span(self.with_id(document_id), start, end)
         else:
             first, last = pages_of_span(pages, start, end)
             pages = pages[first - 1 : last]

@@ -171,7 +171,7 @@ def pack_prompts(
     )
     pack_for = partial(
         pack,
-        find=stages.retriever.find,
+        with_id=stages.retriever.with_id,
         place_of=stages.retriever.place_of,
         tokenizer=stages.tokenizer,
         window=generation.window,
@@ -182,7 +182,7 @@ def pack_prompts(
     )
     prompts = []
     for question, one in zip(questions, found, strict=True):
-        distinct = without_copies(one.passages, stages.retriever.find, partial(date_of, stages), question)
+        distinct = without_copies(one.passages, stages.retriever.with_id, partial(date_of, stages), question)
         prompt = pack_for(question, distinct.passages)
         if distinct.copies:
             named = name_copies(stages, prompt.passages, one.passages, distinct.copies)
@@ -211,7 +211,10 @@ def name_copies(
 
 def _left_out(stages: Stages, copy: Copy, chunks: Mapping[str, Chunk]) -> LeftOut:
     kept, dropped = chunks[copy.kept], chunks[copy.dropped]
-    document, shown = stages.retriever.find(dropped.document_id), stages.retriever.find(kept.document_id)
+    document, shown = (
+        stages.retriever.with_id(dropped.document_id),
+        stages.retriever.with_id(kept.document_id),
+    )
     edition = document.id != shown.id and edition_name(document.title) == edition_name(shown.title) != ""
     return LeftOut(
         document.id,
@@ -375,6 +378,6 @@ def unreadable_pages(retriever: SearchEngine, document_ids: Iterable[str]) -> tu
     for document_id in dict.fromkeys(document_ids):
         numbers = tuple(page.number for page in retriever.pages(document_id) if not page.readable)
         if numbers:
-            document = retriever.find(document_id)
+            document = retriever.with_id(document_id)
             found.append(UnreadablePages(document_id, document.path, numbers, document.unit))
     return tuple(found)

@@ -47,7 +47,7 @@ def find(
     rankings = _retrieve(engine, queries, depth, mode, allowed, config.search.fixed_weight, before)
 
     def text_of(passage: Passage) -> str:
-        return searched_text(engine.find(passage.chunk.document_id).title, passage.chunk)
+        return searched_text(engine.with_id(passage.chunk.document_id).title, passage.chunk)
 
     reranked = rerank(reranker, queries, rankings, text_of, config.rerank)
     return [Found(result.passages[:k], _warnings(result, config)) for result in reranked]

@@ -109,7 +109,7 @@ def _search_documents(
         allowed = replace(allowed, documents=(named.id,))
     mode = stages.config.search.mode
     (found,) = find(stages.retriever, stages.reranker, stages.config, [query], DEPTH * k, mode, allowed)
-    distinct = without_copies(found.passages, stages.retriever.find, partial(date_of, stages), query)
+    distinct = without_copies(found.passages, stages.retriever.with_id, partial(date_of, stages), query)
     shelf, count = _shelf(stages), stages.tokenizer.count
     packed = [shelf.take(passage, count(shown_text(passage.chunk.text))) for passage in distinct.passages[:k]]
     named = name_copies(stages, packed, found.passages, distinct.copies)
@@ -154,7 +154,7 @@ def _opened(stages: Stages, document: StoredDocument, pages: Sequence[Page]) -> 
 
 
 def _shelf(stages: Stages) -> Shelf:
-    return Shelf(stages.retriever.find, stages.retriever.place_of, stages.tokenizer, counted=False)
+    return Shelf(stages.retriever.with_id, stages.retriever.place_of, stages.tokenizer, counted=False)
 
 
 def _named(stages: Stages, name: str, allowed: Filter) -> StoredDocument | Result:

@@ -282,15 +282,15 @@ def search_json(
                 "score": passage.score,
                 "chunk_id": passage.chunk.id,
                 "document_id": passage.chunk.document_id,
-                "path": retriever.find(passage.chunk.document_id).path,
-                "title": retriever.find(passage.chunk.document_id).title,
+                "path": retriever.with_id(passage.chunk.document_id).path,
+                "title": retriever.with_id(passage.chunk.document_id).title,
                 "context": passage.chunk.context,
                 "first_page": passage.chunk.first_page,
                 "last_page": passage.chunk.last_page,
                 "start": passage.chunk.start,
                 "end": passage.chunk.end,
                 "text": passage.chunk.text,
-                "unit": retriever.find(passage.chunk.document_id).unit,
+                "unit": retriever.with_id(passage.chunk.document_id).unit,
                 "ocr": ocr_of(pipeline, passage),
             }
             for passage in found.passages
@@ -334,7 +334,7 @@ def unreadable_among(pipeline: Pipeline, passages: Sequence[Passage]) -> tuple[U
 def show_search(pipeline: Pipeline, found: Found, seconds: float) -> None:
     console, passages = out(), found.passages
     for passage in passages:
-        document = pipeline.retriever.find(passage.chunk.document_id)
+        document = pipeline.retriever.with_id(passage.chunk.document_id)
         place = place_of(
             passage.chunk.first_page, passage.chunk.last_page, document.unit, ocr_of(pipeline, passage)
         )

@@ -48,7 +48,7 @@ class Prompt:
 def pack(
     question: str,
     passages: Sequence[Passage],
-    find: Callable[[str], StoredDocument],
+    with_id: Callable[[str], StoredDocument],
     place_of: Callable[[str, int, int], Place],
     tokenizer: ModelTokenizer,
     window: int,
@@ -66,7 +66,7 @@ def pack(
 
     Args:
         passages: best first; their scores are amounts where all are above 0.
-        find: the stored document of an id.
+        with_id: the stored document of an id.
         place_of: the pages of a span of a document, by its id.
         counted: the chunks' own token counts are of `tokenizer`, and need not be made again.
         history: the turns before, oldest first; the newest that fit their share are shown, whole.
@@ -78,7 +78,7 @@ def pack(
     limit = window - reserved_output
     alone = len(tokenizer.render(answer_messages(question, [], system=system)).token_ids)
     turns = newest(history, tokenizer, min(int(window * HISTORY_SHARE), (limit - alone) // 2))
-    shelf = Shelf(find, place_of, tokenizer, counted)
+    shelf = Shelf(with_id, place_of, tokenizer, counted)
     ranks = {(p.chunk.document_id, p.chunk.start): rank for rank, p in enumerate(passages)}
     while alone <= limit:
         room = limit - alone - sum(tokens for _, tokens in turns)
@@ -114,7 +114,7 @@ def newest(history: Sequence[Turn], tokenizer: ModelTokenizer, room: int) -> lis
 class Shelf:
     """Where passages are taken from, and how they are counted."""
 
-    find: Callable[[str], StoredDocument]
+    with_id: Callable[[str], StoredDocument]
     place_of: Callable[[str, int, int], Place]
     tokenizer: ModelTokenizer
     counted: bool
@@ -127,7 +127,7 @@ class Shelf:
 
     def take(self, passage: Passage, tokens: int) -> PackedPassage:
         """The whole of it, of so many tokens."""
-        chunk, document = passage.chunk, self.find(passage.chunk.document_id)
+        chunk, document = passage.chunk, self.with_id(passage.chunk.document_id)
         place = self._place(chunk.document_id, chunk.start, chunk.text)
         return PackedPassage(
             WIDEST_MARKER,

@@ -243,7 +243,7 @@ def itself(
         first -= 1  # the names of the columns stand above, and the unit
     text = sentence.text
     if first < place:
-        document = stages.retriever.find(passage.document_id)
+        document = stages.retriever.with_id(passage.document_id)
         text = stages.retriever.text(document, sentences[first].start, sentence.end)
     start = len(text) - len(sentence.text)
     passage = replace(

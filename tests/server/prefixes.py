@@ -61,7 +61,7 @@ def packed(pipeline: Pipeline, question: str, window: int, history: Sequence[Exc
     return pack(
         question,
         pipeline.search(question, k=pipeline.config.search.k),
-        retriever.find,
+        retriever.with_id,
         retriever.place_of,
         pipeline.tokenizer,
         window,

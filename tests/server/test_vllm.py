@@ -284,7 +284,7 @@ def test_packed_windows_are_full_and_leave_the_reserve(pipeline, questions, toke
         prompt = pack(
             question,
             passages,
-            pipeline.retriever.find,
+            pipeline.retriever.with_id,
             pipeline.retriever.place_of,
             tokenizer,
             WINDOW,

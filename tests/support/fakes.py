@@ -161,7 +161,7 @@ class InMemoryEngine:
     def document(self, name, allowed=EVERYTHING) -> StoredDocument:
         return find_document(self.visible(allowed), name)
 
-    def find(self, document_id) -> StoredDocument:
+    def with_id(self, document_id) -> StoredDocument:
         return self._held[document_id].document
 
     def text(self, document, start=0, end=None) -> str:

@@ -54,7 +54,7 @@ def retriever(folder):
 
 def titles(retriever, query: str, allowed: Filter, mode: str = "hybrid", k: int = 10) -> set[str]:
     (passages,) = retriever.retrieve([query], k, mode, allowed)
-    return {retriever.find(passage.chunk.document_id).title for passage in passages}
+    return {retriever.with_id(passage.chunk.document_id).title for passage in passages}
 
 
 @pytest.mark.parametrize("mode", MODES)

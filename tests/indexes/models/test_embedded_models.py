@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from indexes.models.embedder import open_embedder
 
 ROOT = Path(__file__).resolve().parents[3]
-TOKENIZER = ROOT / "rag" / "embedded"
-EMBEDDER = ROOT / "indexes" / "embedded"
+TOKENIZER = ROOT / "rag" / "prompting" / "embedded"
+EMBEDDER = ROOT / "indexes" / "models" / "embedded"
 CONTROLS = (
     "<|endoftext|>",
     "<|pad|>",

@@ -106,7 +106,7 @@ def search(tmp_path, question: str, allowed: Filter = EVERYTHING):
         writer.commit()
     retriever = Retriever(tmp_path, BigramEmbedder(), BigramAnalyser())
     found = [
-        retriever.find(p.chunk.document_id).title
+        retriever.with_id(p.chunk.document_id).title
         for p in retriever.retrieve([question], 2, "lexical", allowed)[0]
     ]
     return found, [each.kind for each in retriever.understand(question, allowed)]
