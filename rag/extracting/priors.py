@@ -110,7 +110,7 @@ class Priors(NamedTuple):
     what the document is for; `cue`: that it matters. `label`: it gives a
     value. `broken`: it begins or ends on other lines, or is garbled. `row`: 0.5 for each cell but the first.
 
-    A section's name (개요, 결론) and a sentence's length brought nothing: eval/SUMMARIES.md.
+    A section's name (개요, 결론) and a sentence's length brought nothing: docs/benchmarks/summaries.md.
     """
 
     lead: float

@@ -27,7 +27,7 @@ class Weights:
     `central`: of the logarithm of its rank. `title`: of its cosine to the document's title. `spread`: how far
     what is chosen is spread over the sections, 0 to below 1. `redundancy`: what a sentence loses that repeats
     another. Chosen on 11 documents with 110 key facts, each at the middle of a plateau, for the highest point
-    fits those documents alone (eval/SUMMARIES.md).
+    fits those documents alone (docs/benchmarks/summaries.md).
     """
 
     central: float = 1.0

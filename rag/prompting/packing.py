@@ -15,7 +15,7 @@ from rag.prompting.tokens import Message, ModelTokenizer, ToolSpec
 # A passage cut to its first sentences is worth showing from this many tokens on.
 SMALLEST_CUT = 24
 # A passage is worth its score divided by its tokens to this power. Where questions share few words with
-# their text, gold is in one prompt of a hundred more than at 0; at 1 in 10 to 25 less (eval/PACKING.md).
+# their text, gold is in one prompt of a hundred more than at 0; at 1 in 10 to 25 less (docs/benchmarks/packing.md).
 TOKENS_POWER = 0.15
 # So many passages that do not fit whole are tried for first sentences that do.
 CUTS = 24
