@@ -219,7 +219,7 @@ def retrieval_quality(
     ] = Path("build/retrieval-index"),
     out: Annotated[Path, typer.Option(help="run file to write")] = Path("build/retrieval.json"),
     html: Annotated[Path, typer.Option(help="report to write")] = Path("build/retrieval.html"),
-    count: Annotated[int, typer.Option(help="only so many questions of each set; 0: all")] = 0,
+    count: Annotated[int, typer.Option(help="ask only this many questions of each set; 0: all")] = 0,
     config: ConfigOption = None,
     overrides: Annotated[list[str], typer.Option("--config-set", help="SECTION.KEY=VALUE")] = [],
 ) -> None:
@@ -254,7 +254,7 @@ def packed_prompts(
         Path, typer.Option(help="folder of indexes; what is there is brought up to the files")
     ] = Path("build/packing-index"),
     out: Annotated[Path, typer.Option(help="JSON to write")] = Path("build/packing.json"),
-    count: Annotated[int, typer.Option(help="so many questions of each set")] = 300,
+    count: Annotated[int, typer.Option(help="questions asked of each set")] = 300,
     window: Annotated[int, typer.Option(help="for the orders")] = 16_384,
     million: Annotated[
         Path | None, typer.Option(help="an index of `eval.bench scale`, for the speed")

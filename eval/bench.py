@@ -67,7 +67,7 @@ def main() -> None:
 def ingest(
     shared: Annotated[Path, typer.Option(envvar="RAG_SHARED", help="the folder that holds data/pdf")],
     out: Annotated[Path, typer.Option(help="JSON file to write")] = Path("build/bench-ingest.json"),
-    files: Annotated[int, typer.Option(help="only so many files, for a quick look; 0: all")] = 0,
+    files: Annotated[int, typer.Option(help="read only this many files, for a quick look; 0: all")] = 0,
 ) -> None:
     """Reading on one core, then the whole ingest with two workers, beside pypdf, LangChain and LlamaIndex."""
     paths = pdf_paths(shared, files)
@@ -213,7 +213,7 @@ def whole(index: Path) -> None:
 
 
 def pdf_paths(shared: Path, count: int) -> list[str]:
-    """The real PDFs, folder by folder; with `count`, so many, spread over all of them."""
+    """The real PDFs, folder by folder; with `count`, only `count` of them, spread over all folders."""
     folders = [shared / "data" / "pdf" / name for name in PDF_FOLDERS]
     if not all(folder.is_dir() for folder in folders):
         sys.exit(f"no data/pdf in {shared}: set RAG_SHARED to the shared folder")

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from eval.gpu.bench import QUESTION_TOKENS, BenchOptions, Prompts, percentile, reading_row
+from eval.gpu.workload import QUESTION_TOKENS, BenchOptions, Prompts, percentile, reading_row
 
 WARM_UP_TOKENS = 8
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import httpx
 
-from eval.gpu.bench import EMBEDDED, BenchOptions, Prompts, percentile, reading_row
+from eval.gpu.workload import EMBEDDED, BenchOptions, Prompts, percentile, reading_row
 from rag.models.generator import GenerationConfig, Sampling
 from rag.models.servers import VllmGenerator
 from rag.prompting.packing import Prompt
@@ -30,7 +30,7 @@ from rag.serving.run import check_server, running_server, wait_until_ready
 NAME = "bench"
 TIMEOUT_SECONDS = 3600.0
 WARM_UP_TOKENS = 8
-# Where ours and the server's own throughput are compared: so many at once, so many rounds each.
+# Where ours and the server's own throughput are compared: requests at a time, and rounds of each.
 SHARE_USERS = 32
 SHARE_ROUNDS = 3
 

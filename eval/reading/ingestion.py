@@ -36,7 +36,7 @@ PDF_FOLDERS = ("agency", "misc", "safety_guides", "statutes")
 TYPESET = ("korquad1", "welfare")
 WIDTHS = (20, 30, 40, 60)
 SHORT_TOKENS = 40
-# Of a title, so many characters decide: headings are cut at 60.
+# Titles are compared by their first characters only: headings are cut at 60.
 TITLE_REACH = 50
 CLEAN_TEXTS = 300
 GLUE_SAMPLE = 600

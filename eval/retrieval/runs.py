@@ -25,7 +25,7 @@ DEPTH = 30
 BATCH = 256
 RESAMPLES, PAIRED_RESAMPLES = 2_000, 10_000
 SEED = 20261125
-# Of the questions that went worst so many are kept with so many passages, so many characters of each.
+# What a report keeps: the worst questions, the passages of each, the characters of each passage.
 WORST, SHOWN, SNIPPET = 20, 5, 300
 
 # Called with each run when it is done.

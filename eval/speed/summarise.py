@@ -119,7 +119,7 @@ def bench(
 
     Args:
         paths: of reports, longest first.
-        count: so many of them are summarised; all are joined.
+        count: reports that are summarised; all are joined.
         lengths: in pages.
         rounds: passes of each kind, in turn; the table shows the one of median length.
         folder: where indexes and prompts go, and stay.

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.gpu.bench import SHAPES, BenchOptions, Prompts, bench, model_size, percentile
+from eval.gpu.bench import bench, model_size
 from eval.gpu.roofline import GPUS, best_decode, best_prefill, decode_bytes, find_gpu, prefill_operations
 from eval.gpu.with_transformers import Runner, joined, load_model
+from eval.gpu.workload import SHAPES, BenchOptions, Prompts, percentile
 from rag.serving.plan import KNOWN, shape_of
 
 ROOT = Path(__file__).parents[2]

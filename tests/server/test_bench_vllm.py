@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from eval.gpu.bench import BenchOptions, bench
+from eval.gpu.bench import bench
+from eval.gpu.workload import BenchOptions
 from tests.server.vllm_server import ENVIRONMENT, PYTHON, STARTUP
 
 pytestmark = pytest.mark.server
