@@ -13,7 +13,7 @@ from indexes.engine import SearchEngine
 from indexes.types import Passage, nfc
 from ingest.document import Chunk
 
-# So many characters without blanks stand once in a document nearly always.
+# A stretch of this many characters, blanks left out, nearly always stands only once in a document.
 ANCHOR = 30
 
 
