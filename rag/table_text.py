@@ -1,4 +1,4 @@
-"""Text and rows of cells → Markdown, and CSV that a spreadsheet opens and does not run."""
+"""Rows of cells: read from a document's text, and written as CSV that a spreadsheet opens and does not run."""
 
 import csv
 import io
@@ -11,10 +11,6 @@ SEPARATOR = re.compile(r"(?:^|\s)\|(?=\s|$)")
 BOM = "\ufeff"
 # What a spreadsheet takes for the beginning of a formula, also written full-width, or behind blanks.
 FORMULA = re.compile(r"[\s\x00]*[=+\-@＝＋－＠\t\r]")
-# What Markdown would take for something else inside a cell.
-MARKDOWN = str.maketrans(
-    {"\\": "\\\\", "|": "\\|", "&": "&amp;", "<": "&lt;", "`": "\\`", "*": "\\*", "_": "\\_"}
-)
 
 
 def row_cells(row: str) -> list[str]:
@@ -46,23 +42,3 @@ def harmless(cell: str) -> str:
     """`cell` as no spreadsheet runs it; a dash alone is none."""
     cell = cell.replace("\x00", "")
     return f"'{cell}" if FORMULA.match(cell) and cell != "-" else cell
-
-
-def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; a cell's line breaks become `<br>`."""
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(
-        f"| {' | '.join(cell if place == 1 else markdown_cell(cell) for cell in line)} |"
-        for place, line in enumerate(lines)
-    )
-
-
-def markdown_cell(cell: str) -> str:
-    """`cell` as a Markdown table shows it, character for character."""
-    lines = cell.translate(MARKDOWN).splitlines()
-    return "<br>".join(" ".join(line.split()) for line in lines)
-
-
-def without_html(text: str) -> str:
-    """`text` without what Markdown would take for HTML."""
-    return text.replace("&", "&amp;").replace("<", "&lt;")

@@ -9,8 +9,9 @@ from typing import Any
 
 from rag.answer import Citation
 from rag.comparing.compare import Comparison, ComparisonCell
+from rag.markdown import markdown_line, markdown_table, markdown_words, plain_line
 from rag.summarising.files import write_whole
-from rag.table_text import csv_text, markdown_table, without_html
+from rag.table_text import csv_text
 from rag.wording import MARKS, where
 
 FIRST_COLUMN = "항목"
@@ -46,7 +47,8 @@ def as_csv(comparison: Comparison) -> str:
     """A row for each name: behind each report's value the pages and the words that it stands on."""
     columns = [FIRST_COLUMN]
     for document in comparison.documents:
-        columns += [document.title, f"{document.title} (쪽)", f"{document.title} (원문)"]
+        title = plain_line(document.title)
+        columns += [title, f"{title} (쪽)", f"{title} (원문)"]
     rows = [
         [row.name, *(text for cell in row.cells for text in (cell.text, pages(cell), quotes(cell)))]
         for row in comparison.rows
@@ -66,9 +68,8 @@ def as_markdown(comparison: Comparison) -> str:
             span = (citation.document_id, citation.start, citation.end)
             if span not in numbers:
                 numbers[span] = len(numbers) + 1
-                lines.append(
-                    f"- [{numbers[span]}] {without_html(_evidence(citation, titles[cell.document_id]))}"
-                )
+                evidence = markdown_words(_evidence(citation, titles[cell.document_id]))
+                lines.append(f"- [{numbers[span]}] {evidence}")
             markers.append(f"[{numbers[span]}]")
         return " ".join([cell.text, "".join(markers)]).strip()
 
@@ -76,7 +77,7 @@ def as_markdown(comparison: Comparison) -> str:
     parts = [markdown_table((FIRST_COLUMN, *(document.title for document in comparison.documents)), rows)]
     parts += ["## 근거", "\n".join(lines)] if lines else []
     if comparison.warnings:
-        parts += ["## 확인할 것", "\n".join(f"- {warning}" for warning in comparison.warnings)]
+        parts += ["## 확인할 것", "\n".join(f"- {markdown_line(warning)}" for warning in comparison.warnings)]
     return "\n\n".join(parts) + "\n"
 
 

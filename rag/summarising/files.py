@@ -21,15 +21,17 @@ from indexes.types import StoredDocument
 from ingest.raw import Unit
 from rag.answer import Citation, Summary, SummarySection, percent
 from rag.errors import OutputBusy, OutputFailed
+from rag.markdown import CONTROLS, markdown_line, markdown_lines, markdown_table, markdown_words
 from rag.summarising.kinds import EXECUTIVE, KINDS
-from rag.table_text import csv_text, markdown_table, without_html
+from rag.table_text import csv_text
 from rag.wording import MARKS, page_runs, unit_name, where
 
 CHECKPOINTS = ".checkpoints"
 FAILURES, STATUS, LOCK = "failures.jsonl", "status.json", "lock"
 UNFINISHED = ".tmp"
-# What no file system has in a name, and how many bytes of a name are kept: most allow 255, endings included.
-FORBIDDEN = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]|^\.')
+# What some file system refuses in a name, what breaks a line or its direction where a name is shown, and bytes that
+# are no UTF-8 (as Python hands them on); and how many bytes of a name are kept: most allow 255, endings included.
+FORBIDDEN = re.compile(rf'{CONTROLS.pattern}|[/\\:*?"<>|\ud800-\udfff]|^\.')
 NAME_BYTES = 180
 
 
@@ -106,7 +108,7 @@ class SummaryFolder:
         """Those of our kind by document, and those of others."""
         path = self.folder / FAILURES
         try:
-            rows = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line]
+            rows = [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
             ours = {row["document_id"]: row for row in rows if row["kind"] == self._kind}
             return ours, [row for row in rows if row["kind"] != self._kind]
         except FileNotFoundError:
@@ -171,16 +173,16 @@ def summary_json(summary: Summary) -> dict[str, Any]:
 
 def markdown(summary: Summary) -> str:
     """The summary for people: its text, its evidence, what of the document it rests on."""
-    parts = [f"# {without_html(summary.title)}", *_told(summary)]
+    parts = [f"# {markdown_words(summary.title)}", *_told(summary)]
     if summary.citations:
         quotes = dict.fromkeys((c.marker, _evidence(c)) for c in summary.citations)
         parts += ["## 근거", "\n".join(f"- [{marker}] {evidence}" for marker, evidence in quotes)]
     missing = [figure.text for figure in summary.figures if not figure.stands]
     doubts = [*summary.warnings, *([f"근거에 없는 수치: {', '.join(missing)}"] if missing else [])]
     if doubts:
-        parts += ["## 확인할 것", "\n".join(f"- {without_html(doubt)}" for doubt in doubts)]
+        parts += ["## 확인할 것", "\n".join(f"- {markdown_line(doubt)}" for doubt in doubts)]
     parts += ["## 범위", "\n".join(f"- {line}" for line in coverage_lines(summary))]
-    parts.append(f"{without_html(summary.path)} · {summary.kind} · {summary.generator}")
+    parts.append(f"{markdown_line(summary.path)} · {summary.kind} · {summary.generator}")
     return "\n\n".join(parts) + "\n"
 
 
@@ -193,11 +195,11 @@ def _told(summary: Summary) -> list[str]:
             part
             for section, text in section_texts(summary)
             for part in (
-                f"## {without_html(section.heading)} ({section_place(section, summary.unit)})",
-                without_html(text),
+                f"## {markdown_words(section.heading)} ({section_place(section, summary.unit)})",
+                markdown_lines(text),
             )
         ]
-    return [without_html(summary.text)]
+    return [markdown_lines(summary.text)]
 
 
 def rows_with_evidence(summary: Summary) -> list[tuple[str, ...]]:
@@ -218,8 +220,8 @@ def section_texts(summary: Summary) -> list[tuple[SummarySection, str]]:
 def _evidence(citation: Citation) -> str:
     place = where(citation.first_page, citation.last_page, citation.unit)
     read = "" if citation.ocr is None else f" (OCR {percent(citation.ocr)})"
-    columns = f" ({without_html(citation.columns)})" if citation.columns else ""
-    quote = without_html(" ".join(citation.quote.split()))
+    columns = f" ({markdown_words(citation.columns)})" if citation.columns else ""
+    quote = markdown_words(citation.quote)
     return f"{place}{read} {MARKS[citation.support]} “{quote}”{columns}"
 
 

@@ -2,14 +2,12 @@
 
 import csv
 import io
-import re
-from html import unescape
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.document import CELL_SEPARATOR
-from rag.table_text import BOM, FORMULA, csv_text, harmless, markdown_cell, markdown_table, row_cells
+from rag.table_text import BOM, FORMULA, csv_text, harmless, row_cells
 
 NASTY = [
     "=1+1",
@@ -42,22 +40,6 @@ def test_the_csv_module_reads_back_the_cells_and_none_is_a_formula(rows):
         for cell, found in zip(row, written, strict=True):
             assert found in (cell, f"'{cell}")
             assert found == "-" or not FORMULA.match(found)
-
-
-@given(tables, st.data())
-def test_a_markdown_table_has_a_line_a_row_and_a_bar_a_cell(rows, data):
-    width = len(rows[0]) if rows else 2
-    columns = data.draw(st.lists(cells, min_size=width, max_size=width))
-    lines = markdown_table(columns, rows).split("\n")
-    assert len(lines) == len(rows) + 2
-    assert all(len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) == width + 1 for line in lines)
-    assert not any(re.search("<(?!br>)", line) for line in lines)
-
-
-@given(cells)
-def test_a_markdown_cell_shows_the_words_of_the_cell(cell):
-    shown = unescape(re.sub(r"\\([\\|`*_])", r"\1", markdown_cell(cell).replace("<br>", " ")))
-    assert shown.split() == " ".join(cell.splitlines()).split()
 
 
 @given(st.lists(st.text("가나1, a", max_size=4).map(str.strip), min_size=1, max_size=6))

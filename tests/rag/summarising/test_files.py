@@ -1,0 +1,94 @@
+"""The files of a summary: whatever its document holds or is called, they show words, and no line of theirs breaks."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from indexes.disk.writer import NewContent
+from rag.answer import Summary
+from rag.summarising.checkpoints import Checkpoints
+from rag.summarising.files import FAILURES, SummaryFolder, file_names, markdown
+from rag.summarising.flow import extracted
+from rag.summarising.job import summarise
+from rag.summarising.kinds import SummaryOptions
+from tests.rag.summarising.test_summarise import with_text
+from tests.support.markdown import HOSTILE, PARSER, WORDS, inline_tokens
+from tests.support.summaries import Writer, report, stages_of
+
+# A name that Linux allows: it breaks lines, turns their direction and drives a terminal.
+BROKEN_NAME = "보고서\n\r\x0b\x85\u2028\u202e끝\x1b[2J![](http:evil.example)"
+
+
+def hostile_report(hostile: str) -> NewContent:
+    """A report whose title, path, heading and text are `hostile`, and hold a figure."""
+    content = with_text(
+        report("보고서", 4, 3), 0, f"매출액은 3억원이다. {hostile} 예산은 4억원으로 늘었다.\n"
+    )
+    title = f"{hostile} 보고서"
+    chunks = [replace(chunk, context=f"{title} > {hostile} 현황") for chunk in content.chunks]
+    document = replace(content.document, title=title, paths=(f"/문서/{hostile}.pdf",))
+    return replace(content, document=document, chunks=chunks)
+
+
+def written_of(content: NewContent, options: SummaryOptions, reply: str) -> Summary:
+    """The summary of a model that says `reply`, about everything."""
+    stages = stages_of([content], Writer(lambda _: reply), 8000, 400)
+    (summary,) = summarise(stages, [content.document], options, Checkpoints(None))
+    assert isinstance(summary, Summary)
+    return summary
+
+
+def check_only_words(text: str) -> None:
+    """No link, no picture, and no HTML but the line breaks of cells; the headings are ours."""
+    assert {token.type for token in inline_tokens(text) if token.content != "<br>"} <= WORDS
+    headings = [token.tag for token in PARSER.parse(text) if token.type == "heading_open"]
+    assert headings[0] == "h1" and set(headings[1:]) <= {"h2"}
+
+
+@pytest.mark.parametrize("kind", ["executive", "sections", "figures"])
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_a_summary_as_markdown_is_only_words(hostile, kind):
+    options, content = SummaryOptions(kind), hostile_report(hostile)
+    check_only_words(markdown(extracted(stages_of([content], Writer(str)), content.document, options)))
+    line = " ".join(hostile.split())
+    reply = (
+        f"{line} | 3 | 억원 [1]"
+        if kind == "figures"
+        else f"매출액은 3억원이다. {line} [1](http://evil.example)"
+    )
+    check_only_words(markdown(written_of(content, options, reply)))
+
+
+def test_no_name_of_a_file_breaks_a_line_or_turns_it():
+    content = report("보고서", 1, 1)
+    document = replace(content.document, paths=(f"/문서/{BROKEN_NAME}.pdf",))
+    (name,) = file_names([document]).values()
+    assert name.isprintable() and name.startswith("보고서____") and "끝" in name
+
+
+def test_a_failure_is_read_back_whatever_the_document_is_called(tmp_path):
+    document = replace(report("보고서", 1, 1).document, title=BROKEN_NAME)
+    why = {"document_id": document.id, "kind": "executive", "title": BROKEN_NAME}
+    with SummaryFolder(tmp_path, [document]) as files:
+        files.fail(document.id, why)
+    assert len((tmp_path / FAILURES).read_bytes().splitlines()) == 1
+    with SummaryFolder(tmp_path, [document]) as files:
+        assert files.failures == {document.id: why}
+
+
+def test_a_written_summary_has_the_lines_of_another_whatever_its_document_is_called(tmp_path):
+    content = report("보고서", 4, 3)
+    lines = []
+    for name in ("보고서", BROKEN_NAME):
+        document = replace(content.document, title=name, paths=(f"/문서/{name}.pdf",))
+        stages = stages_of([replace(content, document=document)], Writer(str))
+        summary = extracted(stages, document, SummaryOptions("figures"))
+        with SummaryFolder(tmp_path / f"{len(lines)}", [document], "figures") as files:
+            files.write(summary)
+            texts = [
+                files.path(document.id, ending).read_text("utf-8") for ending in (".md", ".csv", ".json")
+            ]
+        assert json.loads(texts[-1])["title"] == name
+        lines.append([len(text.splitlines()) for text in texts[:2]])
+    assert lines[0] == lines[1]
