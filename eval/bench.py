@@ -32,7 +32,7 @@ from eval.speed.summarise import Settings
 from indexes.build import discover
 from ingest.pdf.read import read_pdf
 from ingest.repair.normalise import normalise
-from ingest.workers.pool import settle_memory
+from ingest.workers.helper import settle_memory
 from rag import Pipeline, load_config
 
 OTHERS = {"LangChain": "langchain", "LlamaIndex": "llamaindex"}

@@ -20,7 +20,8 @@ from eval.dataset import SAMPLES, read_rows
 from eval.metrics import mean
 from ingest.document import Page
 from ingest.korean.analyse import BigramAnalyser, fold
-from ingest.workers.pool import Parsed, ParseOptions, WorkerPool
+from ingest.parse import Parsed, ParseOptions
+from ingest.workers.pool import WorkerPool
 from rag.extracting.priors import SourceSentence, readable, source_sentences
 from rag.extracting.salience import DAMPING, STEPS, WEIGHTS, salient
 

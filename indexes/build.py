@@ -22,8 +22,9 @@ from indexes.upkeep.calibrate import OpenReranker, calibrate, is_due
 from indexes.upkeep.rebuild import Pace, embed_documents
 from ingest.errors import UnreadableFile
 from ingest.korean.analyse import open_analyser
+from ingest.parse import Parsed, ParseOptions
 from ingest.readers.read import ENDINGS
-from ingest.workers.pool import Parsed, ParseOptions, WorkerPool
+from ingest.workers.pool import WorkerPool
 
 # A commit syncs files, so small ones are put together; a kill loses at most this much work.
 COMMIT_CHUNKS = 5_000

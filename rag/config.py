@@ -9,8 +9,8 @@ from typing import Any, Literal, get_args
 from indexes.disk.retriever import SearchConfig
 from indexes.models.embedder import EMBEDDED, EmbeddingConfig
 from indexes.models.reranker import RerankConfig
+from ingest.parse import IngestConfig
 from ingest.structure.chunking import ChunkingConfig
-from ingest.workers.pool import IngestConfig
 from rag.asking.followups import ChatConfig
 from rag.errors import ConfigError, UnknownConfigKey
 from rag.models.generator import GenerationConfig

@@ -9,13 +9,12 @@ A pattern (`*`, `?`, `[…]`) fits a file's name or whole path; everything after
 password, blanks included. A line without « = » is a password for every file.
 """
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from ingest.errors import first_line
+from ingest.passwords import EVERY_FILE
 from rag.errors import InputUnreadable
 
-EVERY_FILE = "*"
 SEPARATOR = " = "
 
 
@@ -45,8 +44,3 @@ def read_passwords(path: Path) -> list[tuple[str, str]]:
             raise InputUnreadable(path=path, detail=f"line {number} has no {missing}")
         pairs.append((pattern.strip(), password))
     return pairs
-
-
-def with_patterns(passwords: Iterable[str | tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """`passwords` as pairs; one without a pattern is for every file."""
-    return tuple((EVERY_FILE, given) if isinstance(given, str) else given for given in passwords)

@@ -27,9 +27,10 @@ from indexes.upkeep.repair import Repair, repair
 from indexes.upkeep.upgrade import upgrade
 from ingest.errors import PipelineError
 from ingest.korean.analyse import Analyser, open_analyser
+from ingest.parse import ParseOptions, Parser, Reading
+from ingest.passwords import with_patterns
 from ingest.pdf.ocr import find_tesseract
 from ingest.pdf.places import PDFIUM
-from ingest.workers.pool import ParseOptions, Parser, Reading
 from rag.answer import Answer, FailedSummary, Summary
 from rag.asking.ask import Stages, ask, ask_each, ask_stream
 from rag.asking.asynchronous import iterate
@@ -40,7 +41,6 @@ from rag.comparing.compare import ROWS, Comparison, compare
 from rag.config import Config, read_dictionary
 from rag.models.generator import Generator as AnswerGenerator
 from rag.models.open import open_generator
-from rag.passwords import with_patterns
 from rag.prompting.tokens import ModelTokenizer
 from rag.summarising.checkpoints import Checkpoints
 from rag.summarising.flow import summary_key

@@ -30,7 +30,8 @@ from eval.reading.linebreaks import (
 from eval.training.statutes import Law, parse_law
 from ingest.document import Chunk
 from ingest.korean.analyse import ITEM_LETTERS
-from ingest.workers.pool import Parsed, ParseOptions, Parser, WorkerPool
+from ingest.parse import Parsed, ParseOptions, Parser
+from ingest.workers.pool import WorkerPool
 
 PDF_FOLDERS = ("agency", "misc", "safety_guides", "statutes")
 TYPESET = ("korquad1", "welfare")

@@ -24,7 +24,8 @@ from indexes.disk.retriever import Retriever
 from indexes.disk.writer import NewContent, Writer
 from indexes.types import EVERYTHING, MODES, Filter, Manifest, StoredDocument
 from indexes.upkeep.rebuild import embed_chunks
-from ingest.workers.pool import Parsed, WorkerPool
+from ingest.parse import Parsed
+from ingest.workers.pool import WorkerPool
 from rag import Config, Pipeline
 from rag.asking.ask import pack_prompts
 

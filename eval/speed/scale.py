@@ -23,7 +23,8 @@ from indexes.disk.writer import NewContent, Writer
 from indexes.types import Manifest, StoredDocument
 from indexes.upkeep.rebuild import embed_chunks
 from ingest.document import Chunk, chunk_id
-from ingest.workers.pool import Parsed, WorkerPool
+from ingest.parse import Parsed
+from ingest.workers.pool import WorkerPool
 from rag import Config, Pipeline
 from rag.prompting.tokens import ModelTokenizer
 

@@ -5,9 +5,7 @@ Nothing here repairs text; see normalise.py.
 """
 
 import logging
-import os
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -30,6 +28,7 @@ from ingest.pdf.pdfium import Frame
 from ingest.pdf.reread import Rereader
 from ingest.pdf.tables import Word
 from ingest.raw import OutlineEntry, RawFile, RawLine, RawPage
+from ingest.titles import one_line, title_of
 
 # A PDF header may stand anywhere in the first kilobyte (ISO 32000-1, Annex H, note 13).
 HEADER_WINDOW = 1024
@@ -351,7 +350,7 @@ def _sideways(boxes: NDArray[np.float64], lengths: NDArray[np.int64], lines: NDA
     return 3 if 2 * downwards > steps.sum() else 1
 
 
-# structure and title
+# structure
 
 
 def _structure(data: bytes, password: str, page_count: int) -> tuple[list[str], list[OutlineEntry], str]:
@@ -369,7 +368,7 @@ def _structure(data: bytes, password: str, page_count: int) -> tuple[list[str], 
         if len(reader.pages) != page_count:
             return labels, [], ""
         if "/PageLabels" in root:
-            labels = [_one_line(str(label)) for label in reader.page_labels]
+            labels = [one_line(str(label)) for label in reader.page_labels]
         return labels, list(_walk_outline(reader, reader.outline, 1)), title
     except MemoryError:
         raise
@@ -386,30 +385,4 @@ def _walk_outline(reader, entries, level: int) -> Iterator[OutlineEntry]:
             continue
         page = reader.get_destination_page_number(entry)
         if page is not None and page >= 0 and entry.title:
-            yield OutlineEntry(level, _one_line(str(entry.title)), page + 1)
-
-
-def title_of(path: Path, metadata_title: str) -> str:
-    """The file's name: metadata titles of office software are mostly wrong («제목 없음», a template's).
-
-    Used only where the name says nothing, as in `1234.pdf`. Names are often NFD (macOS), and CP949
-    where a Korean Windows archive was unpacked.
-    """
-    stem = unicodedata.normalize("NFC", _readable(path.stem)).replace("_", " ").strip()
-    metadata_title = _one_line(metadata_title)
-    named = re.search(r"[^\W\d_]{2,}", stem)
-    return stem if named or not metadata_title else metadata_title
-
-
-def _readable(name: str) -> str:
-    """`name` without lone surrogates, which stand for bytes that are not UTF-8."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return os.fsencode(name).decode("cp949", "replace")
-    return name
-
-
-def _one_line(text: str) -> str:
-    clean = "".join(char if char.isprintable() else " " for char in text)
-    return unicodedata.normalize("NFC", " ".join(clean.split()))
+            yield OutlineEntry(level, one_line(str(entry.title)), page + 1)

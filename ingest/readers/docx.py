@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from ingest.errors import UnreadableFile
-from ingest.pdf.read import title_of
 from ingest.raw import RawFile, Unit
 from ingest.readers.archive import Archive, Element, broken_xml, local_name, parse_xml, whole_number
 from ingest.readers.page_writer import (
@@ -27,6 +26,7 @@ from ingest.readers.page_writer import (
     Paragraph,
     Table,
 )
+from ingest.titles import title_of
 
 WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 NOTES = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/"

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.errors import UnreadableFile
-from ingest.pdf.read import title_of
 from ingest.raw import RawFile
 from ingest.readers.archive import Archive, Element, local_name, whole_number
 from ingest.readers.page_writer import LINE_BREAK, Block, Cell, PageWriter, Paragraph, Table
+from ingest.titles import title_of
 
 MIMETYPE = b"application/hwp+zip"
 SECTION = re.compile(r"Contents/section(\d{1,6})\.xml", re.IGNORECASE)

@@ -11,9 +11,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from ingest.errors import UnreadableFile
-from ingest.pdf.read import title_of
 from ingest.raw import NO_BOX, RawFile, RawLine, RawPage, Span
 from ingest.readers.page_writer import HEADING_LENGTH
+from ingest.titles import title_of
 
 # A byte order mark decides; without one, what decodes is what it is. EUC-KR comes before CP949,
 # which holds the same characters, but takes syllables that EUC-KR spells in eight bytes for loose letters.

@@ -21,8 +21,8 @@ import rag.cli.index
 import rag.cli.model
 from indexes.types import MODES, Filter, Passage, Understood
 from ingest.errors import PipelineError
+from ingest.passwords import passwords_for, with_patterns
 from ingest.raw import Unit
-from ingest.workers.pool import passwords_for
 from rag.answer import Answer, Citation, Sentence, ToolCall, UnreadablePages, percent
 from rag.asking.ask import unreadable_pages
 from rag.asking.retrieve import Found
@@ -64,7 +64,6 @@ from rag.errors import (
     OutputFailed,
     PageNotFound,
 )
-from rag.passwords import with_patterns
 from rag.pipeline import Pipeline
 from rag.viewing.inspect import report_json, selected, terminal_report
 from rag.viewing.inspect_html import PICTURES, draw_pages, html_report

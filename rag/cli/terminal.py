@@ -13,7 +13,7 @@ from rich.console import Console
 
 from indexes.errors import DocumentNotFound
 from indexes.types import Filter, StoredDocument, names_document, nfc
-from ingest.workers.pool import Ocr
+from ingest.parse import Ocr
 from rag.config import DEFAULT_FILE, Config, load_config
 from rag.errors import NotIngested
 from rag.passwords import read_passwords

@@ -12,10 +12,10 @@ from rich.rule import Rule
 from rich.text import Text
 
 from ingest.document import Chunk, Document, Heading, Page
+from ingest.parse import Reading
 from ingest.raw import NO_BOX
 from ingest.repair.clean import CELL_SEPARATOR
 from ingest.repair.normalise import Line, Removed
-from ingest.workers.pool import Reading
 from rag.errors import PageNotFound
 
 PieceKind = Literal["text", "heading", "header", "row", "contents"]

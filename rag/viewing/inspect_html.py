@@ -12,10 +12,10 @@ from io import BytesIO
 from pathlib import Path
 
 from ingest.errors import UnreadableFile
+from ingest.parse import Reading
 from ingest.pdf.places import page_image
 from ingest.raw import NO_BOX, Box
 from ingest.repair.normalise import Removed
-from ingest.workers.pool import Reading
 from rag.viewing.inspect import (
     KINDS,
     Piece,

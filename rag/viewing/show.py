@@ -8,10 +8,10 @@ from pathlib import Path
 
 from indexes.types import StoredDocument
 from ingest.document import Page
+from ingest.passwords import passwords_for
 from ingest.pdf.ocr import find_tesseract
 from ingest.pdf.places import page_image, span_boxes
 from ingest.raw import Box
-from ingest.workers.pool import passwords_for
 from rag.errors import NoPages, PageNotFound, SourceChanged, SourceMissing, SpanNotFound
 
 

@@ -18,7 +18,7 @@ from eval.reading.ingestion import (
 from eval.reading.linebreaks import joints, raw_text, squeeze_text, tally, typeset, wrap
 from eval.speed.memory import descendants
 from ingest.document import Chunk, Document, Heading, Page
-from ingest.workers.pool import Parsed
+from ingest.parse import Parsed
 
 SOURCE = "대한민국은 민주공화국이다. 주권은 국민에게 있다.\n모든 권력은 국민으로부터 나온다."
 RAW = "대한민국은 민주공\r\n화국이다. \r\n주권은 국민에게 있다.\r\n모든 권력은 국민으\r\n로부터 나온다."

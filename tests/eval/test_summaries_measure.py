@@ -22,7 +22,7 @@ from eval.summaries import (
     squeeze,
 )
 from ingest.document import Chunk
-from ingest.workers.pool import ParseOptions, Parser
+from ingest.parse import ParseOptions, Parser
 from rag.extracting.priors import source_sentences
 from rag.prompting.tokens import ModelTokenizer
 

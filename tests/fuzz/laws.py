@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from ingest.document import Document
 from ingest.korean.analyse import bigrams
-from ingest.workers.pool import Parsed
+from ingest.parse import Parsed
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 HANGUL = re.compile(r"[가-힣]")

@@ -15,7 +15,8 @@ from random import Random
 
 from ingest.errors import UnreadableFile
 from ingest.korean.analyse import bigrams
-from ingest.workers.pool import IngestConfig, Parsed, ParseOptions, WorkerPool
+from ingest.parse import IngestConfig, Parsed, ParseOptions
+from ingest.workers.pool import WorkerPool
 from tests.fuzz.laws import garbled_pages, page_texts, violations
 from tests.fuzz.mutate import mutate
 

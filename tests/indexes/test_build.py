@@ -18,8 +18,8 @@ from indexes.types import MODES, Filter
 from indexes.upkeep.calibrate import FEWEST
 from indexes.upkeep.check import check
 from ingest.korean.analyse import BigramAnalyser
+from ingest.parse import IngestConfig, ParseOptions
 from ingest.structure.chunking import ChunkingConfig
-from ingest.workers.pool import IngestConfig, ParseOptions
 from tests.ingest.test_worker import CHARACTERS
 from tests.support.fakes import BigramEmbedder
 from tests.support.pdfs import make_pdf

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from ingest.errors import ReaderEnded, UnreadableFile
-from ingest.workers.pool import IngestConfig, Parsed, ParseOptions, WorkerPool
+from ingest.parse import IngestConfig, Parsed, ParseOptions
+from ingest.workers.pool import WorkerPool
 from tests.ingest.test_worker import CHARACTERS, children_of, codes, write, write_big
 from tests.support.pdfs import _file, make_pdf
 

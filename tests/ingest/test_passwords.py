@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from pypdf import PdfReader, PdfWriter
 
 from ingest.errors import UnreadableFile
-from ingest.workers.pool import IngestConfig, Parsed, ParseOptions, Parser, passwords_for
+from ingest.parse import IngestConfig, Parsed, ParseOptions, Parser
+from ingest.passwords import passwords_for, with_patterns
 from rag.cli.main import main
 from rag.errors import InputUnreadable
-from rag.passwords import read_passwords, with_patterns
+from rag.passwords import read_passwords
 from tests.ingest.test_worker import CHARACTERS
 from tests.support.pdfs import make_pdf
 

@@ -11,9 +11,10 @@ import pytest
 
 from ingest.document import Chunk, ChunkKind
 from ingest.errors import ReaderEnded, UnreadableFile
+from ingest.parse import IngestConfig, Parsed, ParseOptions, Parser
 from ingest.pdf.ocr import Tesseract
 from ingest.structure.terms import searched_text
-from ingest.workers.pool import IngestConfig, Parsed, ParseOptions, Parser, WorkerPool
+from ingest.workers.pool import WorkerPool
 from tests.support.pdfs import make_pdf
 
 # One token a character, in tokenizers' format.

@@ -7,13 +7,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ingest.workers import pool as worker
+from ingest.parse import Parsed, Parser
+from ingest.workers import helper
 
 
-class MisbehavingParser(worker.Parser):
+class MisbehavingParser(Parser):
     """Reads files as ever, but for those named after something to do."""
 
-    def parse(self, path: str) -> worker.Parsed:
+    def parse(self, path: str) -> Parsed:
         do = getattr(self, "_" + Path(path).stem, None)
         if do is not None:
             do()
@@ -53,4 +54,4 @@ class MisbehavingParser(worker.Parser):
 
 
 if __name__ == "__main__":
-    worker.main(sys.argv[1:], MisbehavingParser)
+    helper.main(sys.argv[1:], MisbehavingParser)

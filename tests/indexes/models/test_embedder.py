@@ -35,8 +35,8 @@ from indexes.models.embedder import (
     open_embedder,
 )
 from ingest.korean.analyse import open_analyser
+from ingest.parse import IngestConfig, ParseOptions
 from ingest.structure.chunking import ChunkingConfig
-from ingest.workers.pool import IngestConfig, ParseOptions
 from rag.prompting.tokens import ModelTokenizer
 from tests.ingest.test_worker import CHARACTERS
 from tests.support.pdfs import make_pdf

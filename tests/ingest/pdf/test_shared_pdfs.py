@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from ingest.errors import FILE_CODES, UnreadableFile
+from ingest.parse import IngestConfig, Parsed, ParseOptions
 from ingest.pdf.read import read_pdf
 from ingest.repair.normalise import normalise
-from ingest.workers.pool import IngestConfig, Parsed, ParseOptions, WorkerPool
+from ingest.workers.pool import WorkerPool
 from tests.ingest.test_worker import CHARACTERS
 from tests.support.raw_files import assert_leads_back
 

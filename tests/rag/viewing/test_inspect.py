@@ -10,7 +10,7 @@ import pytest
 from pypdf import PdfReader, PdfWriter
 
 from eval.dataset import SAMPLES
-from ingest.workers.pool import Parser, Reading
+from ingest.parse import Parser, Reading
 from rag.cli.main import main
 from rag.viewing.inspect import pieces, report_json, selected, terminal_report, title_end
 from rag.viewing.inspect_html import draw_pages, html_report

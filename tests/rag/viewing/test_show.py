@@ -14,12 +14,12 @@ from PIL import Image
 from pypdf import PdfReader, PdfWriter
 
 from eval.dataset import SAMPLES
+from ingest.parse import Parser, Reading
 from ingest.pdf.miner import Miner
 from ingest.pdf.ocr import find_tesseract
 from ingest.pdf.places import page_image, span_boxes
 from ingest.raw import Box
 from ingest.sourcemap import Run, pack
-from ingest.workers.pool import Parser, Reading
 from rag import Pipeline
 from rag.cli.main import main
 from rag.config import load_config
