@@ -1,12 +1,88 @@
-"""Answer, Summary and what they are made of: plain data, as the JSON contract shows it."""
+"""SearchResult, Answer, Summary and what they are made of: plain data, as the JSON contract shows it."""
 
+import importlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
-from ingest.errors import PipelineError
+from indexes.types import Understood
+from ingest.document import Chunk
+from ingest.errors import Notice, PipelineError
 from ingest.raw import Unit
 
 Support = Literal["supported", "partial", "unsupported", "uncited"]
+
+
+class Result:
+    """What every result can do for its reader, on a terminal, in a notebook and in another program.
+
+    The modules that do it read the results, so they lie above this one. They are therefore imported by
+    name, and not before a result is shown.
+    """
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        """Text for a person, in Korean or English by the locale."""
+        return str(importlib.import_module("rag.display.text").text_of(self))
+
+    def __repr__(self) -> str:
+        """One line for a programmer."""
+        return str(importlib.import_module("rag.display.text").line_of(self))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Passage(Result):
+    """A chunk that a search found, with the names of its document. A higher score is better; ranks count from 1.
+
+    `unit`: what its pages are. `ocr`: the lowest confidence, from 0 to 1, of those of its pages that OCR read;
+    None where it read none of them.
+    """
+
+    rank: int
+    score: float
+    chunk: Chunk
+    path: str
+    title: str
+    unit: Unit = "page"
+    ocr: float | None = None
+
+    @property
+    def chunk_id(self) -> str:
+        """«document_id:start-end»."""
+        return self.chunk.id
+
+    @property
+    def document_id(self) -> str:
+        return self.chunk.document_id
+
+    @property
+    def context(self) -> str:
+        """The headings above it and, inside a table, the table's header and units."""
+        return self.chunk.context
+
+    @property
+    def first_page(self) -> int:
+        return self.chunk.first_page
+
+    @property
+    def last_page(self) -> int:
+        return self.chunk.last_page
+
+    @property
+    def start(self) -> int:
+        """Where its text begins in the document's, in characters."""
+        return self.chunk.start
+
+    @property
+    def end(self) -> int:
+        """Where its text ends in the document's, in characters; exclusive."""
+        return self.chunk.end
+
+    @property
+    def text(self) -> str:
+        """The document's own words: `document.text[start:end]`."""
+        return self.chunk.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +167,8 @@ class Sentence:
     support: Support
 
 
-@dataclass(frozen=True, slots=True)
-class Citation:
+@dataclass(frozen=True, slots=True, repr=False)
+class Citation(Result):
     """Why one sentence may stand: `quote == document.text[start:end]`, looked up, never generated.
 
     `columns`: where the quote is a row of a table, its unit and the names of its columns, else empty.
@@ -125,6 +201,36 @@ class UnreadablePages:
     unit: Unit = "page"
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class SearchResult(Result, Sequence[Passage]):
+    """The passages that a search found, best first: a sequence of them, with what there is to say about it.
+
+    `understood`: what in the query was taken for more than words, such as the name of a document.
+    `unreadable_pages`: pages of the documents found that nobody could read. `seconds`: of one query; where
+    several were searched together, their mean.
+    """
+
+    query: str
+    passages: tuple[Passage, ...]
+    understood: tuple[Understood, ...]
+    unreadable_pages: tuple[UnreadablePages, ...]
+    warnings: tuple[Notice, ...]
+    seconds: float
+
+    def __len__(self) -> int:
+        return len(self.passages)
+
+    def __iter__(self) -> Iterator[Passage]:
+        return iter(self.passages)
+
+    @overload
+    def __getitem__(self, index: int) -> Passage: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Passage, ...]: ...
+    def __getitem__(self, index: int | slice) -> Passage | tuple[Passage, ...]:
+        return self.passages[index]
+
+
 @dataclass(frozen=True, slots=True)
 class ToolCall:
     """One call that the model made to find its answer, and how many passages it was given for it.
@@ -138,8 +244,8 @@ class ToolCall:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+@dataclass(frozen=True, slots=True, repr=False)
+class Answer(Result):
     """The answer to one question, with its evidence. `abstained`: the documents hold none.
 
     `standalone`: the question as it was searched for and asked; in a conversation it may say more than
@@ -214,8 +320,8 @@ class SummaryRow:
     cells: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+@dataclass(frozen=True, slots=True, repr=False)
+class Summary(Result):
     """The summary of one document, each sentence with its evidence.
 
     A marker counts the distinct quotes, from 1 in the order of the text. `calls`: completions that it took,
@@ -249,8 +355,8 @@ class Summary:
     unit: Unit = "page"
 
 
-@dataclass(frozen=True, slots=True)
-class FailedSummary:
+@dataclass(frozen=True, slots=True, repr=False)
+class FailedSummary(Result):
     """A document of a job whose summary could not be made, and why."""
 
     document_id: str

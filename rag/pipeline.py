@@ -1,128 +1,143 @@
-"""All wiring, and the Python API."""
+"""The Python API: an index, the models of a configuration, and what can be asked of both."""
 
 import asyncio
+import collections.abc
 import threading
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import overload
 
 from indexes import build
-from indexes.disk import dense
 from indexes.disk.retriever import Retriever
 from indexes.disk.store import Store
-from indexes.disk.writer import Writer
-from indexes.errors import IndexNotFound
-from indexes.models.embedder import EMBEDDED, Embedder, open_embedder
-from indexes.models.reranker import Reranker, open_reranker
-from indexes.search.fusion import DEFAULT_WEIGHT
-from indexes.types import EVERYTHING, Calibration, Filter, Manifest, Mode, Passage, StoredDocument, Understood
-from indexes.upkeep import backup as backups
+from indexes.models.embedder import Embedder
+from indexes.models.reranker import Reranker
+from indexes.types import EVERYTHING, Filter, Mode, StoredDocument, find_document
 from indexes.upkeep import rebuild
-from indexes.upkeep.check import Finding, check
-from indexes.upkeep.compact import Compaction, compact
-from indexes.upkeep.reembed import reembed
-from indexes.upkeep.repair import Repair, repair
-from indexes.upkeep.upgrade import upgrade
+from ingest.document import Page
 from ingest.errors import PipelineError
-from ingest.korean.analyse import Analyser, open_analyser
+from ingest.korean.analyse import Analyser
 from ingest.parse import ParseOptions, Parser, Reading
 from ingest.passwords import with_patterns
 from ingest.pdf.ocr import find_tesseract
 from ingest.pdf.places import PDFIUM
-from rag.answer import Answer, FailedSummary, Summary
+from rag.allowed import Allowed, filter_of
+from rag.answer import Answer, FailedSummary, SearchResult, Summary
 from rag.asking.ask import Stages, ask, ask_each, ask_stream
 from rag.asking.asynchronous import iterate
 from rag.asking.conversation import Conversation, Exchange
-from rag.asking.retrieve import Found, find
+from rag.asking.search import search
+from rag.asking.streams import AnswerStream, AsyncAnswerStream
 from rag.asking.tools import ask_with_tools
 from rag.comparing.compare import ROWS, Comparison, compare
 from rag.config import Config, read_dictionary
-from rag.models.generator import Generator as AnswerGenerator
-from rag.models.open import open_generator
+from rag.loaded import Models
+from rag.models.generator import Generator
 from rag.prompting.tokens import ModelTokenizer
 from rag.summarising.checkpoints import Checkpoints
 from rag.summarising.flow import summary_key
 from rag.summarising.job import OnProgress, summarise
 from rag.summarising.kinds import EXECUTIVE, Style, SummaryOptions
+from rag.upkeep import Upkeep
 from rag.viewing.show import ShownPage, show
+
+# One document, as `Pipeline.documents` gives it, or its id, path, file name or title.
+AnyDocument = str | StoredDocument
+# Passwords of locked PDFs; a pair is a pattern of file names or paths, and their password.
+Passwords = Sequence[str | tuple[str, str]]
 
 
 class Pipeline:
-    """An index on disk and the models that a configuration names. Safe to use from several threads.
+    """An index and the models that a configuration names. Safe to use from several threads.
 
     Models are loaded at first use. Searching and asking see the version of the index that was the
     last when they were first used, until `refresh()` or this pipeline's own `ingest`.
+
+    `allowed` says of which documents an answer may be: `{"인사", "재무"}` lets through the documents of
+    these groups, a `Filter` also those of given names. Left out, the caller is the owner and sees
+    everything; no group sees nothing; None and a bare string are refused.
     """
 
-    def __init__(self, index: Path, config: Config) -> None:
+    def __init__(self, index: Path, config: Config, models: Models | None = None) -> None:
         self.index = index
         self.config = config
+        self._models = models or Models(config)
         self._lock = threading.RLock()
-        self._loaded: dict[str, Any] = {}
         self._retriever: Retriever | None = None
         self._reader: Retriever | None = None
         self._dates: dict[tuple[str, str, str], str | None] = {}
 
     @classmethod
-    def open(cls, index: str | Path = "rag-index", config: Config | None = None) -> "Pipeline":
-        """A pipeline over the index in the folder `index`, which need not exist before `ingest`."""
-        return cls(Path(index), config or Config())
+    def open(
+        cls,
+        index: str | Path = "rag-index",
+        config: Config | None = None,
+        *,
+        generator: Generator | None = None,
+        embedder: Embedder | None = None,
+        reranker: Reranker | None = None,
+    ) -> "Pipeline":
+        """A pipeline over the index in the folder `index`, which need not exist before `ingest`.
+
+        Args:
+            generator, embedder, reranker: used in place of those that `config` names; each is any object
+                that fulfils the Protocol.
+        """
+        config = config or Config()
+        return cls(Path(index), config, Models(config, generator, embedder, reranker))
 
     def __enter__(self) -> "Pipeline":
         return self
 
-    def __exit__(self, *exc_info) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
+
+    def __repr__(self) -> str:
+        return f"Pipeline({str(self.index)!r})"
 
     def close(self) -> None:
         """Let go of the index."""
         with self._lock:
             for opened in filter(None, (self._retriever, self._reader)):
                 opened.close()
-            self._retriever = self._reader = None
+            self._forget_version()
 
     # what the configuration names, loaded once
 
     @property
     def tokenizer(self) -> ModelTokenizer:
         """The tokenizer that counts chunks and prompts."""
-        return self._once("tokenizer", lambda: ModelTokenizer(self.config.models.tokenizer))
+        return self._models.tokenizer
 
     @property
     def embedder(self) -> Embedder:
         """The model that embeds chunks and queries."""
-        return self._once(
-            "embedder", lambda: open_embedder(self.config.models.embedder, self.config.embedding)
-        )
+        return self._models.embedder
 
     @property
     def reranker(self) -> Reranker | None:
         """What puts the best passages in order again; None where the configuration names none."""
-        return self._once("reranker", lambda: open_reranker(self.config.models.reranker, self.config.rerank))
+        return self._models.reranker
 
     @property
     def analyser(self) -> Analyser:
         """What cuts text into index terms."""
-        return self._once(
-            "analyser",
-            lambda: open_analyser(
-                self.config.search.analyser, read_dictionary(self.config.search.dictionary)
-            ),
-        )
+        return self._models.analyser
 
     @property
-    def generator(self) -> AnswerGenerator:
+    def generator(self) -> Generator:
         """What writes the answers."""
-        return self._once("generator", lambda: open_generator(self.config.generator, self.tokenizer))
+        return self._models.generator
 
-    def _once(self, name: str, load: Callable[[], Any]) -> Any:
-        # Not functools.cached_property, which from Python 3.12 on loads twice in two threads.
-        with self._lock:
-            if name not in self._loaded:
-                self._loaded[name] = load()
-            return self._loaded[name]
+    @property
+    def upkeep(self) -> Upkeep:
+        """Looking after the index: status, check, repair, compact, backup, restore, upgrade, reembed, calibrate."""
+        return Upkeep(self.index, self._models, self.close, self._forget_version)
 
     @property
     def retriever(self) -> Retriever:
@@ -161,31 +176,38 @@ class Pipeline:
         with self._lock:
             self._retriever = self._reader = None
 
-    # the flows
+    # documents in and out
 
     def ingest(
         self,
-        paths: Iterable[str | Path],
+        paths: str | Path | Iterable[str | Path],
         *,
-        groups: Sequence[str] = (),
-        passwords: Sequence[str | tuple[str, str]] = (),
+        groups: Iterable[str] = (),
+        passwords: Passwords = (),
         sync: bool = False,
         progress: build.Progress = lambda *_: None,
         embedded: rebuild.Progress = lambda *_: None,
     ) -> build.IngestReport:
-        """Bring the index up to the files at `paths`; see `indexes.build.ingest`.
+        """Bring the index up to the files at `paths` (files, or folders to walk); see `indexes.build.ingest`.
 
         Args:
-            passwords: of locked PDFs; a pair is a pattern of file names or paths, and their password.
+            groups: whose documents these are; added to the groups that a document already has.
+            sync: remove documents under `paths` whose files are gone.
+            embedded: told, from another thread, how many of the chunks read so far are embedded.
+
+        Raises:
+            TypeError: `groups` is one string.
         """
+        if isinstance(groups, str):
+            raise TypeError(f"groups={groups!r} is one string; write groups=[{groups!r}] for that group")
         options = self._parse_options(passwords)
         report = build.ingest(
             self.index,
-            [Path(path) for path in paths],
+            [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)],
             self.embedder,
             options,
             tokenizer=self.tokenizer.fingerprint,
-            groups=groups,
+            groups=tuple(groups),
             sync=sync,
             progress=progress,
             embedded=embedded,
@@ -195,7 +217,7 @@ class Pipeline:
         report.ocr_missing = self.config.ingest.ocr == "auto" and options.tesseract is None
         return report
 
-    def _parse_options(self, passwords: Sequence[str | tuple[str, str]]) -> ParseOptions:
+    def _parse_options(self, passwords: Passwords) -> ParseOptions:
         return ParseOptions(
             self.tokenizer.plain_json,
             self.config.search.analyser,
@@ -206,7 +228,7 @@ class Pipeline:
             read_dictionary(self.config.search.dictionary),
         )
 
-    def inspect(self, path: str | Path, passwords: Sequence[str | tuple[str, str]] = ()) -> Reading:
+    def inspect(self, path: str | Path, passwords: Passwords = ()) -> Reading:
         """What the machine sees in one file: its lines, text and chunks. No index is needed.
 
         The file is read in this process, without the limits on time and memory.
@@ -218,201 +240,15 @@ class Pipeline:
         with PDFIUM:
             return Parser(options).read(str(path))
 
-    def search(
-        self,
-        query: str,
-        k: int = 10,
-        mode: Mode | None = None,
-        allowed: Filter = EVERYTHING,
-    ) -> list[Passage]:
-        """The best `k` passages for `query`, best first."""
-        return self.search_many([query], k, mode, allowed)[0]
-
-    def search_many(
-        self,
-        queries: Sequence[str],
-        k: int = 10,
-        mode: Mode | None = None,
-        allowed: Filter = EVERYTHING,
-    ) -> list[list[Passage]]:
-        """`search` for each of `queries`, in order."""
-        return [found.passages for found in self.find(queries, k, mode, allowed)]
-
-    def find(
-        self,
-        queries: Sequence[str],
-        k: int = 10,
-        mode: Mode | None = None,
-        allowed: Filter = EVERYTHING,
-        before: str = "",
-    ) -> list[Found]:
-        """`search_many`, with warnings, such as that the time was too short to rerank all passages.
-
-        Args:
-            before: the question before, in a conversation: what was spoken of counts a little.
-        """
-        mode = mode or self.config.search.mode
-        return find(self.retriever, self.reranker, self.config, queries, k, mode, allowed, before)
-
-    def understand(self, query: str, allowed: Filter = EVERYTHING) -> tuple[Understood, ...]:
-        """What in `query` is taken for the name of a document, a section, an article."""
-        return self.retriever.understand(query, allowed)
-
-    def ask(self, question: str, allowed: Filter = EVERYTHING, *, tools: bool = False) -> Answer:
-        """The cited answer to `question`.
-
-        Args:
-            tools: the model searches and opens pages itself; see `rag.asking.tools.ask_with_tools`.
-
-        Raises:
-            PromptTooLong: the question alone fills the window.
-            GeneratorUnavailable, GeneratorMismatch, GenerationFailed: the model server.
-        """
-        if tools:
-            return ask_with_tools(self._stages(), question, allowed)
-        return self.ask_many([question], allowed)[0]
-
-    def ask_many(self, questions: Sequence[str], allowed: Filter = EVERYTHING) -> list[Answer]:
-        """`ask` for each of `questions`, in order; a server gets them concurrently."""
-        return ask(self._stages(), questions, allowed)
-
-    def ask_each(
-        self, questions: Iterable[str], allowed: Filter = EVERYTHING
-    ) -> Generator[Answer | PipelineError, None, None]:
-        """What came of each of `questions`, in order and as soon as it is there; for jobs of any length.
-
-        A question that fails gives its error, and the others are answered. Closing the iterator gives
-        up what is being answered.
-        """
-        return ask_each(self._stages(), questions, allowed)
-
-    def ask_stream(self, question: str, allowed: Filter = EVERYTHING) -> Generator[str | Answer, None, None]:
-        """The answer's text in pieces as it is generated, then the `Answer`.
-
-        The pieces joined are `Answer.text`: a marker comes out when it is complete and of a passage
-        that was shown, so nothing has to be taken back.
-        """
-        return ask_stream(self._stages(), question, allowed)
-
-    def conversation(self, allowed: Filter = EVERYTHING, turns: Iterable[Exchange] = ()) -> Conversation:
-        """A conversation, in which questions may go back to those before them.
-
-        Args:
-            allowed: of which documents its answers are.
-            turns: those of an earlier one, to go on with it: its `turns`, or `rag.asking.conversation.read_turns`.
-        """
-        return Conversation(self._stages, allowed, turns)
-
-    def _stages(self) -> Stages:
-        return Stages(self.retriever, self.tokenizer, self.generator, self.config, self.reranker, self._dates)
-
-    def summarise(
-        self,
-        documents: Iterable[str | StoredDocument],
-        kind: str = EXECUTIVE.name,
-        *,
-        sentences: int | None = None,
-        tokens: int | None = None,
-        style: Style = "서술형",
-        instruction: str = "",
-        allowed: Filter = EVERYTHING,
-        checkpoints: str | Path | None = None,
-        on_progress: OnProgress = lambda _: None,
-    ) -> Iterator[Summary | FailedSummary]:
-        """The summary of each document, or why there is none, as it is done; a server gets them all together.
-
-        Args:
-            documents: as `documents()` gives them, or their ids, paths, file names or titles.
-            kind: one of `rag.summarising.kinds.KINDS`.
-            sentences, tokens: the length at most; neither: as configured. Of `sections` that of a chapter.
-            instruction: what is wanted of the kind `custom`.
-            checkpoints: a folder for what is generated, so that a killed job goes on where it was. What is
-                kept of a document goes when the result after it is asked for.
-
-        Raises:
-            DocumentNotFound, AmbiguousDocument: before anything is generated.
-            GeneratorUnavailable, GeneratorMismatch: the model server. Documents that were done stay done.
-        """
-        options = SummaryOptions(kind, sentences, tokens, style, instruction)
-        once = self._distinct(documents, allowed)
-        kept = Checkpoints(Path(checkpoints) if checkpoints else None)
-        return summarise(self._reading_stages(), once, options, kept, on_progress)
-
-    def summarise_all(
-        self, documents: Iterable[str | StoredDocument], kind: str = EXECUTIVE.name, **options
-    ) -> list[Summary | FailedSummary]:
-        """`summarise` as a list, each document once, in the order of `documents`."""
-        once = self._distinct(documents, options.get("allowed", EVERYTHING))
-        places = {document.id: place for place, document in enumerate(once)}
-        return sorted(self.summarise(once, kind, **options), key=lambda result: places[result.document_id])
-
-    def compare(
-        self,
-        documents: Iterable[str | StoredDocument],
-        rows: Sequence[str] | None = None,
-        *,
-        most: int = ROWS,
-        allowed: Filter = EVERYTHING,
-        on_cell: Callable[[int, int], None] = lambda _done, _all: None,
-    ) -> Comparison:
-        """Reports side by side: a cited value, or «근거 없음», of each for each row.
-
-        Args:
-            documents: as `documents()` gives them, or their ids, paths, file names or titles.
-            rows: names such as «사업기간», or «사업기간/용역기간» for either; None: at most `most` names
-                that the reports share.
-
-        Raises:
-            DocumentNotFound, AmbiguousDocument, NoSharedNames, GeneratorUnavailable, GeneratorMismatch.
-        """
-        once = self._distinct(documents, allowed)
-        return compare(self._stages(), once, rows or (), allowed, most, on_cell)
-
-    def _distinct(self, documents: Iterable[str | StoredDocument], allowed: Filter) -> list[StoredDocument]:
-        """The documents that these are, or are named by, each once."""
-        found = [self.document(one, allowed) if isinstance(one, str) else one for one in documents]
-        return list({document.id: document for document in found}.values())
-
-    async def compare_async(self, documents: Iterable[str | StoredDocument], *args, **options) -> Comparison:
-        """`compare`, awaitable."""
-        return await asyncio.to_thread(self.compare, documents, *args, **options)
-
-    def summary_key(self, document: StoredDocument, options: SummaryOptions) -> str:
-        """The `key` that the summary of `document` would have."""
-        return summary_key(self._reading_stages(), document, options)
-
-    def _reading_stages(self) -> Stages:
-        """For flows that search nothing: neither the embedder nor Kiwi is loaded."""
-        return Stages(self.reader, self.tokenizer, self.generator, self.config)
-
-    def document(self, name: str, allowed: Filter = EVERYTHING) -> StoredDocument:
-        """The document with that id, path, file name or title."""
-        return self.reader.document(name, allowed)
-
-    def documents(self, allowed: Filter = EVERYTHING) -> list[StoredDocument]:
-        """The documents of the index, in the order in which they came."""
-        return self.reader.visible(allowed)
-
-    def text(self, document: StoredDocument, start: int = 0, end: int | None = None) -> str:
-        """`document.text[start:end]`, from the index."""
-        return self.reader.text(document, start, end)
-
-    def show(
-        self,
-        document: StoredDocument,
-        start: int | None = None,
-        end: int | None = None,
-        *,
-        page: int | None = None,
-        scale: float = 2.0,
-        passwords: Sequence[str | tuple[str, str]] = (),
-    ) -> Iterator[ShownPage]:
-        """Pictures of the pages on which `text[start:end]` stands, with it marked; see `rag.viewing.show.show`."""
-        pages = self.reader.pages(document.id)
-        return show(document, pages, start, end, page, scale, with_patterns(passwords))
-
     def delete(self, names: Sequence[str]) -> list[StoredDocument]:
-        """Take documents out of the index; they answer nothing from then on."""
+        """Take documents out of the index; they answer nothing from then on.
+
+        Args:
+            names: ids, paths or file names.
+
+        Raises:
+            DocumentNotFound: one of them is not there; then nothing is deleted.
+        """
         gone = build.delete(self.index, names, self.reader.manifest)
         self._forget_version()
         return gone
@@ -433,124 +269,361 @@ class Pipeline:
         self._forget_version()
         return changed
 
-    def repair(self, progress: Callable[[str], rebuild.Progress] = lambda _: lambda *_: None) -> Repair:
-        """Make a damaged index whole from what is good in it; see `indexes.upkeep.repair.repair`."""
-        self.close()
-        built = Manifest(self.embedder.identity, self.analyser.name, self.tokenizer.fingerprint)
-        return repair(self.index, built, self.embedder, self.analyser, progress=progress)
+    # what is in the index
 
-    def reembed(self, progress: rebuild.Progress = lambda *_: None) -> int:
-        """Give the index the vectors of the configured embedder; see `indexes.upkeep.reembed.reembed`."""
-        self.close()
-        version = reembed(self.index, self.embedder, progress=progress)
-        self.calibrate()
-        return version
+    def documents(self, allowed: Allowed = EVERYTHING) -> list[StoredDocument]:
+        """The documents of the index, in the order in which they came."""
+        return self.reader.visible(filter_of(allowed))
 
-    def calibrate(self) -> Calibration | None:
-        """Measure anew how much the cosine is to count in this index, and whether the reranker helps.
+    def document(self, name: AnyDocument, allowed: Allowed = EVERYTHING) -> StoredDocument:
+        """One document, as the index holds it now.
 
-        None where the documents hold too little text to tell. `ingest` does this where the index has
-        changed much.
+        Raises:
+            DocumentNotFound: there is none of that name that `allowed` lets through.
+            AmbiguousDocument: several have that file name or title.
         """
-        manifest = Manifest(self.embedder.identity, self.reader.manifest.analyser, self.tokenizer.fingerprint)
-        with Writer(self.index, manifest) as writer:
-            found = build.recalibrate(writer, self.embedder, lambda: self.reranker, anew=True)
-        self._forget_version()
+        (found,) = self._distinct([name], filter_of(allowed))
         return found
 
-    def compact(self, wait_seconds: float = 5.0, progress: rebuild.Progress = lambda *_: None) -> Compaction:
-        """Remove every trace of deleted documents from the files; see `indexes.upkeep.compact.compact`."""
-        manifest = self.reader.manifest
-        self.close()  # this pipeline reads no older version
-        return compact(self.index, manifest, self.analyser, wait_seconds=wait_seconds, progress=progress)
+    def text(
+        self, document: AnyDocument, start: int = 0, end: int | None = None, allowed: Allowed = EVERYTHING
+    ) -> str:
+        """`document.text[start:end]`, from the index; offsets count Unicode code points.
 
-    def backup(self, target: str | Path, progress: backups.Progress = lambda *_: None) -> int:
-        """Copy the last version into the folder `target`, also while others write; returns the version."""
-        return backups.backup(self.index, Path(target), progress)
+        Raises:
+            DocumentNotFound, AmbiguousDocument.
+        """
+        return self.reader.text(self.document(document, allowed), start, end)
 
-    def restore(
-        self, source: str | Path, *, force: bool = False, progress: backups.Progress = lambda *_: None
-    ) -> int:
-        """Make this index what `source` is a backup of; see `indexes.upkeep.backup.restore`."""
-        self.close()
-        return backups.restore(Path(source), self.index, force=force, progress=progress)
+    def pages(self, document: AnyDocument, allowed: Allowed = EVERYTHING) -> list[Page]:
+        """The pages of a document, in order: together their spans are its text.
 
-    def upgrade(self, progress: rebuild.Progress = lambda *_: None) -> tuple[str, bool]:
-        """Bring an index of an older program to this one's: the format it had, and whether terms or vectors,
-        made by another version of the analyser or of the embedder that ships, were made anew."""
-        self.close()
-        found = upgrade(self.index)
-        renewed = rebuild.renew_terms(self.index, self.analyser, progress)
-        built = self.reader.manifest.embedder
-        ships = built.name == self.embedder.identity.name == EMBEDDED
-        if ships and not built.same_vectors(self.embedder.identity):
-            self.reembed(progress)
-            renewed = True
-        self.close()
-        return found, renewed
+        Raises:
+            DocumentNotFound, AmbiguousDocument.
+        """
+        return self.reader.pages(self.document(document, allowed).id)
 
-    def check(self) -> tuple[int, list[Finding]]:
-        """The version, and what is wrong with it: every byte is read."""
-        return check(self.index)
+    def show(
+        self,
+        document: AnyDocument,
+        start: int | None = None,
+        end: int | None = None,
+        *,
+        page: int | None = None,
+        scale: float = 2.0,
+        passwords: Passwords = (),
+        allowed: Allowed = EVERYTHING,
+    ) -> Iterator[ShownPage]:
+        """Pictures of the pages on which `text[start:end]` stands, with it marked; see `rag.viewing.show.show`.
 
-    @staticmethod
-    def status(index: str | Path) -> dict[str, Any]:
-        """Counts of the index, and what it was built with; no model is loaded."""
-        store = Store(Path(index))
-        manifest = store.manifest
-        if manifest is None:
-            raise IndexNotFound(path=index)
-        with store.snapshot():
-            version = store.version
-            documents = store.documents(version)
-            pages = sum(document.pages for document in documents)
-            calibration = store.calibration
-            files = store.files()
-            recall = dense.lowest_recall(store.folder / "dense", (f.name for f in files if f.kind == "dense"))
-        embedder = manifest.embedder
-        store.close()
-        return {
-            "index": str(index),
-            "version": version,
-            "documents": len(documents),
-            "pages": pages,
-            "chunks": sum(document.chunks for document in documents),
-            "embedder": embedder.name,
-            "embedder_revision": embedder.revision,
-            "embedder_dim": embedder.dim,
-            "embedder_query_prompt": embedder.query_prompt,
-            "embedder_passage_prompt": embedder.passage_prompt,
-            "analyser": manifest.analyser,
-            "tokenizer": manifest.tokenizer,
-            "dense_recall_at_50": recall,
-            "dense_weight": calibration.dense_weight if calibration else DEFAULT_WEIGHT,
-            "calibration": asdict(calibration) if calibration else None,
-            "file_bytes": sum(file.bytes for file in files),
-        }
+        Raises:
+            DocumentNotFound, AmbiguousDocument.
+        """
+        found = self.document(document, allowed)
+        return show(found, self.reader.pages(found.id), start, end, page, scale, with_patterns(passwords))
+
+    def _distinct(
+        self, documents: AnyDocument | Iterable[AnyDocument], allowed: Filter
+    ) -> list[StoredDocument]:
+        """The documents that these are, or are named by, each once, as the index holds them now.
+
+        Whether a document is allowed is looked up in the index: an object that was got earlier, or by
+        somebody who may see more, opens nothing.
+        """
+        visible = {document.id: document for document in self.reader.visible(allowed)}
+        asked = [documents] if isinstance(documents, AnyDocument) else documents
+        found = {}
+        for one in asked:
+            name = one if isinstance(one, str) else one.id
+            document = visible.get(name) or find_document(visible.values(), name)
+            found[document.id] = document
+        return list(found.values())
+
+    # the flows
+
+    @overload
+    def search(
+        self, query: str, k: int = 10, mode: Mode | None = None, allowed: Allowed = EVERYTHING
+    ) -> SearchResult: ...
+    @overload
+    def search(
+        self,
+        query: list[str] | tuple[str, ...],
+        k: int = 10,
+        mode: Mode | None = None,
+        allowed: Allowed = EVERYTHING,
+    ) -> list[SearchResult]: ...
+    def search(
+        self,
+        query: str | list[str] | tuple[str, ...],
+        k: int = 10,
+        mode: Mode | None = None,
+        allowed: Allowed = EVERYTHING,
+    ) -> SearchResult | list[SearchResult]:
+        """The best `k` passages for a query, best first; of a list of queries, a result for each, in order.
+
+        Several queries at a time are embedded and reranked together, which is faster.
+
+        Args:
+            mode: "hybrid", "lexical" or "dense"; None: as configured.
+        """
+        queries = [query] if isinstance(query, str) else query
+        found = search(
+            self.retriever,
+            self.reranker,
+            self.config,
+            queries,
+            k,
+            mode or self.config.search.mode,
+            filter_of(allowed),
+        )
+        return found[0] if isinstance(query, str) else found
+
+    @overload
+    def ask(self, question: str, allowed: Allowed = EVERYTHING, *, tools: bool = False) -> Answer: ...
+    @overload
+    def ask(
+        self, question: list[str] | tuple[str, ...], allowed: Allowed = EVERYTHING, *, tools: bool = False
+    ) -> list[Answer]: ...
+    def ask(
+        self,
+        question: str | list[str] | tuple[str, ...],
+        allowed: Allowed = EVERYTHING,
+        *,
+        tools: bool = False,
+    ) -> Answer | list[Answer]:
+        """The cited answer to a question; of a list of questions, an answer to each, in order.
+
+        A server gets several questions concurrently. The first that fails raises; `ask_each` goes on.
+
+        Args:
+            tools: the model searches and opens pages itself; see `rag.asking.tools.ask_with_tools`.
+
+        Raises:
+            EmptyQuestion: it is blank.
+            PromptTooLong: the question alone fills the window.
+            GeneratorUnavailable, GeneratorMismatch, GenerationFailed: the model server.
+        """
+        questions = [question] if isinstance(question, str) else question
+        stages, seen = self._stages(), filter_of(allowed)
+        if tools:
+            answers = [ask_with_tools(stages, one, seen) for one in questions]
+        else:
+            answers = ask(stages, questions, seen)
+        return answers[0] if isinstance(question, str) else answers
+
+    def ask_each(
+        self, questions: Iterable[str], allowed: Allowed = EVERYTHING
+    ) -> collections.abc.Generator[Answer | PipelineError, None, None]:
+        """What came of each question, in order and as soon as it is there; for jobs of any length.
+
+        A question that fails gives its error, and the others are answered. Closing the iterator gives
+        up what is being answered.
+        """
+        return ask_each(self._stages(), questions, filter_of(allowed))
+
+    def ask_stream(self, question: str, allowed: Allowed = EVERYTHING) -> AnswerStream:
+        """The answer's text in pieces as it is generated; then, at `AnswerStream.answer`, the answer.
+
+        The pieces joined are `answer.text`: a marker comes out when it is complete and of a passage
+        that was shown, so nothing has to be taken back.
+        """
+        return AnswerStream(ask_stream(self._stages(), question, filter_of(allowed)))
+
+    def conversation(self, allowed: Allowed = EVERYTHING, turns: Iterable[Exchange] = ()) -> Conversation:
+        """A conversation, in which questions may go back to those before them.
+
+        Args:
+            allowed: of which documents its answers are.
+            turns: those of an earlier one, to go on with it: its `turns`, or `rag.asking.conversation.read_turns`.
+        """
+        return Conversation(self._stages, filter_of(allowed), turns)
+
+    def summarise(
+        self,
+        documents: AnyDocument | Iterable[AnyDocument],
+        kind: str = EXECUTIVE.name,
+        *,
+        sentences: int | None = None,
+        tokens: int | None = None,
+        style: Style = "서술형",
+        instruction: str = "",
+        allowed: Allowed = EVERYTHING,
+        checkpoints: str | Path | None = None,
+        on_progress: OnProgress = lambda _: None,
+    ) -> Iterator[Summary | FailedSummary]:
+        """The summary of each document, or why there is none, as it is done; a server gets them all together.
+
+        Args:
+            documents: each is summarised once.
+            kind: one of `rag.summarising.kinds.KINDS`.
+            sentences, tokens: the length at most; neither: as configured. Of `sections` that of a chapter.
+            instruction: what is wanted of the kind `custom`.
+            checkpoints: a folder for what is generated, so that a killed job goes on where it was. What is
+                kept of a document goes when the result after it is asked for.
+
+        Raises:
+            DocumentNotFound, AmbiguousDocument: before anything is generated.
+            GeneratorUnavailable, GeneratorMismatch: the model server. Documents that were done stay done.
+        """
+        options = SummaryOptions(kind, sentences, tokens, style, instruction)
+        once = self._distinct(documents, filter_of(allowed))
+        kept = Checkpoints(Path(checkpoints) if checkpoints else None)
+        return summarise(self._reading_stages(), once, options, kept, on_progress)
+
+    def summary_key(self, document: StoredDocument, options: SummaryOptions) -> str:
+        """The `key` that the summary of `document` would have."""
+        return summary_key(self._reading_stages(), document, options)
+
+    def compare(
+        self,
+        documents: Iterable[AnyDocument],
+        rows: Sequence[str] | None = None,
+        *,
+        most: int = ROWS,
+        allowed: Allowed = EVERYTHING,
+        on_cell: Callable[[int, int], None] = lambda _done, _all: None,
+    ) -> Comparison:
+        """Reports side by side: a cited value, or «근거 없음», of each for each row.
+
+        Args:
+            rows: names such as «사업기간», or «사업기간/용역기간» for either; None: at most `most` names
+                that the reports share.
+
+        Raises:
+            DocumentNotFound, AmbiguousDocument, NoSharedNames, GeneratorUnavailable, GeneratorMismatch.
+        """
+        seen = filter_of(allowed)
+        return compare(self._stages(), self._distinct(documents, seen), rows or (), seen, most, on_cell)
+
+    def _stages(self) -> Stages:
+        return Stages(self.retriever, self.tokenizer, self.generator, self.config, self.reranker, self._dates)
+
+    def _reading_stages(self) -> Stages:
+        """For flows that search nothing: neither the embedder nor Kiwi is loaded."""
+        return Stages(self.reader, self.tokenizer, self.generator, self.config)
 
     # the same for asyncio: each runs in a thread, so the event loop goes on
 
-    async def ingest_async(self, paths: Iterable[str | Path], **options) -> build.IngestReport:
+    async def ingest_async(
+        self,
+        paths: str | Path | Iterable[str | Path],
+        *,
+        groups: Iterable[str] = (),
+        passwords: Passwords = (),
+        sync: bool = False,
+        progress: build.Progress = lambda *_: None,
+        embedded: rebuild.Progress = lambda *_: None,
+    ) -> build.IngestReport:
         """`ingest`, awaitable."""
-        return await asyncio.to_thread(self.ingest, paths, **options)
+        return await asyncio.to_thread(
+            self.ingest,
+            paths,
+            groups=groups,
+            passwords=passwords,
+            sync=sync,
+            progress=progress,
+            embedded=embedded,
+        )
 
-    async def search_async(self, query: str, k: int = 10, **options) -> list[Passage]:
+    @overload
+    async def search_async(
+        self, query: str, k: int = 10, mode: Mode | None = None, allowed: Allowed = EVERYTHING
+    ) -> SearchResult: ...
+    @overload
+    async def search_async(
+        self,
+        query: list[str] | tuple[str, ...],
+        k: int = 10,
+        mode: Mode | None = None,
+        allowed: Allowed = EVERYTHING,
+    ) -> list[SearchResult]: ...
+    async def search_async(
+        self,
+        query: str | list[str] | tuple[str, ...],
+        k: int = 10,
+        mode: Mode | None = None,
+        allowed: Allowed = EVERYTHING,
+    ) -> SearchResult | list[SearchResult]:
         """`search`, awaitable."""
-        return await asyncio.to_thread(self.search, query, k, **options)
+        return await asyncio.to_thread(self.search, query, k, mode, allowed)
 
-    async def ask_async(self, question: str, allowed: Filter = EVERYTHING, *, tools: bool = False) -> Answer:
+    @overload
+    async def ask_async(
+        self, question: str, allowed: Allowed = EVERYTHING, *, tools: bool = False
+    ) -> Answer: ...
+    @overload
+    async def ask_async(
+        self, question: list[str] | tuple[str, ...], allowed: Allowed = EVERYTHING, *, tools: bool = False
+    ) -> list[Answer]: ...
+    async def ask_async(
+        self,
+        question: str | list[str] | tuple[str, ...],
+        allowed: Allowed = EVERYTHING,
+        *,
+        tools: bool = False,
+    ) -> Answer | list[Answer]:
         """`ask`, awaitable."""
         return await asyncio.to_thread(self.ask, question, allowed, tools=tools)
 
-    def ask_stream_async(self, question: str, allowed: Filter = EVERYTHING) -> AsyncIterator[str | Answer]:
-        """`ask_stream`, as an asynchronous iterator; leaving it ends the generation."""
-        return iterate(self.ask_stream(question, allowed))
+    async def ask_each_async(
+        self, questions: Iterable[str], allowed: Allowed = EVERYTHING
+    ) -> AsyncGenerator[Answer | PipelineError, None]:
+        """`ask_each`, as an asynchronous iterator; leaving it gives up what is being answered."""
+        answers = await asyncio.to_thread(self.ask_each, questions, allowed)
+        async with aclosing(iterate(answers)) as results:
+            async for result in results:
+                yield result
+
+    def ask_stream_async(self, question: str, allowed: Allowed = EVERYTHING) -> AsyncAnswerStream:
+        """`ask_stream` for asyncio; leaving it ends the generation."""
+        seen = filter_of(allowed)
+
+        def pieces() -> collections.abc.Generator[str | Answer, None, None]:  # opens the index in the thread
+            yield from ask_stream(self._stages(), question, seen)
+
+        return AsyncAnswerStream(AnswerStream(pieces()))
 
     async def summarise_async(
-        self, documents: Iterable[str | StoredDocument], kind: str = EXECUTIVE.name, **options
-    ) -> AsyncIterator[Summary | FailedSummary]:
+        self,
+        documents: AnyDocument | Iterable[AnyDocument],
+        kind: str = EXECUTIVE.name,
+        *,
+        sentences: int | None = None,
+        tokens: int | None = None,
+        style: Style = "서술형",
+        instruction: str = "",
+        allowed: Allowed = EVERYTHING,
+        checkpoints: str | Path | None = None,
+        on_progress: OnProgress = lambda _: None,
+    ) -> AsyncGenerator[Summary | FailedSummary, None]:
         """`summarise`, as an asynchronous iterator; leaving it ends the job."""
-        summaries = await asyncio.to_thread(self.summarise, documents, kind, **options)
+        summaries = await asyncio.to_thread(
+            self.summarise,
+            documents,
+            kind,
+            sentences=sentences,
+            tokens=tokens,
+            style=style,
+            instruction=instruction,
+            allowed=allowed,
+            checkpoints=checkpoints,
+            on_progress=on_progress,
+        )
         async with aclosing(iterate(summaries)) as results:
             async for result in results:
                 yield result
+
+    async def compare_async(
+        self,
+        documents: Iterable[AnyDocument],
+        rows: Sequence[str] | None = None,
+        *,
+        most: int = ROWS,
+        allowed: Allowed = EVERYTHING,
+        on_cell: Callable[[int, int], None] = lambda _done, _all: None,
+    ) -> Comparison:
+        """`compare`, awaitable."""
+        return await asyncio.to_thread(
+            self.compare, documents, rows, most=most, allowed=allowed, on_cell=on_cell
+        )

@@ -186,9 +186,10 @@ class Reading:
         return "asyncio"
 
     async def _stream(self, query: str) -> None:
-        async for piece in self._pipeline.ask_stream_async(query):
-            if isinstance(piece, Answer):
-                self._judge(piece)
+        async with self._pipeline.ask_stream_async(query) as stream:
+            async for _ in stream:
+                pass
+        self._judge(stream.answer)
 
     def _judge(self, answer: Answer) -> None:
         legal = set().union(*self._source.legal)

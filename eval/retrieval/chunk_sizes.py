@@ -32,7 +32,7 @@ def run_size(pipeline: Pipeline, size: int, sets: Mapping[str, Sequence[Question
 
 def _search(pipeline: Pipeline, questions: Sequence[Question], mode: Mode) -> dict[str, Any]:
     started = time.monotonic()
-    found = pipeline.search_many([question.text for question in questions], 10, mode)
+    found = pipeline.search([question.text for question in questions], 10, mode)
     seconds = time.monotonic() - started
     return {
         "questions": len(questions),

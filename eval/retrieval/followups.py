@@ -16,9 +16,10 @@ from typing import Any
 from eval.dataset import Evidence, Question, load_questions, read_rows
 from eval.metrics import MEASURES, mean, score
 from eval.retrieval.units import gains_of, rank_pages
-from indexes.types import Passage
+from indexes.types import EVERYTHING, Passage
 from rag import Pipeline
 from rag.asking.conversation import Exchange
+from rag.asking.retrieve import find
 
 DIALOGUES = Path(__file__).parent / "followups.jsonl"
 HALVES = ("development", "test")
@@ -73,14 +74,13 @@ def measure(pipeline: Pipeline, dialogues: Sequence[Dialogue]) -> dict[str, Any]
     understood = [understand(pipeline, dialogue) for dialogue in dialogues]
     joined = [f"{last} {question}" for last, question in zip(before, typed, strict=True)]
     found = {
-        "typed": pipeline.search_many(typed),
-        "joined": pipeline.search_many(joined),
-        "understood": pipeline.search_many(understood),
+        "typed": pipeline.search(typed),
+        "joined": pipeline.search(joined),
+        "understood": pipeline.search(understood),
         "searched": [
-            pipeline.find([question], before=last)[0].passages
-            for question, last in zip(understood, before, strict=True)
+            searched(pipeline, question, last) for question, last in zip(understood, before, strict=True)
         ],
-        "labelled": pipeline.search_many([dialogue.standalone for dialogue in dialogues]),
+        "labelled": pipeline.search([dialogue.standalone for dialogue in dialogues]),
     }
     hits = {name: page_hits(pipeline, dialogues, passages) for name, passages in found.items()}
     rows = {}
@@ -117,6 +117,15 @@ def _told(dialogue: Dialogue, understood: str) -> dict[str, Any]:
 def understand(pipeline: Pipeline, dialogue: Dialogue) -> str:
     """The dialogue's question as a conversation understands it."""
     return pipeline.conversation(turns=dialogue.history).understand(dialogue.question.text)
+
+
+def searched(pipeline: Pipeline, question: str, before: str) -> list[Passage]:
+    """The passages that a conversation finds for `question` after the question `before`."""
+    config = pipeline.config
+    (found,) = find(
+        pipeline.retriever, pipeline.reranker, config, [question], 10, config.search.mode, EVERYTHING, before
+    )
+    return found.passages
 
 
 def page_hits(

@@ -43,7 +43,7 @@ def found(pipeline: Pipeline, questions: Sequence[Question]) -> Iterator[Asked]:
     """What packing gets for each question; no date is asked for, so editions count as copies only."""
     for first in range(0, len(questions), BATCH):
         batch = questions[first : first + BATCH]
-        rankings = pipeline.search_many([q.text for q in batch], pipeline.config.search.k)
+        rankings = pipeline.search([q.text for q in batch], pipeline.config.search.k)
         for question, passages in zip(batch, rankings, strict=True):
             distinct = without_copies(passages, pipeline.retriever.with_id, lambda _: None, question.text)
             yield Asked(question, distinct.passages)

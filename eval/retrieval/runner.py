@@ -33,9 +33,9 @@ def run_questions(pipeline: Pipeline, questions: Sequence[Question]) -> dict[str
     """Search for and answer every question; shares over the answerable ones."""
     asked = [question.text for question in questions]
     started = time.monotonic()
-    found = pipeline.search_many(asked, 10)
+    found = pipeline.search(asked, 10)
     searched = time.monotonic() - started
-    answers = pipeline.ask_many(asked)
+    answers = pipeline.ask(asked)
     seconds = time.monotonic() - started - searched
     answerable = [(q, answer) for q, answer in zip(questions, answers, strict=True) if q.answerable]
     hopeless = [a for q, a in zip(questions, answers, strict=True) if not q.answerable]

@@ -16,8 +16,9 @@ from eval.report import machine
 from eval.retrieval.sets import Corpus, RetrievalSet
 from eval.retrieval.units import Ranked, Ranker, gains_of
 from indexes.errors import IndexFormat, IndexMismatch
-from indexes.types import Mode
+from indexes.types import EVERYTHING, Mode
 from rag import Config, Pipeline
+from rag.asking.retrieve import find
 
 RANKS = 10
 # Passages asked for: several may stand in one paragraph.
@@ -51,7 +52,7 @@ def run_sets(
     corpora = {retrieval_set.corpus.name: retrieval_set.corpus for retrieval_set in sets}
     for corpus in corpora.values():
         with open_corpus(corpus, index / corpus.name, config) as pipeline:
-            result["corpora"][corpus.name] = pipeline.status(pipeline.index)
+            result["corpora"][corpus.name] = asdict(pipeline.upkeep.status())
             for retrieval_set in (s for s in sets if s.corpus == corpus):
                 ranker = Ranker(pipeline.retriever, retrieval_set)
                 for mode in modes:
@@ -229,7 +230,10 @@ def _batches(questions: Sequence[Question]) -> Iterator[Sequence[Question]]:
 
 
 def _search(pipeline: Pipeline, questions: Sequence[Question], mode: Mode):
-    return pipeline.search_many([question.text for question in questions], DEPTH, mode)
+    """The passages of each question, without the names for people that `Pipeline.search` adds."""
+    queries = [question.text for question in questions]
+    stages = (pipeline.retriever, pipeline.reranker, pipeline.config)
+    return [found.passages for found in find(*stages, queries, DEPTH, mode, EVERYTHING)]
 
 
 def _result(asked: Asked, retrieval_set: RetrievalSet) -> dict[str, Any]:

@@ -1,22 +1,37 @@
-"""A generator that blocks → an asynchronous iterator."""
+"""An iterator that blocks → an asynchronous iterator."""
 
 import asyncio
-from collections.abc import AsyncIterator, Generator
-from typing import TypeVar
+from collections.abc import AsyncGenerator
+from typing import Protocol, TypeVar
 
+T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
 
 
-async def iterate(pieces: Generator[T, None, None]) -> AsyncIterator[T]:
+class Closable(Protocol[T_co]):
+    """An iterator that can be left before its end, as a generator can."""
+
+    def __next__(self) -> T_co: ...
+    def close(self) -> None: ...
+
+
+async def iterate(pieces: Closable[T]) -> AsyncGenerator[T, None]:
     """What `pieces` gives, each got in a thread, so that the event loop goes on; leaving it closes `pieces`."""
-    waiting: asyncio.Future | None = None
+
+    def following() -> tuple[T] | None:
+        try:
+            return (pieces.__next__(),)
+        except StopIteration:
+            return None
+
+    waiting: asyncio.Future[tuple[T] | None] | None = None
     try:
         while True:
-            waiting = asyncio.ensure_future(asyncio.to_thread(next, pieces, None))
+            waiting = asyncio.ensure_future(asyncio.to_thread(following))
             piece = await asyncio.shield(waiting)  # a thread cannot be cancelled, only waited for
             if piece is None:
                 return
-            yield piece
+            yield piece[0]
     finally:
         if waiting is not None and not waiting.done():
             await asyncio.wait([waiting])

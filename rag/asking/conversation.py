@@ -4,15 +4,15 @@ import asyncio
 import collections.abc
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from indexes.types import EVERYTHING, Filter
 from rag.answer import Answer
 from rag.asking.ask import Stages, ask, ask_stream
-from rag.asking.asynchronous import iterate
 from rag.asking.followups import LONGEST, Asked, stand_alone
+from rag.asking.streams import AnswerStream, AsyncAnswerStream
 from rag.errors import InputUnreadable, OutputFailed
 from rag.evidence.support import numbers, terms
 from rag.models.generator import Sampling
@@ -71,14 +71,17 @@ class Conversation:
         (answer,) = ask(stages, [standalone], self.allowed)
         return self._added(question, answer)
 
-    def ask_stream(
-        self, question: str, standalone: str | None = None
-    ) -> collections.abc.Generator[str | Answer, None, None]:
-        """The answer's text in pieces as it is generated, then the `Answer`; one that is left is forgotten.
+    def ask_stream(self, question: str, standalone: str | None = None) -> AnswerStream:
+        """The answer's text in pieces as it is generated, then the answer; one that is left is forgotten.
 
         Args:
             standalone: what `understand` made of the question, where it was asked before.
         """
+        return AnswerStream(self._pieces(question, standalone))
+
+    def _pieces(
+        self, question: str, standalone: str | None
+    ) -> collections.abc.Generator[str | Answer, None, None]:
         stages, standalone = self._prepared(question, standalone)
         pieces = ask_stream(stages, standalone, self.allowed)
         try:
@@ -91,9 +94,9 @@ class Conversation:
         """`ask`, awaitable."""
         return await asyncio.to_thread(self.ask, question)
 
-    def ask_stream_async(self, question: str) -> AsyncIterator[str | Answer]:
-        """`ask_stream`, as an asynchronous iterator; leaving it ends the generation."""
-        return iterate(self.ask_stream(question))
+    def ask_stream_async(self, question: str, standalone: str | None = None) -> AsyncAnswerStream:
+        """`ask_stream` for asyncio; leaving it ends the generation."""
+        return AsyncAnswerStream(self.ask_stream(question, standalone))
 
     def understand(self, question: str) -> str:
         """`question` as it would be asked without what came before it."""

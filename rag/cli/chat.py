@@ -4,7 +4,7 @@ import json
 import locale
 import sys
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -201,15 +201,14 @@ class Talk:
             self._console.print(Text(understood, style="dim"), soft_wrap=True)
         self._console.print()
         live = self._console.is_terminal and self._pipeline.config.generator.backend != "extractive"
-        with closing(self._conversation.ask_stream(question, standalone)) as pieces:
-            for piece in pieces:
-                if isinstance(piece, Answer):
-                    self._last = piece
-                    if live:
-                        self._console.print("\n")
-                    self._show_answer(piece, not live)
-                elif live:
+        with self._conversation.ask_stream(question, standalone) as stream:
+            for piece in stream:
+                if live:
                     self._console.print(Text(piece), end="", soft_wrap=True)
+            self._last = stream.answer
+        if live:
+            self._console.print("\n")
+        self._show_answer(self._last, not live)
 
     def _show_answer(self, answer: Answer, with_text: bool) -> None:
         show_answer(self._console, self._pipeline, answer, self._conversation.allowed, with_text=with_text)

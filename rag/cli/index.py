@@ -29,10 +29,8 @@ from rag.cli.terminal import (
     open_pipeline,
     out,
     print_json,
-    read_config,
     say,
 )
-from rag.pipeline import Pipeline
 
 PANEL = say("색인 관리", "Looking after an index")
 
@@ -48,8 +46,7 @@ def status(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    read_config(config, overrides)
-    body = Pipeline.status(index)
+    body = asdict(open_pipeline(index, config, overrides).upkeep.status())
     if as_json:
         print_json(body)
         return
@@ -80,7 +77,7 @@ def check(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    version, findings = open_pipeline(index, config, overrides).check()
+    version, findings = open_pipeline(index, config, overrides).upkeep.check()
     if as_json:
         print_json({"ok": not findings, "version": version, "findings": [asdict(f) for f in findings]})
     elif findings:
@@ -112,7 +109,7 @@ def repair(
         open_pipeline(index, config, overrides) as pipeline,
         counted(say("고치는 중", "repairing")) as progress,
     ):
-        done = pipeline.repair(lambda _: progress)
+        done = pipeline.upkeep.repair(lambda _: progress)
     if as_json:
         print_json(
             {
@@ -156,7 +153,7 @@ def reembed(
         open_pipeline(index, config, overrides) as pipeline,
         counted(say("임베딩", "embedding")) as progress,
     ):
-        version = pipeline.reembed(progress)
+        version = pipeline.upkeep.reembed(progress)
         name = pipeline.embedder.identity.name
     if as_json:
         seconds = time.monotonic() - started
@@ -183,7 +180,7 @@ def calibrate(
     debug: DebugOption = False,
 ) -> None:
     with open_pipeline(index, config, overrides) as pipeline:
-        found = pipeline.calibrate()
+        found = pipeline.upkeep.calibrate()
     if as_json:
         print_json({"index": str(index), "calibration": asdict(found) if found else None})
     elif found is None:
@@ -330,7 +327,7 @@ def compact(
         open_pipeline(index, config, overrides) as pipeline,
         counted(say("낱말 색인", "postings")) as progress,
     ):
-        done = pipeline.compact(wait, progress)
+        done = pipeline.upkeep.compact(wait, progress)
     if as_json:
         print_json({"index": str(index), **asdict(done), "seconds": time.monotonic() - started})
         return
@@ -353,7 +350,7 @@ def backup(
     debug: DebugOption = False,
 ) -> None:
     with open_pipeline(index, config, ()) as pipeline, counted(say("복사", "copying")) as progress:
-        version = pipeline.backup(target, progress)
+        version = pipeline.upkeep.backup(target, progress)
     if as_json:
         print_json({"index": str(index), "backup": str(target), "version": version})
         return
@@ -383,7 +380,7 @@ def restore(
     debug: DebugOption = False,
 ) -> None:
     with open_pipeline(index, config, ()) as pipeline, counted(say("복사", "copying")) as progress:
-        version = pipeline.restore(source, force=force, progress=progress)
+        version = pipeline.upkeep.restore(source, force=force, progress=progress)
     if as_json:
         print_json({"index": str(index), "backup": str(source), "version": version})
         return
@@ -408,7 +405,7 @@ def upgrade(
         open_pipeline(index, config, overrides) as pipeline,
         counted(say("다시 만드는 중", "making anew")) as progress,
     ):
-        found, renewed = pipeline.upgrade(progress)
+        found, renewed = pipeline.upkeep.upgrade(progress)
     if as_json:
         print_json({"index": str(index), "from": int(found), "to": FORMAT, "renewed": renewed})
     elif renewed and found == str(FORMAT):

@@ -2,7 +2,6 @@
 
 import json
 import sys
-import time
 import traceback
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
@@ -19,13 +18,11 @@ from rich.text import Text
 
 import rag.cli.index
 import rag.cli.model
-from indexes.types import MODES, Filter, Passage, Understood
+from indexes.types import MODES, Filter, Understood
 from ingest.errors import PipelineError
 from ingest.passwords import passwords_for, with_patterns
 from ingest.raw import Unit
-from rag.answer import Answer, Citation, Sentence, ToolCall, UnreadablePages, percent
-from rag.asking.ask import unreadable_pages
-from rag.asking.retrieve import Found
+from rag.answer import Answer, Citation, SearchResult, Sentence, ToolCall, UnreadablePages, percent
 from rag.cli.terminal import (
     DEFAULT_INDEX,
     DONE,
@@ -256,47 +253,42 @@ def search(
     with open_pipeline(index, config, overrides) as pipeline:
         rows = read_jsonl(queries, "query") if queries else [(None, query)]
         for batch in batches(rows, 64):
-            started = time.monotonic()
-            found = pipeline.find([text for _, text in batch], k, mode, allowed)
-            seconds = (time.monotonic() - started) / len(batch)
-            for (identity, text), one in zip(batch, found, strict=True):
+            found = pipeline.search([text for _, text in batch], k, mode, allowed)
+            for (identity, _), one in zip(batch, found, strict=True):
                 if as_json or queries:
                     given = {} if identity is None else {"id": identity}
-                    print_json(given | search_json(pipeline, text, allowed, one, seconds))
+                    print_json(given | search_json(one))
                 else:
-                    show_understood(out(), pipeline.understand(text, allowed))
-                    show_search(pipeline, one, seconds)
+                    show_understood(out(), one.understood)
+                    show_search(one)
 
 
-def search_json(
-    pipeline: Pipeline, query: str, allowed: Filter, found: Found, seconds: float
-) -> dict[str, Any]:
-    retriever = pipeline.retriever
+def search_json(found: SearchResult) -> dict[str, Any]:
     return {
-        "query": query,
-        "understood": [asdict(each) for each in pipeline.understand(query, allowed)],
+        "query": found.query,
+        "understood": [asdict(each) for each in found.understood],
         "passages": [
             {
                 "rank": passage.rank,
                 "score": passage.score,
-                "chunk_id": passage.chunk.id,
-                "document_id": passage.chunk.document_id,
-                "path": retriever.with_id(passage.chunk.document_id).path,
-                "title": retriever.with_id(passage.chunk.document_id).title,
-                "context": passage.chunk.context,
-                "first_page": passage.chunk.first_page,
-                "last_page": passage.chunk.last_page,
-                "start": passage.chunk.start,
-                "end": passage.chunk.end,
-                "text": passage.chunk.text,
-                "unit": retriever.with_id(passage.chunk.document_id).unit,
-                "ocr": ocr_of(pipeline, passage),
+                "chunk_id": passage.chunk_id,
+                "document_id": passage.document_id,
+                "path": passage.path,
+                "title": passage.title,
+                "context": passage.context,
+                "first_page": passage.first_page,
+                "last_page": passage.last_page,
+                "start": passage.start,
+                "end": passage.end,
+                "text": passage.text,
+                "unit": passage.unit,
+                "ocr": passage.ocr,
             }
-            for passage in found.passages
+            for passage in found
         ],
-        "unreadable_pages": [asdict(pages) for pages in unreadable_among(pipeline, found.passages)],
+        "unreadable_pages": [asdict(pages) for pages in found.unreadable_pages],
         "warnings": list(found.warnings),
-        "seconds": round(seconds, 4),
+        "seconds": round(found.seconds, 4),
     }
 
 
@@ -319,33 +311,17 @@ def show_understood(console: Console, understood: Sequence[Understood]) -> None:
         console.print(Text(say(f"이렇게 이해했습니다: {named}", f"understood: {named}"), style="dim"))
 
 
-def ocr_of(pipeline: Pipeline, passage: Passage) -> float | None:
-    """The lowest confidence of the passage's pages that OCR read."""
-    chunk = passage.chunk
-    words_end = chunk.start + (len(chunk.text.rstrip()) or len(chunk.text))
-    return pipeline.retriever.place_of(chunk.document_id, chunk.start, words_end).ocr
-
-
-def unreadable_among(pipeline: Pipeline, passages: Sequence[Passage]) -> tuple[UnreadablePages, ...]:
-    return unreadable_pages(pipeline.retriever, (passage.chunk.document_id for passage in passages))
-
-
-def show_search(pipeline: Pipeline, found: Found, seconds: float) -> None:
-    console, passages = out(), found.passages
+def show_search(found: SearchResult) -> None:
+    console, passages, seconds = out(), found.passages, found.seconds
     for passage in passages:
-        document = pipeline.retriever.with_id(passage.chunk.document_id)
-        place = place_of(
-            passage.chunk.first_page, passage.chunk.last_page, document.unit, ocr_of(pipeline, passage)
-        )
-        title = Text(f"{passage.rank}. {document.title}, {place}", style="bold")
-        title.append(
-            f"  {passage.score:.3f}  {inner_context(passage.chunk.context, document.title)}", style="dim"
-        )
+        place = place_of(passage.first_page, passage.last_page, passage.unit, passage.ocr)
+        title = Text(f"{passage.rank}. {passage.title}, {place}", style="bold")
+        title.append(f"  {passage.score:.3f}  {inner_context(passage.context, passage.title)}", style="dim")
         console.print(title)
-        console.print(Padding(Text(shorten(passage.chunk.text, 300)), (0, 0, 1, 3), expand=False))
+        console.print(Padding(Text(shorten(passage.text, 300)), (0, 0, 1, 3), expand=False))
     for warning in found.warnings:
         console.print(Text(f"! {warning}", style="yellow"))
-    show_unreadable(console, unreadable_among(pipeline, passages))
+    show_unreadable(console, found.unreadable_pages)
     console.print(
         Text(
             say(f"{len(passages)}개 발췌문 · {seconds:.2f}초", f"{len(passages)} passages · {seconds:.2f} s"),
@@ -442,13 +418,14 @@ def show_stream(pipeline: Pipeline, question: str, allowed: Filter) -> None:
     console = out()
     show_question(console, question)
     live = console.is_terminal and pipeline.config.generator.backend != "extractive"
-    for piece in pipeline.ask_stream(question, allowed):
-        if isinstance(piece, Answer):
+    with pipeline.ask_stream(question, allowed) as stream:
+        for piece in stream:
             if live:
-                console.print("\n")
-            show_answer(console, pipeline, piece, allowed, with_text=not live)
-        elif live:
-            console.print(Text(piece), end="", soft_wrap=True)
+                console.print(Text(piece), end="", soft_wrap=True)
+        answer = stream.answer
+    if live:
+        console.print("\n")
+    show_answer(console, pipeline, answer, allowed, with_text=not live)
 
 
 def show_answer(

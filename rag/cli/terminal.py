@@ -1,8 +1,6 @@
 """What every command of `rag` shares: the wording for the terminal's language, options, output."""
 
 import json
-import locale
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,19 +13,12 @@ from indexes.errors import DocumentNotFound
 from indexes.types import Filter, StoredDocument, names_document, nfc
 from ingest.parse import Ocr
 from rag.config import DEFAULT_FILE, Config, load_config
+from rag.display.language import language
 from rag.errors import NotIngested
 from rag.passwords import read_passwords
 from rag.pipeline import Pipeline
 
 DONE, NOTHING, USAGE, PARTLY, STOPPED = 0, 1, 2, 3, 130
-
-
-def language() -> str:
-    """ "ko" or "en", by the locale that the environment names."""
-    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
-        if value := os.environ.get(name):
-            return "ko" if value.lower().startswith("ko") else "en"
-    return "ko" if (locale.getlocale()[0] or "").lower().startswith("ko") else "en"
 
 
 LANGUAGE = language()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from indexes.types import Filter, StoredDocument
 from ingest.errors import PipelineError
-from rag.answer import Answer, Citation, Support
+from rag.answer import Answer, Citation, Result, Support
 from rag.asking.ask import Stages, ask_pairs
 from rag.comparing.shared_names import shared_names
 from rag.errors import NoSharedNames
@@ -60,8 +60,8 @@ class ComparisonRow:
     cells: tuple[ComparisonCell, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+@dataclass(frozen=True, slots=True, repr=False)
+class Comparison(Result):
     """Reports side by side. `rows_found`: the names are not the user's, but those that the reports share."""
 
     documents: tuple[ComparedDocument, ...]

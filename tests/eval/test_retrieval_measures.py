@@ -375,7 +375,7 @@ def test_pages_rank_by_passages_and_gold_counts_once(samples):
     one = SETS["samples"](Path())
     ranker = Ranker(samples.retriever, one)
     for question in one.questions[:12]:
-        passages = samples.search_many([question.text], 20, "lexical")[0]
+        passages = samples.search(question.text, 20, "lexical")
         units = [ranked.unit for ranked in ranker.rank(question, passages, 10)]
         assert len(units) == len(set(units)) == min(10, len(passages))
         for unit, passage in zip(units, passages, strict=False):

@@ -29,7 +29,7 @@ def scripted(pipeline: Pipeline, *replies: str):
 
 def test_every_citation_of_every_sample_answer_is_exact(samples):
     questions = [question.text for question in load_questions(SAMPLES / "questions.jsonl")]
-    for answer in samples.ask_many(questions):
+    for answer in samples.ask(questions):
         for citation in answer.citations:
             document = samples.document(citation.document_id)
             assert samples.text(document, citation.start, citation.end) == citation.quote
@@ -130,13 +130,15 @@ def test_sixteen_threads_get_the_same_answer(samples):
 def test_asyncio_gets_the_same_answers(samples):
     async def gather():
         answers = await asyncio.gather(*(samples.ask_async(QUESTION) for _ in range(4)))
-        streamed = [piece async for piece in samples.ask_stream_async(QUESTION)]
+        async with samples.ask_stream_async(QUESTION) as stream:
+            pieces = [piece async for piece in stream]
         found = await samples.search_async(QUESTION, 3)
-        return answers, streamed, found
+        each = [answer async for answer in samples.ask_each_async([QUESTION, QUESTION])]
+        return [*answers, *each], "".join(pieces), stream.answer, found
 
-    answers, streamed, found = asyncio.run(gather())
+    answers, text, streamed, found = asyncio.run(gather())
     expected = samples.ask(QUESTION)
-    assert {answer.text for answer in answers} == {expected.text} == {streamed[-1].text}
+    assert {answer.text for answer in answers} == {expected.text, text, streamed.text}
     assert [passage.rank for passage in found] == [1, 2, 3]
 
 
@@ -149,7 +151,7 @@ def test_a_filter_restricts_the_answer(samples):
 def test_a_missing_index_is_named_before_any_model_is_loaded(tmp_path):
     with Pipeline.open(tmp_path / "none") as pipeline, pytest.raises(IndexNotFound):
         pipeline.ask(QUESTION)
-    assert "embedder" not in pipeline._loaded
+    assert "embedder" not in pipeline._models.loaded
 
 
 def test_the_contents_of_a_document_come_back_whole(samples):
@@ -176,8 +178,8 @@ class SlowGenerator(ScriptedGenerator):
 
 def test_leaving_an_asynchronous_stream_ends_the_generation(sample_index):
     async def leave() -> SlowGenerator:
-        with Pipeline.open(sample_index) as pipeline:
-            slow = pipeline._loaded["generator"] = SlowGenerator()
+        slow = SlowGenerator()
+        with Pipeline.open(sample_index, generator=slow) as pipeline:
 
             async def read():
                 async for _ in pipeline.ask_stream_async(QUESTION):
@@ -313,29 +315,26 @@ def test_a_dictionary_belongs_to_the_index_and_is_changed_by_an_upgrade(tmp_path
     with Pipeline.open(tmp_path / "색인", known) as pipeline:
         with pytest.raises(IndexMismatch, match="dictionary"):
             pipeline.search("스마트안전팀")
-        assert pipeline.upgrade()[1]
+        assert pipeline.upkeep.upgrade()[1]
         found = pipeline.search("스마트안전팀", mode="lexical")
         assert "안전팀이" in found[0].chunk.text
         assert found[0].score - found[1].score > before[0].score - before[1].score
-        assert pipeline.check()[1] == []
+        assert pipeline.upkeep.check()[1] == []
         report = pipeline.ingest([tmp_path / "글"])
         assert report.documents.unchanged == 2  # chunks do not depend on it: nothing is read again
     with pytest.raises(ConfigError, match="없는"):
         Pipeline.open(tmp_path / "색인", load_config(None, ["search.dictionary=없는.txt"])).analyser  # noqa: B018
 
 
-def test_summaries_come_as_an_iterator_a_list_and_to_asyncio(samples):
+def test_summaries_come_as_an_iterator_and_to_asyncio(samples):
     names = ["취업규칙.pdf", samples.documents()[0], samples.documents()[1].id, samples.documents()[2]]
 
     async def gather():
         return [result async for result in samples.summarise_async(names, sentences=3)]
 
     made = list(samples.summarise(names, sentences=3))
-    listed = samples.summarise_all(names, sentences=3)
     assert len(made) == 3  # each document once
-    assert listed[0].path.endswith("취업규칙.pdf")
     texts = {summary.document_id: summary.text for summary in made}
-    assert texts == {summary.document_id: summary.text for summary in listed}
     assert texts == {summary.document_id: summary.text for summary in asyncio.run(gather())}
     for summary in made:
         document = samples.document(summary.document_id)

@@ -71,7 +71,7 @@ def test_a_streamed_conversation_is_the_same(pipeline: Pipeline):
     whole, streamed = pipeline.conversation(), pipeline.conversation()
     for question in QUESTIONS[:3]:
         answer = whole.ask(question)
-        *_, last = streamed.ask_stream(question)
+        last = streamed.ask_stream(question).answer
         assert isinstance(last, Answer)
         assert (last.text, last.standalone, last.question) == (answer.text, answer.standalone, question)
     assert whole.turns == streamed.turns

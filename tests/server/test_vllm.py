@@ -321,7 +321,8 @@ def test_an_answer_cites_only_what_was_shown(server, pipeline):
 
 def test_a_streamed_answer_is_the_same_answer(pipeline, questions):
     for question in questions[:4]:
-        *pieces, streamed = pipeline.ask_stream(question)
+        stream = pipeline.ask_stream(question)
+        pieces, streamed = list(stream), stream.answer
         answer = pipeline.ask(question)
         check_answer(pipeline, streamed)
         assert len(pieces) > 1 and "".join(pieces) == streamed.text
@@ -330,7 +331,7 @@ def test_a_streamed_answer_is_the_same_answer(pipeline, questions):
 
 def test_32_questions_at_once_are_answered_in_order(pipeline, questions):
     asked = [*questions, *(f"{number}월에는 무엇을 하나요?" for number in range(1, 33))][:32]
-    answers = pipeline.ask_many(asked)
+    answers = pipeline.ask(asked)
     assert [answer.question for answer in answers] == asked
     for answer in answers:
         check_answer(pipeline, answer)
@@ -343,7 +344,7 @@ def test_32_questions_at_once_are_answered_in_order(pipeline, questions):
 def test_without_the_grammar_unknown_markers_are_dropped_and_counted(index, config, questions, changes):
     config = replace(config, generator=replace(config.generator, **changes))
     with Pipeline.open(index, config) as pipeline:
-        answers = pipeline.ask_many(questions[:16])
+        answers = pipeline.ask(questions[:16])
     for answer in answers:
         check_answer(pipeline, answer)
     assert any(DROPPED in warning for answer in answers for warning in answer.warnings)
@@ -368,7 +369,8 @@ def test_an_openai_server_gets_messages_and_a_margin(server, index, config):
         assert any(f"{margin:,}" in warning for warning in answer.warnings)
         # It tokenises for itself, here as we do, except for control tokens in the documents.
         assert abs(counted - answer.budget.prompt) <= margin
-        *pieces, streamed = pipeline.ask_stream(QUESTION)
+        stream = pipeline.ask_stream(QUESTION)
+        pieces, streamed = list(stream), stream.answer
         assert len(pieces) > 1 and "".join(pieces) == streamed.text
         assert replace(streamed, seconds=0, warnings=()) == replace(answer, seconds=0, warnings=())
 

@@ -11,6 +11,7 @@ from rag import Pipeline
 from rag.cli.summarise import to_folder
 from rag.config import Config
 from rag.models.generator import GenerationConfig
+from rag.prompting.tokens import ModelTokenizer
 from rag.summarising.checkpoints import window_key
 from rag.summarising.files import SummaryFolder
 from rag.summarising.kinds import SummaryOptions
@@ -40,10 +41,12 @@ class LoggingWriter(BusyWriter):
 
 def main(index: str, out: str, log: str) -> int:
     config = Config(generator=GenerationConfig("openai", window=WINDOW, reserved_output=RESERVED))
-    with Pipeline.open(index, config) as pipeline:
-        pipeline._loaded["generator"] = LoggingWriter(Path(log), pipeline.tokenizer)
-        with SummaryFolder(Path(out), pipeline.documents()) as files:
-            return to_folder(pipeline, pipeline.documents(), SummaryOptions(), files, False)
+    writer = LoggingWriter(Path(log), ModelTokenizer(config.models.tokenizer))
+    with (
+        Pipeline.open(index, config, generator=writer) as pipeline,
+        SummaryFolder(Path(out), pipeline.documents()) as files,
+    ):
+        return to_folder(pipeline, pipeline.documents(), SummaryOptions(), files, False)
 
 
 if __name__ == "__main__":

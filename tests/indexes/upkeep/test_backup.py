@@ -123,8 +123,8 @@ def test_an_older_format_is_refused_with_what_to_do(old):
 
 def test_an_older_index_answers_after_its_upgrade(old):
     with Pipeline.open(old) as pipeline:
-        assert pipeline.upgrade() == ("2", True)
-        assert pipeline.upgrade() == (str(FORMAT), False)  # once more does nothing
+        assert pipeline.upkeep.upgrade() == ("2", True)
+        assert pipeline.upkeep.upgrade() == (str(FORMAT), False)  # once more does nothing
         assert check(old) == (4, [])
         documents = {document.title: document for document in pipeline.documents()}
         assert set(documents) == {"숙소 이용 규정", "보안 점검 지침"}

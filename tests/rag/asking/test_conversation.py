@@ -153,7 +153,7 @@ def test_a_stream_gives_the_same_turns(samples):
     whole, streamed = samples.conversation(), samples.conversation()
     for question in (FIRST, NEXT):
         answer = whole.ask(question)
-        *_, last = streamed.ask_stream(question)
+        last = streamed.ask_stream(question).answer
         assert isinstance(last, Answer) and (last.text, last.standalone) == (answer.text, answer.standalone)
     assert whole.turns == streamed.turns
 
@@ -193,10 +193,12 @@ def test_a_conversation_for_asyncio(samples):
     async def both():
         chat = samples.conversation()
         first = await chat.ask_async(FIRST)
-        return first, [piece async for piece in chat.ask_stream_async(NEXT)]
+        async with chat.ask_stream_async(NEXT) as stream:
+            text = "".join([piece async for piece in stream])
+        return first, text, stream.answer
 
-    first, pieces = asyncio.run(both())
-    assert first.standalone == FIRST and pieces[-1].standalone == WHOLE
+    first, text, second = asyncio.run(both())
+    assert first.standalone == FIRST and second.standalone == WHOLE and second.text == text
 
 
 def test_questions_of_several_threads_are_all_kept(samples):

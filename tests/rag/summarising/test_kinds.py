@@ -414,7 +414,7 @@ def test_what_a_figure_is_of_stands_before_it_word_for_word(before):
 
 @pytest.mark.parametrize("kind", ["figures", "actions"])
 def test_without_a_model_rows_are_words_of_the_samples(samples, kind):
-    for summary in samples.summarise_all(samples.documents(), kind, sentences=6):
+    for summary in samples.summarise(samples.documents(), kind, sentences=6):
         check_rows(summary)
         assert 0 < len(summary.rows) <= 6
         assert all(figure.stands for figure in summary.figures)

@@ -1,0 +1,68 @@
+"""The words that text and HTML share: places, verdicts, headings, in Korean or English by the locale."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import PurePath
+
+from indexes.types import Understood
+from ingest.errors import Notice, shown
+from ingest.raw import Unit
+from rag.answer import Sentence, Support, UnreadablePages, percent
+from rag.display.language import language, say
+from rag.wording import MARKS, in_unit, page_runs, span
+
+QUOTE_CHARACTERS = 400
+NEAREST = 3
+
+
+def place(first: int, last: int, unit: Unit, ocr: float | None = None) -> str:
+    """«3쪽», «구역 3–4», «pp. 3–4», «3쪽(OCR 87%)»."""
+    numbers, several = span(first, last), first != last
+    english = f"section{'s' * several} {numbers}" if unit == "section" else f"p{'p' * several}. {numbers}"
+    read = "" if ocr is None else say(f"(OCR {percent(ocr)})", f" (OCR {percent(ocr)})")
+    return say(in_unit(numbers, unit), english) + read
+
+
+def verdict(support: Support) -> str:
+    """«✓ 뒷받침함»."""
+    named = {
+        "supported": say("뒷받침함", "supported"),
+        "partial": say("일부만 뒷받침함", "supported in part"),
+        "unsupported": say("뒷받침하지 못함", "not supported"),
+        "uncited": say("근거 없음", "no evidence"),
+    }
+    return f"{MARKS[support]} {named[support]}"
+
+
+def loose(sentences: Sequence[Sentence]) -> list[str]:
+    """A line for each sentence that no quote carries."""
+    why = say("근거가 없는 문장", "no evidence for")
+    bare = [sentence for sentence in sentences if sentence.support in ("uncited", "unsupported")]
+    return [f"{why}: {shown(sentence.text, 80)}" for sentence in bare]
+
+
+def told(warnings: Iterable[Notice | str], unreadable: Iterable[UnreadablePages] = ()) -> list[str]:
+    """A line for each warning and for each document with pages that nobody could read."""
+    lines = [one if isinstance(one, str) else one.say(language()) for one in warnings]
+    for pages in unreadable:
+        numbers, several = page_runs(pages.pages), len(pages.pages) > 1
+        english = f"{'section' if pages.unit == 'section' else 'page'}{'s' * several} {numbers}"
+        missing = say(
+            f"{in_unit(numbers, pages.unit)}: 읽지 못해 찾아보지 못했습니다",
+            f"{english} could not be read, nor searched",
+        )
+        lines.append(f"{shown(PurePath(pages.path).name)}: {missing}")
+    return lines
+
+
+def understanding(understood: Sequence[Understood]) -> str:
+    """«이렇게 이해했습니다: 문서 «취업규칙»»; empty where nothing was taken for more than words."""
+    kinds = {
+        "document": say("문서", "document"),
+        "section": say("항목", "section"),
+        "reference": say("조항", "reference"),
+        "period": say("기간", "period"),
+        "amount": say("수량", "amount"),
+        "alias": say("다른 이름", "also called"),
+    }
+    named = " · ".join(f"{kinds[each.kind]} «{shown(each.words)}»" for each in understood)
+    return say(f"이렇게 이해했습니다: {named}", f"understood: {named}") if named else ""
