@@ -82,7 +82,7 @@ bench-summaries: $(STAMP)  ## key facts held by ten sentences without a model; t
 	$(BIN)/python -m eval summaries --shared "$(RAG_SHARED)"
 
 grammar: $(STAMP) .venv-vllm/installed  ## answers that try to write markers of nothing, 1,000 with the grammar and without; many minutes
-	$(BIN)/python -m tests.server.grammar
+	$(BIN)/python -m tests.server.grammar.measure
 
 bench-real: $(STAMP)  ## every shared PDF, 200 questions; a table and JSON
 	$(BIN)/python -m eval real --shared "$(RAG_SHARED)" --out build/bench-real.json
@@ -97,10 +97,10 @@ bench-beyond: $(STAMP)  ## the dense index beyond the million that is searched e
 	$(BIN)/python -m eval.bench beyond --shared "$(RAG_SHARED)"
 
 bench-serve: $(STAMP) .venv-vllm/installed  ## questions of a file beside the throughput of a real vLLM server on this processor
-	$(BIN)/python -m tests.server.bench --shared "$(RAG_SHARED)"
+	$(BIN)/python -m tests.server.bench.answers --shared "$(RAG_SHARED)"
 
 bench-summarise: $(STAMP) .venv-vllm/installed .venv-bench/installed  ## summaries of long reports on a real vLLM server on this processor, beside LlamaIndex; many minutes
-	$(BIN)/python -m tests.server.bench_summarise --shared "$(RAG_SHARED)"
+	$(BIN)/python -m tests.server.bench.summaries --shared "$(RAG_SHARED)"
 
 bench-gpu: $(STAMP)  ## speed of the model on this machine's GPU (or GPU="…": options, see --help)
 	$(BIN)/python -m eval.bench gpu $(GPU)

@@ -16,7 +16,7 @@ from indexes.engine import SearchEngine
 from indexes.errors import DocumentNotFound
 from indexes.types import MODES, Filter
 from ingest.document import Page
-from tests.indexes.disk.test_writer import content
+from tests.support.indexes import content
 
 TEXTS = {
     "인사 규정": ("연차 휴가는 열다섯 날이다. ", "육아 휴직은 한 해까지 쓴다. "),

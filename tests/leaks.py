@@ -19,7 +19,7 @@ from indexes.disk.writer import Writer
 from indexes.errors import DocumentNotFound
 from indexes.search.fusion import fuse_scores
 from indexes.types import MODES, Filter, StoredDocument, nfc
-from tests.indexes.disk.test_writer import MANIFEST, content, reader
+from tests.support.indexes import MANIFEST, content, reader
 
 # Names that contain or begin each other, are odd, or look alike until they are composed (NFD).
 GROUPS = (

@@ -15,7 +15,7 @@ from indexes.disk.writer import Writer
 from rag.summarising.checkpoints import Checkpoints
 from rag.summarising.files import CHECKPOINTS, STATUS, UNFINISHED, file_names
 from rag.summarising.kinds import EXECUTIVE
-from tests.indexes.disk.test_writer import MANIFEST, ROOT
+from tests.support.indexes import MANIFEST, ROOT
 from tests.support.summaries import report
 
 

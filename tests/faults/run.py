@@ -30,7 +30,7 @@ from indexes.upkeep.check import check
 from indexes.upkeep.compact import compact
 from indexes.upkeep.rebuild import embed_chunks
 from ingest.structure.terms import searched_text
-from tests.indexes.disk.test_writer import ANALYSER, EMBEDDER, MANIFEST, content, reader
+from tests.support.indexes import ANALYSER, EMBEDDER, MANIFEST, content, reader
 
 STEPS = (
     "sweep",

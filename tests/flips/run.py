@@ -23,7 +23,7 @@ from indexes.upkeep.rebuild import embed_chunks
 from indexes.upkeep.repair import repair
 from ingest.errors import PipelineError
 from ingest.structure.terms import searched_text
-from tests.indexes.disk.test_writer import ANALYSER, EMBEDDER, MANIFEST, content, reader
+from tests.support.indexes import ANALYSER, EMBEDDER, MANIFEST, content, reader
 
 QUERIES = ("3번 문서의 1번 조각", "연차휴가는 15일이다", "예산", "없는낱말")
 SECTOR = 512

@@ -10,7 +10,7 @@ from pathlib import Path
 from eval.dataset import SAMPLES
 from tests.fuzz.mutate import MUTATIONS
 from tests.fuzz.run import FuzzReport, fuzz_options, make_case, run
-from tests.ingest.test_worker import CHARACTERS
+from tests.support.parsing import CHARACTERS
 
 FOLDERS = ("statutes", "agency", "safety_guides", "misc")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from indexes.build import Counts, delete, discover, ingest
+from indexes.build import Counts, delete, discover
 from indexes.disk.retriever import Retriever
 from indexes.disk.store import DATABASE, Store
 from indexes.errors import ChunkTooLong, DocumentNotFound, NoSuchPath, NothingToIngest
@@ -20,9 +20,10 @@ from indexes.upkeep.check import check
 from ingest.korean.analyse import BigramAnalyser
 from ingest.parse import IngestConfig, ParseOptions
 from ingest.structure.chunking import ChunkingConfig
-from tests.ingest.test_worker import CHARACTERS
 from tests.support.fakes import BigramEmbedder
-from tests.support.pdfs import make_pdf
+from tests.support.files.pdfs import make_pdf
+from tests.support.indexes import ingest_files, short_chunks
+from tests.support.parsing import CHARACTERS
 
 TOPICS = ("개인정보 보호", "예산 집행", "안전 점검", "휴가 신청", "계약 이행", "감사 결과")
 
@@ -51,17 +52,6 @@ class Interrupted(BigramEmbedder):
         if self.left == 0:
             raise KeyboardInterrupt
         return super().embed_passages(texts, on_batch)
-
-
-def options(**limits) -> ParseOptions:
-    limits = IngestConfig(**{"workers": 2} | limits)
-    return ParseOptions(CHARACTERS, "bigram", ChunkingConfig(60), limits)
-
-
-def run(index: Path, *paths: Path, embedder=None, parse: ParseOptions | None = None, **more):
-    return ingest(
-        index, paths, embedder or BigramEmbedder(), parse or options(), tokenizer="characters", **more
-    )
 
 
 def write(path: Path, topic: str, note: str = "") -> Path:
@@ -105,7 +95,7 @@ def files(tmp_path):
 @pytest.fixture
 def index(tmp_path, files):
     """An index of `files`."""
-    report = run(tmp_path / "index", files)
+    report = ingest_files(tmp_path / "index", files)
     assert report.documents == Counts(added=4) and report.pages == 8 and not report.failures
     return tmp_path / "index"
 
@@ -121,7 +111,7 @@ def test_what_is_known_is_not_read_again(index, files):
     before = {
         path: path.stat().st_mtime_ns for path in index.rglob("*") if path.suffix in (".faiss", ".json")
     }
-    report = run(index, files)
+    report = ingest_files(index, files)
     assert report.documents == Counts(unchanged=4)
     assert (report.version, report.pages, report.chunks) == (1, 0, 0)
     assert {path: path.stat().st_mtime_ns for path in before} == before
@@ -129,7 +119,7 @@ def test_what_is_known_is_not_read_again(index, files):
 
 def test_a_changed_file_takes_the_place_of_the_old_one_in_one_commit(index, files):
     write(files / "아래" / "예산 집행.pdf", "회의 운영", " 새로 고쳤다.")
-    report = run(index, files)
+    report = ingest_files(index, files)
     assert report.documents == Counts(updated=1, unchanged=3) and report.version == 2
     texts = [p.chunk.text for p in reader(index).retrieve(["예산 집행 업무 회의 운영"], 40)[0]]
     assert any("회의 운영" in text for text in texts) and not any("예산" in text for text in texts)
@@ -140,7 +130,7 @@ def test_a_changed_file_takes_the_place_of_the_old_one_in_one_commit(index, file
 
 def test_a_bad_new_version_keeps_the_old_one(index, files):
     damage(files / "아래" / "예산 집행.pdf")
-    report = run(index, files, sync=True)
+    report = ingest_files(index, files, sync=True)
     assert report.documents == Counts(failed=1, unchanged=3)
     assert [(Path(f.path).name, f.code) for f in report.failures] == [("예산 집행.pdf", "damaged")]
     assert "예산 집행" in documents(index)
@@ -148,18 +138,18 @@ def test_a_bad_new_version_keeps_the_old_one(index, files):
 
 def test_a_moved_file_keeps_its_document(index, files):
     (files / "아래" / "예산 집행.pdf").rename(files / "옮긴 것.pdf")
-    report = run(index, files)
+    report = ingest_files(index, files)
     assert report.documents == Counts(moved=1, unchanged=3) and report.pages == 0
     assert documents(index)["예산 집행"][0] == ["옮긴 것.pdf"]
 
 
 def test_a_copy_is_another_path_to_the_same_document(index, files):
     shutil.copy(files / "아래" / "예산 집행.pdf", files / "사본.pdf")
-    report = run(index, files)
+    report = ingest_files(index, files)
     assert report.documents == Counts(unchanged=5) and report.pages == 0
     assert documents(index)["예산 집행"][0] == ["사본.pdf", "예산 집행.pdf"]
     (files / "사본.pdf").unlink()
-    run(index, files, sync=True)
+    ingest_files(index, files, sync=True)
     assert documents(index)["예산 집행"][0] == ["예산 집행.pdf"]
 
 
@@ -169,7 +159,7 @@ def test_copies_that_come_together_are_read_once_and_fail_together(tmp_path):
     shutil.copy(folder / "가.pdf", folder / "나.pdf")
     damage(folder / "다.pdf")
     shutil.copy(folder / "다.pdf", folder / "라.pdf")
-    report = run(tmp_path / "index", folder)
+    report = ingest_files(tmp_path / "index", folder)
     assert report.documents == Counts(added=1, unchanged=1, failed=2) and report.pages == 2
     assert [Path(failure.path).name for failure in report.failures] == ["다.pdf", "라.pdf"]
     assert documents(tmp_path / "index")["가"][0] == ["가.pdf", "나.pdf"]
@@ -177,32 +167,32 @@ def test_copies_that_come_together_are_read_once_and_fail_together(tmp_path):
 
 def test_only_sync_takes_out_what_is_gone_and_only_under_its_folders(index, files, tmp_path):
     elsewhere = write(tmp_path / "다른 곳" / "계약.pdf", TOPICS[4])
-    run(index, elsewhere)
+    ingest_files(index, elsewhere)
     elsewhere.unlink()
     (files / "아래" / "예산 집행.pdf").unlink()
-    assert run(index, files).documents == Counts(unchanged=3)
-    assert run(index, files, sync=True).documents == Counts(unchanged=3, removed=1)
+    assert ingest_files(index, files).documents == Counts(unchanged=3)
+    assert ingest_files(index, files, sync=True).documents == Counts(unchanged=3, removed=1)
     assert sorted(documents(index)) == sorted([*TOPICS[:1], *TOPICS[2:4], "계약"])
 
 
 def test_sync_with_an_empty_folder_takes_nothing_out(index, files):
     """A share that is not mounted looks like an empty folder."""
-    run(index, files)
+    ingest_files(index, files)
     before = documents(index)
     shutil.rmtree(files)
     files.mkdir()
     with pytest.raises(NothingToIngest):
-        run(index, files, sync=True)
+        ingest_files(index, files, sync=True)
     assert documents(index) == before
 
 
 def test_groups_add_up_and_belong_to_the_document(index, files):
-    run(index, files / "아래" / "예산 집행.pdf", groups=["재무"])
-    report = run(index, files / "아래" / "예산 집행.pdf", groups=["감사", "재무"])
+    ingest_files(index, files / "아래" / "예산 집행.pdf", groups=["재무"])
+    report = ingest_files(index, files / "아래" / "예산 집행.pdf", groups=["감사", "재무"])
     assert report.documents.unchanged == 1
     assert documents(index)["예산 집행"][1] == ("감사", "재무")
     write(files / "아래" / "예산 집행.pdf", TOPICS[1], " 고쳤다.")
-    run(index, files)
+    ingest_files(index, files)
     assert documents(index)["예산 집행"][1] == ("감사", "재무")
     assert {d.title for d in reader(index).visible(Filter(groups=("감사",)))} == {"예산 집행"}
 
@@ -211,12 +201,12 @@ def test_files_that_change_names_among_themselves_keep_their_own_groups(tmp_path
     folder = tmp_path / "문서"
     write(folder / "가.pdf", TOPICS[0])
     write(folder / "나.pdf", TOPICS[1])
-    run(tmp_path / "index", folder / "가.pdf", groups=["비밀"])
-    run(tmp_path / "index", folder / "나.pdf", groups=["공개"])
+    ingest_files(tmp_path / "index", folder / "가.pdf", groups=["비밀"])
+    ingest_files(tmp_path / "index", folder / "나.pdf", groups=["공개"])
     (folder / "가.pdf").rename(folder / "x")
     (folder / "나.pdf").rename(folder / "가.pdf")
     (folder / "x").rename(folder / "나.pdf")
-    run(tmp_path / "index", folder)
+    ingest_files(tmp_path / "index", folder)
     opened = reader(tmp_path / "index")
     for group, topic in (("비밀", TOPICS[0]), ("공개", TOPICS[1])):
         (document,) = opened.visible(Filter(groups=(group,)))
@@ -226,7 +216,7 @@ def test_files_that_change_names_among_themselves_keep_their_own_groups(tmp_path
 
 def test_another_parser_reads_all_again_and_keeps_one_of_each(index, files):
     other = ParseOptions(CHARACTERS, "bigram", ChunkingConfig(40), IngestConfig(workers=2))
-    report = run(index, files, parse=other)
+    report = ingest_files(index, files, parse=other)
     assert report.documents == Counts(updated=4)
     assert max(c.tokens for d in reader(index).documents for c in reader(index).store.chunks_of(d)) <= 40
     assert check(index)[1] == []
@@ -239,16 +229,16 @@ def test_what_was_read_before_ctrl_c_is_kept(tmp_path, files, done):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "index", files, progress=stop)
+        ingest_files(tmp_path / "index", files, progress=stop)
     assert len(documents(tmp_path / "index")) == done
-    report = run(tmp_path / "index", files)
+    report = ingest_files(tmp_path / "index", files)
     assert (report.documents.added, report.documents.unchanged) == (4 - done, done)
 
 
 def test_ctrl_c_while_a_new_version_is_embedded_keeps_the_old_one(index, files):
     write(files / "아래" / "예산 집행.pdf", "회의 운영")
     with pytest.raises(KeyboardInterrupt):
-        run(index, files, embedder=Interrupted(at=1))
+        ingest_files(index, files, embedder=Interrupted(at=1))
     assert len(documents(index)) == 4
     assert any("예산 집행" in p.chunk.text for p in reader(index).retrieve(["예산 집행"], 5)[0])
 
@@ -265,7 +255,7 @@ def many(tmp_path) -> Path:
 
 def test_chunks_of_many_small_documents_are_embedded_together(tmp_path, many):
     embedder, told = Counting(), []
-    report = run(
+    report = ingest_files(
         tmp_path / "index", many, embedder=embedder, embedded=lambda done, read: told.append((done, read))
     )
     assert report.documents == Counts(added=40)
@@ -281,14 +271,14 @@ SLOW_INGEST = """
 import sys, time
 from pathlib import Path
 from tests.support.fakes import BigramEmbedder
-from tests.indexes.test_build import run
+from tests.support.indexes import ingest_files
 
 class Slow(BigramEmbedder):
     def embed_passages(self, texts, on_batch=lambda _: None):
         time.sleep(0.05 * len(texts))
         return super().embed_passages(texts, on_batch)
 
-run(Path(sys.argv[1]), Path(sys.argv[2]), embedder=Slow(), commit_chunks=8)
+ingest_files(Path(sys.argv[1]), Path(sys.argv[2]), embedder=Slow(), commit_chunks=8)
 """
 
 
@@ -303,7 +293,7 @@ def test_an_ingest_that_was_killed_goes_on_after_its_last_commit(tmp_path, many)
     kept = len(committed(index))
     assert 8 <= kept < 40
     embedder = Counting()
-    report = run(index, many, embedder=embedder)
+    report = ingest_files(index, many, embedder=embedder)
     assert report.documents == Counts(added=40 - kept, unchanged=kept)
     assert sum(embedder.given) == report.chunks
     assert check(index)[1] == [] and len(committed(index)) == 40
@@ -317,13 +307,13 @@ def committed(index: Path) -> dict[str, tuple]:
 def test_a_name_that_is_not_utf8_stops_nothing(tmp_path):
     name = os.fsdecode("휴가 규정.pdf".encode("cp949"))
     write(tmp_path / "문서" / name, TOPICS[3])
-    assert run(tmp_path / "index", tmp_path / "문서").documents == Counts(added=1)
+    assert ingest_files(tmp_path / "index", tmp_path / "문서").documents == Counts(added=1)
     assert documents(tmp_path / "index") == {"휴가 규정": ([name], ())}
-    assert run(tmp_path / "index", tmp_path / "문서").documents == Counts(unchanged=1)
+    assert ingest_files(tmp_path / "index", tmp_path / "문서").documents == Counts(unchanged=1)
 
 
 def test_the_same_folder_gives_the_same_chunks_and_ranks(tmp_path, files, index):
-    run(tmp_path / "other", files, parse=options(workers=1))
+    ingest_files(tmp_path / "other", files, parse=short_chunks(workers=1))
     queries = ["예산 집행", "담당자", "공포한 날부터 시행"]
     for mode in MODES:
         ranked = [
@@ -360,9 +350,9 @@ def test_discovering_walks_folders_in_order_and_names_each_file_once(files):
 def test_what_cannot_be_done_is_said_before_anything_is_written(tmp_path, files):
     (tmp_path / "빈 폴더").mkdir()
     with pytest.raises(NothingToIngest):
-        run(tmp_path / "index", tmp_path / "빈 폴더")
+        ingest_files(tmp_path / "index", tmp_path / "빈 폴더")
     with pytest.raises(ChunkTooLong, match=r"reads 32 tokens.* 60 "):
-        run(tmp_path / "index", files, embedder=BigramEmbedder(max_tokens=32))
+        ingest_files(tmp_path / "index", files, embedder=BigramEmbedder(max_tokens=32))
     assert not (tmp_path / "index").exists()
 
 
@@ -370,9 +360,9 @@ def test_an_ingest_that_changes_nothing_embeds_nothing(tmp_path):
     """Not even to calibrate an index that has chunks enough, but nothing in them that asks."""
     text = "\n".join(f"{number}번 글 " + "가나다라 " * 50 for number in range(FEWEST + 5))
     (tmp_path / "글.txt").write_text(text, encoding="utf-8")
-    parse = replace(options(), chunking=ChunkingConfig(280))
-    first = run(tmp_path / "색인", tmp_path / "글.txt", parse=parse)
+    parse = replace(short_chunks(), chunking=ChunkingConfig(280))
+    first = ingest_files(tmp_path / "색인", tmp_path / "글.txt", parse=parse)
     again = Counting()
-    report = run(tmp_path / "색인", tmp_path / "글.txt", embedder=again, parse=parse)
+    report = ingest_files(tmp_path / "색인", tmp_path / "글.txt", embedder=again, parse=parse)
     assert first.chunks > FEWEST and report.documents.unchanged == 1
     assert again.given == []

@@ -4,8 +4,8 @@ import pytest
 
 from indexes.disk.writer import Writer
 from tests.conformance import LAWS, known_documents
-from tests.indexes.disk.test_writer import ANALYSER, EMBEDDER, MANIFEST, reader
 from tests.support.fakes import InMemoryEngine
+from tests.support.indexes import ANALYSER, EMBEDDER, MANIFEST, reader
 
 
 def on_disk(documents, folder):

@@ -23,7 +23,7 @@ from ingest.raw import RawFile
 from ingest.readers import archive
 from ingest.readers.plain import decode
 from ingest.readers.read import ENDINGS, read_file
-from tests.support import hwpx_files as hwp
+from tests.support.files import hwpx as hwp
 
 MAX_PAGES = 1000
 LOL = "".join(f'<!ENTITY l{i} "{f"&l{i - 1};" * 10 if i else "lol"}">' for i in range(12))

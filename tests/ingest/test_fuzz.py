@@ -14,7 +14,7 @@ from tests.fuzz.__main__ import find_sources
 from tests.fuzz.laws import garbled_pages
 from tests.fuzz.mutate import MUTATIONS, mutate
 from tests.fuzz.run import Broken, FuzzReport, fuzz_options, make_case, run
-from tests.ingest.test_worker import CHARACTERS
+from tests.support.parsing import CHARACTERS
 
 SOURCES = sorted(SAMPLES.glob("*.pdf"))
 

@@ -16,8 +16,8 @@ import pytest
 from ingest.errors import ReaderEnded, UnreadableFile
 from ingest.parse import IngestConfig, Parsed, ParseOptions
 from ingest.workers.pool import WorkerPool
-from tests.ingest.test_worker import CHARACTERS, children_of, codes, write, write_big
-from tests.support.pdfs import _file, make_pdf
+from tests.support.files.pdfs import _file, make_pdf
+from tests.support.parsing import CHARACTERS, children_of, codes, write, write_big
 
 LIMITS = IngestConfig(workers=1, timeout_seconds=3, max_memory_mb=192, max_pages=1000, max_characters=100_000)
 FLATE = b"/FlateDecode "
@@ -205,7 +205,7 @@ def test_what_readers_leave_in_temporary_folders_goes_with_them(tmp_path, monkey
 PARENT = """
 import sys
 from ingest.workers.pool import IngestConfig, ParseOptions, WorkerPool
-from tests.ingest.test_worker import CHARACTERS
+from tests.support.parsing import CHARACTERS
 options = ParseOptions(CHARACTERS, "bigram", limits=IngestConfig(workers=2, timeout_seconds=60))
 with WorkerPool(options, module="tests.support.misbehaving_reader") as pool:
     for result in pool.parse(sys.argv[1:]):

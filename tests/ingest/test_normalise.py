@@ -12,7 +12,7 @@ from ingest.repair.clean import DOTS, LEFT_OUT, SHOWN, clean_span
 from ingest.repair.normalise import normalise
 from ingest.repair.paragraphs import width
 from ingest.sourcemap import raw_spans, unpack
-from tests.support.raw_files import assert_leads_back, raw_file
+from tests.support.files.raw import assert_leads_back, raw_file
 
 ALPHABET = (
     "가각힣각ㄱㅏ國Aa1½①㎡Ａ％😀é\u0301.,()「」□-\u00a0\u3000 \t\x00\x01\x85\u200b\ufeff\ud800\ue000\r\n"

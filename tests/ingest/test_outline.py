@@ -10,7 +10,7 @@ from ingest.document import Heading
 from ingest.raw import OutlineEntry, RawFile, RawLine, RawPage
 from ingest.repair.normalise import normalise
 from ingest.structure.outline import MAX_TITLE, breadcrumbs, find_contents, find_headings, find_tables
-from tests.support.raw_files import paragraphs, raw_file
+from tests.support.files.raw import paragraphs, raw_file
 
 STATUTE = """개인정보 보호법
 제1장 총칙

@@ -15,8 +15,8 @@ from ingest.passwords import passwords_for, with_patterns
 from rag.cli.main import main
 from rag.errors import InputUnreadable
 from rag.passwords import read_passwords
-from tests.ingest.test_worker import CHARACTERS
-from tests.support.pdfs import make_pdf
+from tests.support.files.pdfs import make_pdf
+from tests.support.parsing import CHARACTERS
 
 LOCKED = "제9조(비밀) 임직원은 비밀을 지켜야 한다."
 

@@ -15,53 +15,13 @@ from ingest.parse import IngestConfig, Parsed, ParseOptions, Parser
 from ingest.pdf.ocr import Tesseract
 from ingest.structure.terms import searched_text
 from ingest.workers.pool import WorkerPool
-from tests.support.pdfs import make_pdf
-
-# One token a character, in tokenizers' format.
-CHARACTERS = (
-    '{"version":"1.0","truncation":null,"padding":null,"added_tokens":[],"normalizer":null,"pre_tokenizer":'
-    '{"type":"Split","pattern":{"Regex":"[\\\\s\\\\S]"},"behavior":"Isolated","invert":false},'
-    '"post_processor":null,"decoder":null,"model":{"type":"WordLevel","vocab":{"[UNK]":0},"unk_token":"[UNK]"}}'
-)
-
-
-def options(**limits) -> ParseOptions:
-    return ParseOptions(CHARACTERS, analyser="bigram", limits=IngestConfig(**{"workers": 2} | limits))
-
-
-def write(folder: Path, name: str, *lines: str) -> str:
-    path = folder / name
-    own = f"{Path(name).stem.encode('ascii', 'ignore').decode()}번 글에만 있는 말이다."
-    path.write_bytes(make_pdf([lines or ["제1조(목적) 이 규정은 목적을 정한다.", own]]))
-    return str(path)
-
-
-def write_big(folder: Path, name: str, pages: int) -> str:
-    path = folder / name
-    line = "위원회는 관계 기관의 추천을 받아 위원을 위촉하고 그 결과를 공개하여야 한다"
-    path.write_bytes(make_pdf([[f"{page} {row} {line}" for row in range(40)] for page in range(pages)]))
-    return str(path)
-
-
-def children_of(pid: int) -> list[int]:
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text(encoding="utf-8").rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[1]) == pid:
-            found.append(int(stat.parent.name))
-    return found
+from tests.support.files.pdfs import make_pdf
+from tests.support.parsing import CHARACTERS, children_of, codes, options, write, write_big
 
 
 def cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def codes(results) -> list[str]:
-    return [result.code if isinstance(result, UnreadableFile) else "read" for result in results]
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ foundations, some below all rooms of the package and some above, so each of them
 """
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -101,3 +102,11 @@ def test_no_folder_holds_more_than_a_dozen_files_of_code():
 def test_a_room_says_what_goes_in_and_what_comes_out(room):
     said = ast.get_docstring(ast.parse((room / "__init__.py").read_text("utf-8")))
     assert said and "\n" not in said.strip().splitlines()[0] and len(said.splitlines()[0]) <= 110
+
+
+def test_no_test_takes_anything_from_a_file_of_tests():
+    """What several test files need stands in tests/support."""
+    taking = re.compile(r"\btests(\.\w+)*\.test_\w+")  # also inside programs that a test hands to a process
+    files = sorted((ROOT / "tests").rglob("*.py"))
+    found = {str(path.relative_to(ROOT)): taking.search(path.read_text("utf-8")) for path in files}
+    assert {name: match.group() for name, match in found.items() if match} == {}

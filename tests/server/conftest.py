@@ -10,8 +10,8 @@ from indexes.disk.retriever import SearchConfig
 from rag.config import Config, ModelsConfig
 from rag.models.generator import GenerationConfig
 from rag.prompting.tokens import EMBEDDED_FOLDER, ModelTokenizer
-from tests.server.tiny_model import WINDOW, TinyModel, write_tiny_model
-from tests.server.vllm_server import MODEL, Server, running_server
+from tests.support.servers.tiny_model import WINDOW, TinyModel, write_tiny_model
+from tests.support.servers.vllm import MODEL, Server, running_server
 
 
 @pytest.fixture(scope="session")

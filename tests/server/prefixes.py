@@ -22,8 +22,8 @@ from rag.models.generator import GenerationConfig, Sampling
 from rag.prompting.packing import Prompt, pack
 from rag.prompting.prompts import Turn
 from tests.ledger import tokenizer_folder
-from tests.server.tiny_model import WINDOW, TinyModel, write_tiny_model
-from tests.server.vllm_server import MODEL, Server, running_server
+from tests.support.servers.tiny_model import WINDOW, TinyModel, write_tiny_model
+from tests.support.servers.vllm import MODEL, Server, running_server
 
 BLOCK = 32  # tokens; vLLM takes 16 on a GPU, and multiples of 32 on a CPU
 RESERVED = 1024

@@ -12,8 +12,8 @@ from rag.asking.followups import Asked, stand_alone
 from rag.config import Config
 from rag.prompting.prompts import MARKER, Turn
 from rag.prompting.tokens import ModelTokenizer
-from tests.server.tiny_model import WINDOW
-from tests.server.vllm_server import Server
+from tests.support.servers.tiny_model import WINDOW
+from tests.support.servers.vllm import Server
 
 pytestmark = pytest.mark.server
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.server.tiny_model import WINDOW, TinyModel
-from tests.server.vllm_server import ENVIRONMENT, PYTHON
+from tests.support.servers.tiny_model import WINDOW, TinyModel
+from tests.support.servers.vllm import ENVIRONMENT, PYTHON
 
 pytestmark = pytest.mark.server
 

@@ -14,8 +14,8 @@ import pytest
 from eval.speed.memory import descendants, read_processes
 from rag.cli.main import main
 from rag.config import Config
-from tests.server.tiny_model import WINDOW, TinyModel
-from tests.server.vllm_server import ENVIRONMENT, PYTHON, STARTUP, Server, free_port
+from tests.support.servers.tiny_model import WINDOW, TinyModel
+from tests.support.servers.vllm import ENVIRONMENT, PYTHON, STARTUP, Server, free_port
 
 pytestmark = pytest.mark.server
 

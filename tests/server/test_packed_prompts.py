@@ -10,7 +10,7 @@ from rag.models.servers import VllmGenerator
 from rag.prompting.packing import Prompt
 from rag.prompting.tokens import ModelTokenizer
 from tests.ledger import Case, Library, packed
-from tests.server.tiny_model import WINDOW
+from tests.support.servers.tiny_model import WINDOW
 from tests.support.slow_tokens import SlowTokenizer
 
 pytestmark = pytest.mark.server

@@ -19,9 +19,9 @@ from rag.config import Config
 from rag.models.generator import Sampling
 from rag.prompting.tokens import ModelTokenizer
 from rag.summarising.checkpoints import window_key
-from tests.server.tiny_model import TinyModel
-from tests.server.vllm_server import MODEL, Server
 from tests.summary_kills import kill_and_go_on, write_reports
+from tests.support.servers.tiny_model import TinyModel
+from tests.support.servers.vllm import MODEL, Server
 
 pytestmark = pytest.mark.server
 

@@ -20,8 +20,8 @@ from rag.prompting.calls import OPENING, ToolsConfig, checked, read_calls
 from rag.prompting.packing import Prompt
 from rag.prompting.prompts import CUT_CALL, OPEN_PAGES, SEARCH_DOCUMENTS, TOOLS_SYSTEM, tool_messages
 from rag.prompting.tokens import Call, Message, ModelTokenizer
-from tests.server.test_vllm import check_answer, random_text
-from tests.server.tiny_model import WINDOW
+from tests.server.prompts import check_answer, random_text
+from tests.support.servers.tiny_model import WINDOW
 
 pytestmark = pytest.mark.server
 

@@ -19,9 +19,9 @@ from rag import Pipeline
 from rag.errors import BrokenAnswer, EmptyQuestion
 from rag.models.generator import Sampling
 from rag.models.servers import VllmGenerator
-from tests.server.test_vllm import ask_prompt, prompt_of_length, wait_until_idle
-from tests.server.tiny_model import WINDOW, TinyModel
-from tests.server.vllm_server import Server, free_port, running_server
+from tests.server.prompts import ask_prompt, prompt_of_length
+from tests.support.servers.tiny_model import WINDOW, TinyModel
+from tests.support.servers.vllm import Server, free_port, running_server, wait_until_idle
 
 pytestmark = pytest.mark.server
 

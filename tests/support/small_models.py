@@ -1,6 +1,11 @@
 """Real models of a few thousand random weights, saved as sentence-transformers saves any model."""
 
+import json
 from pathlib import Path
+
+from indexes.models.embedder import (
+    EMBEDDED_FOLDER,
+)
 
 WORDS = (
     "연차휴가는 며칠인가요? 매출액 1,234억원 (12.5%) 제1조(목적) 병가 재택근무 query: passage: 가나다라마바사"
@@ -72,4 +77,16 @@ def make_cross_encoder(folder: Path, reads: int = 128, labels: int = 1) -> Path:
     tokenizer = make_tokenizer()
     BertForSequenceClassification(_config(tokenizer, reads, num_labels=labels)).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    return folder
+
+
+def static_folder(folder: Path, prompts: dict[str, str]) -> Path:
+    """The embedded model with other prompts."""
+    for path in EMBEDDED_FOLDER.rglob("*"):
+        if path.is_file():
+            target = folder / path.relative_to(EMBEDDED_FOLDER)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(path.read_bytes())
+    settings = folder / "config_sentence_transformers.json"
+    settings.write_text(json.dumps(json.loads(settings.read_text("utf-8")) | {"prompts": prompts}), "utf-8")
     return folder

@@ -1,24 +1,24 @@
-"""Reports to be summarised, and generators that write about them what nobody would want."""
+"""Reports to be summarised, and what must hold of every summary of them."""
 
-import asyncio
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
 from indexes.disk.writer import NewContent
 from indexes.types import StoredDocument
 from ingest.document import Chunk, Page, chunk_id
-from ingest.errors import PipelineError
+from rag.answer import Summary
 from rag.asking.ask import Stages
 from rag.config import Config
-from rag.models.connection import Connection
-from rag.models.generator import Completion, Generated, GenerationConfig, Job, Sampling, one_by_one
+from rag.evidence.support import strongest
+from rag.models.generator import GenerationConfig
 from rag.prompting.packing import Prompt
 from rag.prompting.tokens import ModelTokenizer
+from rag.summarising.checkpoints import Checkpoints
 from rag.summarising.kinds import SummaryConfig
-from tests.indexes.disk.test_writer import ANALYSER, EMBEDDER, MANIFEST
 from tests.support.fakes import BigramEmbedder, InMemoryEngine
+from tests.support.indexes import ANALYSER, EMBEDDER, MANIFEST
 
 TOKENIZER = ModelTokenizer("embedded")
 SENTENCES = (
@@ -34,7 +34,7 @@ PAGE = 400
 
 
 def report(name: str, seed: int, chapters: int, **fields) -> NewContent:
-    """A document of so many chapters; with seed and chapters alike, the same."""
+    """A document of `chapters` chapters; the same `seed` and `chapters` give the same document."""
     random = Random(f"{seed}:{chapters}")
     identity = hashlib.sha256(name.encode()).hexdigest()[:16]
     chunks: list[Chunk] = []
@@ -74,57 +74,58 @@ def stages_of(contents: Sequence[NewContent], generator, window=1000, reserved=1
     return Stages(engine, TOKENIZER, generator, config)
 
 
-Reply = Callable[[Prompt], str]
+NOTHING_KEPT = Checkpoints(None)
 
 
-class Writer:
-    """Writes what a function says of a prompt, which may raise; keeps the prompts. One at a time."""
-
-    name = "writer"
-    margin = 0
-
-    def __init__(self, reply: Reply) -> None:
-        self.reply = reply
-        self.prompts: list[Prompt] = []
-
-    def generate(self, prompts: Sequence[Prompt], options: Sampling) -> list[Completion]:
-        return [self._complete(prompt) for prompt in prompts]
-
-    def generate_each(self, job: Job, options: Sampling) -> Iterator[Generated]:
-        return one_by_one(self, job, options)
-
-    def _complete(self, prompt: Prompt) -> Completion:
-        self.prompts.append(prompt)
-        text = self.reply(prompt)
-        return Completion(text, "stop", len(prompt.token_ids), len(text) // 2)
+def check_prompts(stages: Stages, prompts: Sequence[Prompt]) -> None:
+    """None is over the window, the ledger adds up, and only the template writes control tokens."""
+    empty = [replace(message, parts=()) for message in prompts[0].messages] if prompts else []
+    controls = sum(TOKENIZER.decode([token]) == "" for token in TOKENIZER.render(empty).token_ids)
+    for prompt in prompts:
+        budget = prompt.budget
+        assert budget.prompt == len(prompt.token_ids) == len(TOKENIZER.render(prompt.messages).token_ids)
+        assert budget.prompt + budget.reserved_output <= budget.window == stages.config.generator.window
+        assert budget.free >= 0
+        assert budget.template + budget.system + budget.passages + budget.question == budget.prompt
+        assert sum(TOKENIZER.decode([token]) == "" for token in prompt.token_ids) == controls
 
 
-class BusyWriter(Writer):
-    """The same, many at a time, in an order of its own, as a server does it."""
+def check_summary(stages: Stages, content: NewContent, summary: Summary) -> None:
+    """What holds for every summary."""
+    text = "".join(chunk.text for chunk in content.chunks)
+    assert summary.document_id == content.document.id
+    for index, sentence in enumerate(summary.sentences):
+        assert summary.text[sentence.start : sentence.end] == sentence.text
+        own = [citation for citation in summary.citations if citation.sentence == index]
+        assert own and tuple(citation.marker for citation in own) == sentence.markers
+        assert len({(citation.start, citation.end) for citation in own}) == len(own)
+        behind = "".join(f"[{marker}]" for marker in sentence.markers)
+        assert summary.text[sentence.end :].startswith(f" {behind}")
+        assert strongest([sentence.support, *(citation.support for citation in own)]) == sentence.support
+    for citation in summary.citations:
+        assert text[citation.start : citation.end] == citation.quote != ""
+        inside = [p.number for p in content.pages if p.start < citation.end and p.end > citation.start]
+        assert (inside[0], inside[-1]) == (citation.first_page, citation.last_page)
+    spans = {citation.marker: (citation.start, citation.end) for citation in summary.citations}
+    assert sorted(spans) == list(range(1, len(spans) + 1)) and len(set(spans.values())) == len(spans)
+    assert all((c.start, c.end) == spans[c.marker] for c in summary.citations)
+    coverage = summary.coverage
+    parts = (coverage.pages_used, coverage.pages_unused, coverage.pages_unreadable)
+    assert sorted(sum(parts, ())) == [page.number for page in content.pages]
+    cited = {page for c in summary.citations for page in range(c.first_page, c.last_page + 1)}
+    assert cited <= set(coverage.pages_used) | set(coverage.pages_unreadable)
+    assert set(coverage.pages_used) <= set(coverage.pages_read)
 
-    def __init__(self, reply: Reply, concurrency: int, seed: int) -> None:
-        super().__init__(reply)
-        self._connection = Connection(GenerationConfig("openai", concurrency=concurrency))
-        self._random = Random(seed)
-        self.running = self.most_running = 0
 
-    def generate_each(self, job: Job, options: Sampling) -> Iterator[Generated]:
-        return self._connection.each(self._answer, job)
-
-    async def _answer(self, prompt: Prompt) -> Completion:
-        self.running += 1
-        self.most_running = max(self.most_running, self.running)
-        await asyncio.sleep(self._random.choice([0, 0, 0.001, 0.003]))
-        self.running -= 1
-        return self._complete(prompt)
-
-
-def failing_at(prompts: Callable[[Prompt], bool], error: PipelineError, reply: Reply) -> Reply:
-    """`reply`, but for `prompts`, at which it raises."""
-
-    def write(prompt: Prompt) -> str:
-        if prompts(prompt):
-            raise error
-        return reply(prompt)
-
-    return write
+def with_text(content: NewContent, place: int, text: str) -> NewContent:
+    """`content` with another text in one chunk."""
+    chunks, start = [], 0
+    for number, chunk in enumerate(content.chunks):
+        words = text if number == place else chunk.text
+        end = start + len(words)
+        first, last = start // PAGE + 1, (end - 1) // PAGE + 1
+        chunks.append(replace(chunk, start=start, end=end, text=words, first_page=first, last_page=last))
+        start = end
+    cuts = range(0, start, PAGE)
+    pages = [Page(n, str(n), cut, min(cut + PAGE, start), True) for n, cut in enumerate(cuts, start=1)]
+    return replace(content, chunks=chunks, pages=pages)

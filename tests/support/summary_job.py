@@ -15,8 +15,7 @@ from rag.prompting.tokens import ModelTokenizer
 from rag.summarising.checkpoints import window_key
 from rag.summarising.files import SummaryFolder
 from rag.summarising.kinds import SummaryOptions
-from tests.rag.summarising.test_summarise import faithful
-from tests.support.summaries import BusyWriter
+from tests.support.writers import BusyWriter, faithful
 
 WINDOW, RESERVED, CONCURRENCY = 900, 120, 3
 

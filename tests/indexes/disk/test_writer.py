@@ -2,8 +2,6 @@
 
 import random
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,59 +12,23 @@ import pytest
 from indexes.disk import dense
 from indexes.disk.retriever import Retriever
 from indexes.disk.store import Store
-from indexes.disk.writer import NewContent, Writer
+from indexes.disk.writer import Writer
 from indexes.errors import IndexBusy, IndexMismatch, IndexUnwritable
-from indexes.types import MODES, EmbedderIdentity, Manifest, StoredDocument
+from indexes.types import MODES, EmbedderIdentity
 from indexes.upkeep.check import check
-from ingest.document import Chunk, Page, chunk_id
-from ingest.korean.analyse import BigramAnalyser
 from tests.support.fakes import BigramEmbedder
-
-EMBEDDER = BigramEmbedder()
-ANALYSER = BigramAnalyser()
-MANIFEST = Manifest(EMBEDDER.identity, ANALYSER.name, "characters")
-ROOT = Path(__file__).parents[3]
-
-
-def content(name: str, *texts: str, **fields) -> NewContent:
-    """A document of one page and these chunks, its id made of its name."""
-    identity = name.encode().hex().ljust(16, "0")[:16]
-    chunks, start = [], 0
-    for text in texts:
-        end = start + len(text)
-        chunks.append(Chunk(chunk_id(identity, start, end), identity, start, end, text, "", 1, 1, len(text)))
-        start = end
-    document = StoredDocument(identity, name, (f"/문서/{name}.pdf",), (), "parser-1", 9, 0, 0)
-    terms = tuple(" ".join(row) for row in ANALYSER.terms(texts))
-    return NewContent(
-        replace(document, **fields),
-        [Page(1, "1", 0, start, True)],
-        chunks,
-        terms,
-        EMBEDDER.embed_passages(texts),
-    )
-
-
-def numbered(number: int, chunks: int = 3) -> NewContent:
-    return content(f"{number:04d}", *(f"{number}번 문서의 {part}번 조각이다. " for part in range(chunks)))
-
-
-def reader(folder: Path) -> Retriever:
-    return Retriever(folder, EMBEDDER, ANALYSER)
-
-
-def found(retriever: Retriever, query: str, mode: str = "hybrid") -> list[str]:
-    return [passage.chunk.text for passage in retriever.retrieve([query], 10, mode)[0]]
-
-
-def held(folder: Path) -> list[str]:
-    """Titles of the documents in the last version, each checked to be whole."""
-    store = Store(folder)
-    documents = store.documents(store.version)
-    for document in documents:
-        assert store.text(document)
-    store.close()
-    return [document.title for document in documents]
+from tests.support.indexes import (
+    ANALYSER,
+    EMBEDDER,
+    ENDLESS_WRITER,
+    MANIFEST,
+    content,
+    found,
+    held,
+    numbered,
+    python,
+    reader,
+)
 
 
 def test_nothing_is_seen_before_the_commit_and_all_of_it_after(tmp_path):
@@ -111,7 +73,8 @@ def test_a_second_writer_is_refused_at_once(tmp_path):
 
 def test_the_lock_of_a_dead_writer_does_not_linger(tmp_path):
     program = (
-        "import sys, time; from pathlib import Path; from tests.indexes.disk.test_writer import *\n"
+        "import sys, time; from pathlib import Path; from indexes.disk.writer import Writer\n"
+        "from tests.support.indexes import MANIFEST, numbered\n"
         "writer = Writer(Path(sys.argv[1]), MANIFEST); writer.add(numbered(1)); writer.commit()\n"
         "print('committed', flush=True); time.sleep(60)\n"
     )
@@ -123,31 +86,6 @@ def test_the_lock_of_a_dead_writer_does_not_linger(tmp_path):
         process.wait()
         with Writer(tmp_path, MANIFEST) as writer:
             assert len(writer.documents) == 1
-
-
-def python(program: str, *arguments) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, "-c", program, *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        cwd=ROOT,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
-    )
-
-
-# Adds a document a commit, takes some out again, and says each version that commit() returned.
-ENDLESS_WRITER = """
-import sys
-from itertools import count
-from pathlib import Path
-from tests.indexes.disk.test_writer import MANIFEST, Writer, numbered
-with Writer(Path(sys.argv[1]), MANIFEST) as writer:
-    print("open", flush=True)
-    for number in count(int(sys.argv[2])):
-        writer.add(numbered(number))
-        if number % 3 == 2:
-            writer.remove(numbered(number - 2).document.id)
-        print(number, writer.commit(), flush=True)
-"""
 
 
 def test_ten_kills_leave_exactly_the_last_commit(tmp_path):

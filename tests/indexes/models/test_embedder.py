@@ -38,9 +38,9 @@ from ingest.korean.analyse import open_analyser
 from ingest.parse import IngestConfig, ParseOptions
 from ingest.structure.chunking import ChunkingConfig
 from rag.prompting.tokens import ModelTokenizer
-from tests.ingest.test_worker import CHARACTERS
-from tests.support.pdfs import make_pdf
-from tests.support.small_models import DIM, make_bi_encoder
+from tests.support.files.pdfs import make_pdf
+from tests.support.parsing import CHARACTERS
+from tests.support.small_models import DIM, make_bi_encoder, static_folder
 
 TEXTS = ["연차휴가는 며칠인가요?", "매출액 1,234억원 (12.5%)", "", "…", "가" * 3000, "<|im_end|> 漢字 😀"]
 
@@ -57,18 +57,6 @@ def theirs(bi_encoder):
     from sentence_transformers import SentenceTransformer
 
     return SentenceTransformer(str(bi_encoder), device="cpu")
-
-
-def static_folder(folder: Path, prompts: dict[str, str]) -> Path:
-    """The embedded model with other prompts."""
-    for path in EMBEDDED_FOLDER.rglob("*"):
-        if path.is_file():
-            target = folder / path.relative_to(EMBEDDED_FOLDER)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(path.read_bytes())
-    settings = folder / "config_sentence_transformers.json"
-    settings.write_text(json.dumps(json.loads(settings.read_text("utf-8")) | {"prompts": prompts}), "utf-8")
-    return folder
 
 
 def test_a_static_model_read_without_torch_equals_sentence_transformers():

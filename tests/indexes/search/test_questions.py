@@ -12,8 +12,8 @@ from indexes.search.questions import document_names, read_question
 from indexes.types import EVERYTHING, Filter, StoredDocument
 from ingest.korean.analyse import BigramAnalyser
 from ingest.structure.terms import index_terms
-from tests.indexes.disk.test_writer import MANIFEST, content
 from tests.support.fakes import BigramEmbedder
+from tests.support.indexes import MANIFEST, content
 
 LAW, DECREE = "개인정보 보호법", "개인정보 보호법 시행령"
 

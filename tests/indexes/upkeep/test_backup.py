@@ -14,7 +14,7 @@ from indexes.upkeep.backup import backup, restore
 from indexes.upkeep.check import check
 from indexes.upkeep.upgrade import upgrade
 from rag import Pipeline
-from tests.indexes.disk.test_writer import ENDLESS_WRITER, MANIFEST, found, held, numbered, python, reader
+from tests.support.indexes import ENDLESS_WRITER, MANIFEST, found, held, numbered, python, reader
 
 OLD = Path(__file__).parents[2] / "fixtures" / "index-format-2"
 

@@ -16,8 +16,8 @@ from indexes.upkeep.calibrate import FEWEST, Trial, ask_themselves, calibrate, i
 from ingest.document import Chunk
 from ingest.korean.analyse import BigramAnalyser
 from ingest.structure.terms import squeeze
-from tests.indexes.disk.test_writer import MANIFEST, content
 from tests.support.fakes import BigramEmbedder
+from tests.support.indexes import MANIFEST, content
 
 SYLLABLES = [chr(code) for code in range(ord("가"), ord("힣"), 37)]
 

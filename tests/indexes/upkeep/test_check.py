@@ -10,7 +10,7 @@ from indexes.disk.store import DATABASE
 from indexes.disk.writer import Writer
 from indexes.errors import IndexNotFound
 from indexes.upkeep.check import check
-from tests.indexes.disk.test_writer import MANIFEST, numbered
+from tests.support.indexes import MANIFEST, numbered
 
 
 @pytest.fixture(scope="module")

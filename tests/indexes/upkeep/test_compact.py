@@ -17,7 +17,7 @@ from indexes.errors import IndexInUse
 from indexes.types import MODES
 from indexes.upkeep.check import check
 from indexes.upkeep.compact import compact
-from tests.indexes.disk.test_writer import ANALYSER, MANIFEST, ROOT, content, found, numbered, reader
+from tests.support.indexes import ANALYSER, MANIFEST, ROOT, content, found, numbered, reader
 
 RUN = 12
 SECRET = [
@@ -148,7 +148,7 @@ def test_an_index_of_which_all_was_deleted_is_empty_and_whole(tmp_path):
 HOLDER = """
 import sys, time
 from pathlib import Path
-from tests.indexes.disk.test_writer import reader, found
+from tests.support.indexes import reader, found
 opened = reader(Path(sys.argv[1]))
 print(found(opened, "계약금 위약금", "lexical"), flush=True)
 sys.stdin.readline()

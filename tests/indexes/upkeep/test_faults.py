@@ -14,7 +14,7 @@ from indexes.errors import IndexUnwritable
 from indexes.upkeep.check import check
 from tests.faults.run import STEPS, run, steps_said
 from tests.flips.run import in_child, long_document, make_index, observe
-from tests.indexes.disk.test_writer import MANIFEST, held
+from tests.support.indexes import MANIFEST, held
 
 
 def test_fifty_deaths_lose_nothing():

@@ -10,7 +10,7 @@ from indexes.types import MODES
 from indexes.upkeep.check import check
 from indexes.upkeep.repair import repair
 from tests.flips.run import make_index, observe, run
-from tests.indexes.disk.test_writer import ANALYSER, EMBEDDER, MANIFEST, found, reader
+from tests.support.indexes import ANALYSER, EMBEDDER, MANIFEST, found, reader
 
 
 def test_no_flip_is_missed_and_repairs_hold(tmp_path):

@@ -16,8 +16,8 @@ from indexes.upkeep.check import check
 from indexes.upkeep.compact import compact
 from indexes.upkeep.reembed import FOLDER, reembed
 from ingest.korean.analyse import BigramAnalyser
-from tests.indexes.test_build import run
 from tests.support.fakes import BigramEmbedder
+from tests.support.indexes import ingest_files
 
 CALIBRATED = Calibration(0.7, 50, 0.5, 0.6, 0.7, 240)
 QUERIES = ["17번 담당자에게 적용한다", "예산 집행", "3번 업무"]
@@ -50,7 +50,7 @@ def files(tmp_path) -> Path:
 
 @pytest.fixture
 def index(tmp_path, files) -> Path:
-    run(tmp_path / "index", files)
+    ingest_files(tmp_path / "index", files)
     return tmp_path / "index"
 
 
@@ -74,13 +74,13 @@ def test_an_index_with_another_embedder_is_one_that_was_built_with_it(tmp_path, 
     version = reembed(index, Dying(), progress=lambda done, total: told.append((done, total)))
     assert Store(index).calibration is None  # it was another embedder's
     assert version == before.version + 1 and told[-1] == (chunks(index), chunks(index))
-    run(tmp_path / "anew", files, embedder=Dying())
+    ingest_files(tmp_path / "anew", files, embedder=Dying())
     assert ranked(index, Dying()) == ranked(tmp_path / "anew", Dying())
     assert check(index) == (version, []) and not (index / FOLDER).exists()
     with pytest.raises(IndexMismatch, match="reembed"):
         Retriever(index, BigramEmbedder(), BigramAnalyser())
     assert all(before.retrieve(QUERIES, 5, "dense"))  # who read the version before goes on
-    assert run(index, files, embedder=Dying()).documents.unchanged == 60
+    assert ingest_files(index, files, embedder=Dying()).documents.unchanged == 60
 
 
 def test_where_nothing_changes_nothing_is_done(index):
@@ -109,7 +109,7 @@ def test_between_death_and_going_on_documents_may_come_go_and_parts_be_damaged(t
     delete(index, ["00.txt"], Retriever(index, None, None).manifest)
     (files / "00.txt").unlink()
     (files / "새 글.txt").write_text("제1조(목적) 예산 집행 업무를 정한다.", encoding="utf-8")
-    run(index, files)
+    ingest_files(index, files)
     (part,) = (index / FOLDER).rglob("*.npz")
     content = bytearray(part.read_bytes())
     content[len(content) // 2] ^= 1
@@ -117,7 +117,7 @@ def test_between_death_and_going_on_documents_may_come_go_and_parts_be_damaged(t
     again = Dying()
     reembed(index, again)
     assert again.given == chunks(index)
-    run(tmp_path / "anew", files, embedder=Dying())
+    ingest_files(tmp_path / "anew", files, embedder=Dying())
     assert ranked(index, Dying()) == ranked(tmp_path / "anew", Dying())
     assert check(index)[1] == []
 
@@ -150,6 +150,6 @@ def test_an_index_without_documents_takes_another_embedder(tmp_path, files, inde
     manifest = Retriever(index, None, None).manifest
     delete(index, [f"{number:02}.txt" for number in range(60)], manifest)
     reembed(index, Dying())
-    assert run(index, files, embedder=Dying()).documents.added == 60
+    assert ingest_files(index, files, embedder=Dying()).documents.added == 60
     assert np.isfinite([score for row in ranked(index, Dying()) for _, score in row]).all()
     assert check(index)[1] == []

@@ -11,7 +11,7 @@ from pypdf.constants import PageLabelStyle
 from ingest.errors import UnreadableFile
 from ingest.pdf.read import read_pdf
 from ingest.raw import OutlineEntry, RawFile
-from tests.support.pdfs import make_pdf
+from tests.support.files.pdfs import make_pdf
 
 PAGES = [["제1장 총칙", "이 규정은 목적을 정한다."], ["제2장 위원회", "위원회는 아홉 명으로 구성한다."], []]
 

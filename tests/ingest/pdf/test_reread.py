@@ -9,25 +9,10 @@ from eval.dataset import SAMPLES
 from ingest.pdf.miner import Miner
 from ingest.pdf.reread import Rereader
 from ingest.raw import NO_BOX, ReadPage
-from tests.support.pdfs import make_pdf
+from tests.support.files.pdfs import make_pdf, turned
 
 RULES = SAMPLES / "취업규칙.pdf"
 LINES = ["제1조(목적) 이 규칙은 근로조건을 정한다.", "제2조(적용범위) 모든 직원에게 쓴다."]
-
-
-def turned(data: bytes, degrees: int, crop: tuple[float, ...] = ()) -> bytes:
-    """`data` with its first page turned, and cut to `crop`."""
-    from pypdf import PdfReader, PdfWriter
-    from pypdf.generic import RectangleObject
-
-    writer = PdfWriter(clone_from=PdfReader(BytesIO(data)))
-    page = writer.pages[0]
-    page.rotate(degrees)
-    if crop:
-        page.cropbox = RectangleObject(crop)
-    out = BytesIO()
-    writer.write(out)
-    return out.getvalue()
 
 
 def check(page: ReadPage) -> None:

@@ -11,8 +11,8 @@ from ingest.parse import IngestConfig, Parsed, ParseOptions
 from ingest.pdf.read import read_pdf
 from ingest.repair.normalise import normalise
 from ingest.workers.pool import WorkerPool
-from tests.ingest.test_worker import CHARACTERS
-from tests.support.raw_files import assert_leads_back
+from tests.support.files.raw import assert_leads_back
+from tests.support.parsing import CHARACTERS
 
 pytestmark = pytest.mark.shared
 READABLE = ("statutes", "agency", "safety_guides", "misc")

@@ -18,7 +18,7 @@ from rag.models.generator import GenerationConfig
 from rag.models.servers import VllmGenerator
 from rag.prompting.prompts import ABSTENTION
 from tests.support.fakes import ScriptedGenerator
-from tests.support.model_server import MODEL, Script, failing, scripted_server, whole
+from tests.support.servers.scripted import MODEL, Script, failing, scripted_server, whole
 
 QUESTION = "연차유급휴가는 며칠인가요?"
 

@@ -28,8 +28,8 @@ from rag.asking.retrieve import together
 from rag.errors import ConfigError, EmptyQuestion, InputUnreadable, OutputFailed
 from rag.prompting.prompts import MARKER, Turn
 from rag.prompting.tokens import ModelTokenizer
-from tests.rag.prompting.test_packing import passages
 from tests.support.fakes import ScriptedGenerator
+from tests.support.passages import passages
 
 FIRST, NEXT = "팀장의 직책수당은 얼마인가요?", "그럼 본부장은요?"
 WHOLE = "본부장의 직책수당은 얼마인가요?"

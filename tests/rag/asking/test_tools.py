@@ -22,10 +22,10 @@ from rag.models.generator import GenerationConfig
 from rag.prompting.calls import ToolsConfig, write_call
 from rag.prompting.prompts import ABSTENTION, SYSTEM, TOOLS_SYSTEM, Turn
 from rag.prompting.tokens import EMBEDDED_FOLDER, ModelTokenizer
-from tests.support.dialogue_server import Dialogue, Said, dialogue_server, function_call
 from tests.support.fakes import ScriptedGenerator
-from tests.support.model_server import MODEL
-from tests.support.pdfs import make_pdf
+from tests.support.files.pdfs import make_pdf
+from tests.support.servers.dialogue import Dialogue, Said, dialogue_server, function_call
+from tests.support.servers.scripted import MODEL
 
 QUESTION = "육아휴직은 얼마나 쓸 수 있나요?"
 TOKENIZER = ModelTokenizer(str(EMBEDDED_FOLDER))  # of that name it belongs to no model

@@ -18,7 +18,7 @@ from queue import SimpleQueue
 import pytest
 
 from rag.prompting.tokens import EMBEDDED_FOLDER, ModelTokenizer
-from tests.support.model_server import MODEL, Script, scripted_server, streamed
+from tests.support.servers.scripted import MODEL, Script, scripted_server, streamed
 
 FIRST, NEXT = "팀장의 직책수당은 얼마인가요?", "그럼 본부장은요?"
 WHOLE = "본부장의 직책수당은 얼마인가요?"

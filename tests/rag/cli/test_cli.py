@@ -12,8 +12,8 @@ from eval.dataset import SAMPLES
 from ingest.pdf.ocr import find_tesseract
 from rag.cli.main import main, place_of
 from rag.prompting.prompts import ABSTENTION
-from tests.indexes.models.test_embedder import static_folder
-from tests.support.pdfs import make_pdf
+from tests.support.files.pdfs import make_pdf
+from tests.support.small_models import static_folder
 
 RULES = ["제1조(목적) 이 규칙은 근로조건을 정한다.", "제2조(연차휴가) 사원에게 15일의 연차유급휴가를 준다."]
 

@@ -29,10 +29,10 @@ from rag.extracting.values import alternatives, by_columns, extract_value, key, 
 from rag.prompting.packing import Prompt
 from rag.prompting.prompts import ABSTENTION, CELL_SYSTEM
 from rag.table_text import BOM, harmless
-from tests.rag.comparing.test_table_text import NASTY
-from tests.rag.summarising.test_summarise import ADVERSARIES, faithful, with_text
 from tests.support.markdown import HOSTILE, WORDS, blocks, inline_tokens
-from tests.support.summaries import Writer, failing_at, report, stages_of
+from tests.support.summaries import report, stages_of, with_text
+from tests.support.tables import NASTY_CELLS
+from tests.support.writers import ADVERSARIES, Writer, failing_at, faithful
 
 NAMES = ["매출액", "예산/사업비", "점검 기한"]
 TEXTS = (
@@ -244,7 +244,7 @@ def test_any_text_has_names_and_values_of_its_own_words(text, name):
 # files
 
 texts = st.one_of(
-    st.sampled_from([*NASTY, *HOSTILE]), st.text("가나 <>&|\"'`*_[]\\\n=+-@,", min_size=1, max_size=12)
+    st.sampled_from([*NASTY_CELLS, *HOSTILE]), st.text("가나 <>&|\"'`*_[]\\\n=+-@,", min_size=1, max_size=12)
 )
 
 

@@ -8,25 +8,11 @@ from hypothesis import strategies as st
 
 from ingest.document import CELL_SEPARATOR
 from rag.table_text import BOM, FORMULA, csv_text, harmless, row_cells
+from tests.support.tables import NASTY_CELLS
 
-NASTY = [
-    "=1+1",
-    "+82-2",
-    "-5%",
-    "@SUM(A1)",
-    "＝1",
-    "\t=1",
-    "\r=1",
-    ' ="x"',
-    "'=1",
-    'a"b',
-    "a,b",
-    "a\nb",
-    "a|b",
-    "\\|",
-    "<script>",
-]
-cells = st.one_of(st.sampled_from(NASTY), st.text(max_size=20)).map(lambda text: text.replace("\x00", ""))
+cells = st.one_of(st.sampled_from(NASTY_CELLS), st.text(max_size=20)).map(
+    lambda text: text.replace("\x00", "")
+)
 tables = st.integers(1, 4).flatmap(lambda n: st.lists(st.lists(cells, min_size=n, max_size=n), max_size=5))
 
 

@@ -8,25 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexes.types import Place
-from rag.answer import PackedPassage
 from rag.evidence.citations import columns_of, resolve
 from rag.evidence.support import best_span, missing_quantities, numbers, quantities, verdict
 from rag.extracting.extract import extract
 from rag.prompting.prompts import passage_block
-
-TEXT = "제34조(연차휴가) ① 회사는 1년간 80퍼센트 이상 출근한 사원에게 15일의 휴가를 준다. ② 휴가는 나누어 쓸 수 있다.\n제35조(병가) 병가는 연 60일 이내로 한다.\n"
-OFFSET = 1000
-
-
-def passage(marker: int, text: str = TEXT) -> PackedPassage:
-    return PackedPassage(
-        marker, "d1", "/규칙.pdf", "규칙", "제4장 휴가", 3, 4, OFFSET, OFFSET + len(text), text, 50, 1.0
-    )
-
-
-def page_three(document_id: str, start: int, end: int) -> Place:
-    return Place(3, 3, None)
-
+from tests.support.passages import OFFSET, TEXT, page_three, passage
 
 pieces = st.lists(
     st.one_of(

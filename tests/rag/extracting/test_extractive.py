@@ -10,7 +10,7 @@ from rag.answer import PackedPassage
 from rag.evidence.citations import resolve
 from rag.extracting.extract import extract, rank_sentences
 from rag.prompting.prompts import ABSTENTION
-from tests.rag.evidence.test_citations import TEXT, page_three, passage
+from tests.support.passages import TEXT, page_three, passage
 
 
 @given(

@@ -27,8 +27,7 @@ from rag.models.servers import OpenAIGenerator, VllmGenerator
 from rag.prompting.markers import marker_grammar
 from rag.prompting.packing import Prompt
 from rag.prompting.tokens import EMBEDDED, Message, ModelTokenizer
-from tests.server.vllm_server import free_port
-from tests.support.model_server import (
+from tests.support.servers.scripted import (
     MODEL,
     Handler,
     Reply,
@@ -40,6 +39,7 @@ from tests.support.model_server import (
     truncated,
     whole,
 )
+from tests.support.servers.vllm import free_port
 
 OPTIONS = Sampling(16)
 

@@ -13,7 +13,7 @@ from rag.models.open import open_generator
 from rag.prompting.markers import clean_markers
 from rag.prompting.packing import Prompt
 from rag.prompting.tokens import EMBEDDED_FOLDER, Message, ModelTokenizer
-from tests.server.tiny_model import TinyModel, write_tiny_model
+from tests.support.servers.tiny_model import TinyModel, write_tiny_model
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 LIMIT = 128  # within which some of the answers end by themselves

@@ -6,15 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexes.types import Passage, Place, StoredDocument
-from ingest.document import Chunk, chunk_id
+from indexes.types import Place, StoredDocument
 from ingest.korean.analyse import sentence_spans
 from rag.errors import PromptTooLong
 from rag.prompting.packing import pack
 from rag.prompting.prompts import Turn, answer_messages
-from rag.prompting.tokens import ModelTokenizer
+from tests.support.passages import TOKENIZER, passages
 
-TOKENIZER = ModelTokenizer("embedded")
 SENTENCES = (
     "회사는 사원에게 연차유급휴가를 준다. ",
     "제34조제2항에 따라 1,234,567원을 지급한다.\n",
@@ -31,21 +29,6 @@ def find(document_id: str) -> StoredDocument:
 
 def place_of(document_id: str, start: int, end: int) -> Place:
     return Place(start // 500 + 1, max(start, end - 1) // 500 + 1, None)
-
-
-def passages(documents: list[list[str]]) -> list[Passage]:
-    """One document per list; its chunks touch."""
-    found = []
-    for number, chunks in enumerate(documents):
-        start = 0
-        for text in chunks:
-            end = start + len(text)
-            identity = chunk_id(str(number), start, end)
-            context = f"제{len(found) // 2 + 1}장 총칙"
-            chunk = Chunk(identity, str(number), start, end, text, context, 1, 2, TOKENIZER.count(text))
-            found.append(Passage(chunk, 1.0, len(found) + 1))
-            start = end
-    return found
 
 
 @settings(deadline=None)

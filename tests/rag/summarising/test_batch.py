@@ -16,8 +16,8 @@ from rag.summarising.checkpoints import Checkpoints, window_key
 from rag.summarising.flow import sampling
 from rag.summarising.job import GIVE_UP, JobProgress, summarise
 from rag.summarising.kinds import SummaryOptions
-from tests.rag.summarising.test_summarise import ADVERSARIES, faithful
-from tests.support.summaries import TOKENIZER, BusyWriter, Writer, failing_at, report, stages_of
+from tests.support.summaries import TOKENIZER, report, stages_of
+from tests.support.writers import ADVERSARIES, BusyWriter, Writer, failing_at, faithful
 
 OPTIONS = SummaryOptions()
 NOTHING_KEPT = Checkpoints(None)

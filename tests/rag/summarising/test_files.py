@@ -14,7 +14,8 @@ from rag.summarising.job import summarise
 from rag.summarising.kinds import SummaryOptions
 from tests.rag.summarising.test_summarise import with_text
 from tests.support.markdown import HOSTILE, PARSER, WORDS, inline_tokens
-from tests.support.summaries import Writer, report, stages_of
+from tests.support.summaries import report, stages_of
+from tests.support.writers import Writer
 
 # A name that Linux allows: it breaks lines, turns their direction and drives a terminal.
 BROKEN_NAME = "보고서\n\r\x0b\x85\u2028\u202e끝\x1b[2J![](http:evil.example)"

@@ -27,15 +27,16 @@ from rag.summarising.kinds import KINDS, PAGES_COLUMN, SummaryOptions
 from rag.summarising.rows import made_row, prose, read_row
 from rag.summarising.stated import telling
 from rag.table_text import BOM
-from tests.rag.summarising.test_summarise import (
-    ADVERSARIES,
+from tests.support.summaries import (
     NOTHING_KEPT,
+    PAGE,
     check_prompts,
     check_summary,
-    faithful,
+    report,
+    stages_of,
     with_text,
 )
-from tests.support.summaries import PAGE, BusyWriter, Writer, report, stages_of
+from tests.support.writers import ADVERSARIES, BusyWriter, Writer, faithful
 
 FIGURES, ACTIONS = KINDS["figures"], KINDS["actions"]
 ROWS = {

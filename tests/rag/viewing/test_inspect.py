@@ -14,8 +14,8 @@ from ingest.parse import Parser, Reading
 from rag.cli.main import main
 from rag.viewing.inspect import pieces, report_json, selected, terminal_report, title_end
 from rag.viewing.inspect_html import draw_pages, html_report
-from tests.ingest.test_worker import options
-from tests.support.pdfs import make_pdf
+from tests.support.files.pdfs import make_pdf
+from tests.support.parsing import options
 
 VOID = {"meta", "img", "br", "hr", "link"}
 LINES = ["제1조(목적) <script>alert('x')</script> & \"글\"을 정한다.", "제2조(휴가) 15일을 준다."]

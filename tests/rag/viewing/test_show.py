@@ -24,9 +24,8 @@ from rag import Pipeline
 from rag.cli.main import main
 from rag.config import load_config
 from rag.errors import PageNotFound, SpanNotFound
-from tests.ingest.pdf.test_reread import turned
-from tests.ingest.test_worker import options
-from tests.support.pdfs import make_pdf
+from tests.support.files.pdfs import make_pdf, turned
+from tests.support.parsing import options
 
 # Lines of real documents overlap: only what crosses the middle of a rectangle is sure to be on its line.
 MIDDLE = 0.3

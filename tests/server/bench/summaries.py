@@ -1,4 +1,4 @@
-"""`python -m tests.server.bench_summarise`: `python -m eval.bench summarise` on the tiny model, on this machine's processor.
+"""`python -m tests.server.bench.summaries`: `python -m eval.bench summarise` on the tiny model, on this machine's processor.
 
 Real reports of the shared data; what is written is noise, each completion as long as `OUTPUT`.
 """
@@ -15,9 +15,9 @@ import typer
 
 from eval.reading.ingestion import PDF_FOLDERS
 from eval.speed.summarise import LENGTHS, Settings, bench, longest
-from tests.server.bench import never_ending
-from tests.server.tiny_model import WINDOW, write_tiny_model
-from tests.server.vllm_server import MODEL, running_server
+from tests.server.bench.answers import never_ending
+from tests.support.servers.tiny_model import WINDOW, write_tiny_model
+from tests.support.servers.vllm import MODEL, running_server
 
 OUTPUT = 320  # tokens
 

@@ -1,4 +1,4 @@
-"""`python -m tests.server.bench`: `python -m eval.bench serve` on the tiny model, on this machine's processor.
+"""`python -m tests.server.bench.answers`: `python -m eval.bench serve` on the tiny model, on this machine's processor.
 
 Real documents and questions of the shared data; the answers are noise, each as long as `OUTPUT`.
 """
@@ -18,8 +18,8 @@ from eval.speed.serve import bench
 from rag import Config, Pipeline
 from rag.config import ModelsConfig
 from rag.models.generator import GenerationConfig
-from tests.server.tiny_model import WINDOW, TinyModel, write_tiny_model
-from tests.server.vllm_server import MODEL, running_server
+from tests.support.servers.tiny_model import WINDOW, TinyModel, write_tiny_model
+from tests.support.servers.vllm import MODEL, running_server
 
 FOLDERS = ("welfare", "korquad1")
 SEED = 7

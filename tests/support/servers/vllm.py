@@ -14,9 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.server.tiny_model import WINDOW
+from tests.support.servers.tiny_model import WINDOW
 
-PYTHON = Path(__file__).parents[2] / ".venv-vllm" / "bin" / "python"
+PYTHON = Path(__file__).parents[3] / ".venv-vllm" / "bin" / "python"
 MODEL = "skt/A.X-4.0-Light"
 START_SECONDS = 300  # 25 on two idle cores
 STOP_SECONDS = 30
@@ -144,3 +144,12 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
+
+
+def wait_until_idle(server: Server, seconds: float) -> float:
+    """Seconds until no request runs on the server; fails after `seconds`."""
+    started = time.monotonic()
+    while server.metric("num_requests_running") + server.metric("num_requests_waiting"):
+        assert time.monotonic() - started < seconds, "the request is still running"
+        time.sleep(0.05)
+    return time.monotonic() - started

@@ -5,6 +5,7 @@ and the text comes out as it went in.
 """
 
 from collections.abc import Sequence
+from io import BytesIO
 
 LINE_HEIGHT = 16
 
@@ -105,3 +106,18 @@ def _file(objects: Sequence[bytes], catalog: int, info: int) -> bytes:
         )
         + b"startxref\n%d\n%%%%EOF\n" % len(body)
     )
+
+
+def turned(data: bytes, degrees: int, crop: tuple[float, ...] = ()) -> bytes:
+    """`data` with its first page turned, and cut to `crop`."""
+    from pypdf import PdfReader, PdfWriter
+    from pypdf.generic import RectangleObject
+
+    writer = PdfWriter(clone_from=PdfReader(BytesIO(data)))
+    page = writer.pages[0]
+    page.rotate(degrees)
+    if crop:
+        page.cropbox = RectangleObject(crop)
+    out = BytesIO()
+    writer.write(out)
+    return out.getvalue()

@@ -1,6 +1,6 @@
 """Answers of vLLM in the product's own process under a bias towards brackets, as JSON; run where vLLM is.
 
-python tests/server/biased_inprocess.py WEIGHTS TOKENIZER SITE_PACKAGES
+python tests/server/grammar/biased_inprocess.py WEIGHTS TOKENIZER SITE_PACKAGES
 """
 
 import json
@@ -11,8 +11,8 @@ sys.path.append(sys.argv[3])  # what that environment lacks; what it has comes f
 from rag.models.generator import GenerationConfig, Sampling
 from rag.models.local import VllmInProcess
 from rag.prompting.tokens import ModelTokenizer
-from tests.server.grammar import TOKENS, make_prompts, towards_brackets
-from tests.server.tiny_model import WINDOW
+from tests.server.grammar.measure import TOKENS, make_prompts, towards_brackets
+from tests.support.servers.tiny_model import WINDOW
 
 
 class Biased(VllmInProcess):

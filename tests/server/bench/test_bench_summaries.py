@@ -7,7 +7,7 @@ import pytest
 from eval.dataset import SAMPLES
 from eval.speed.summarise import OTHERS, bench
 from rag.prompting.tokens import EMBEDDED_FOLDER
-from tests.server.bench_summarise import steady_server
+from tests.server.bench.summaries import steady_server
 
 pytestmark = pytest.mark.server
 

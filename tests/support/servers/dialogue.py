@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rag.prompting.tokens import Call, Message, ModelTokenizer
-from tests.support.model_server import MODEL, Reply, Script, scripted_server
+from tests.support.servers.scripted import MODEL, Reply, Script, scripted_server
 
 # As vLLM's parser of this name has it.
 HERMES = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)

@@ -5,7 +5,7 @@ its traps: config.json names the wrong end (0; generation_config.json is right) 
 off, and tokenizer files beside that config.json are read as another tokenizer. What it writes is
 noise with citation markers in it, which ends by itself after some hundred tokens.
 
-    python tests/server/tiny_model.py TOKENIZER_FOLDER OUT
+    python tests/support/servers/tiny_model.py TOKENIZER_FOLDER OUT
 
 The same input gives the same files.
 """

@@ -13,9 +13,9 @@ from rag.models.generator import GenerationConfig, Sampling
 from rag.models.servers import VllmGenerator
 from rag.prompting.markers import clean_markers, marker_grammar
 from rag.prompting.tokens import ModelTokenizer
-from tests.server.grammar import Generations, brackets, generate, make_prompts, towards_brackets
-from tests.server.tiny_model import TinyModel
-from tests.server.vllm_server import ENVIRONMENT, PYTHON, Server
+from tests.server.grammar.measure import Generations, brackets, generate, make_prompts, towards_brackets
+from tests.support.servers.tiny_model import TinyModel
+from tests.support.servers.vllm import ENVIRONMENT, PYTHON, Server
 
 pytestmark = pytest.mark.server
 COUNT = 334  # of each size: 1,000 in all
@@ -81,7 +81,7 @@ def test_vllm_in_this_process_is_held_to_the_grammar_too(tiny_model: TinyModel):
         pytest.skip("no vLLM environment (make test-server creates it)")
     script = Path(__file__).with_name("biased_inprocess.py")
     arguments = (str(tiny_model.weights), str(tiny_model.tokenizer), sysconfig.get_path("purelib"))
-    process = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "PYTHONPATH": str(Path(__file__).parents[2])}
+    process = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "PYTHONPATH": str(Path(__file__).parents[3])}
     result = subprocess.run(
         [PYTHON, script, *arguments],
         env=os.environ | ENVIRONMENT | process,

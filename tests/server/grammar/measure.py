@@ -3,7 +3,7 @@
 A random model writes few markers by itself, so a grammar that did nothing would pass most tests. The
 bias makes every answer try; without the grammar it writes markers of passages that were never shown.
 
-    python -m tests.server.grammar --count 1000
+    python -m tests.server.grammar.measure --count 1000
 
 prints how many, and what the grammar costs.
 """
@@ -26,8 +26,8 @@ from rag.models.servers import VllmGenerator
 from rag.prompting.packing import Prompt
 from rag.prompting.prompts import answer_messages
 from rag.prompting.tokens import EMBEDDED_FOLDER, ModelTokenizer
-from tests.server.tiny_model import WINDOW, write_tiny_model
-from tests.server.vllm_server import MODEL, Server, running_server
+from tests.support.servers.tiny_model import WINDOW, write_tiny_model
+from tests.support.servers.vllm import MODEL, Server, running_server
 
 CONCURRENCY = 32
 TOKENS = 48

@@ -6,7 +6,7 @@ import pytest
 
 from eval.gpu.bench import bench
 from eval.gpu.workload import BenchOptions
-from tests.server.vllm_server import ENVIRONMENT, PYTHON, STARTUP
+from tests.support.servers.vllm import ENVIRONMENT, PYTHON, STARTUP
 
 pytestmark = pytest.mark.server
 

@@ -1,0 +1,105 @@
+"""Small documents of an index, made without reading a file, and what an index is asked in tests."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from indexes.build import ingest
+from indexes.disk.retriever import Retriever
+from indexes.disk.store import Store
+from indexes.disk.writer import NewContent
+from indexes.types import Manifest, StoredDocument
+from ingest.document import Chunk, Page, chunk_id
+from ingest.korean.analyse import BigramAnalyser
+from ingest.parse import IngestConfig, ParseOptions
+from ingest.structure.chunking import ChunkingConfig
+from tests.support.fakes import BigramEmbedder
+from tests.support.parsing import CHARACTERS
+
+EMBEDDER = BigramEmbedder()
+ANALYSER = BigramAnalyser()
+MANIFEST = Manifest(EMBEDDER.identity, ANALYSER.name, "characters")
+ROOT = Path(__file__).parents[2]
+
+
+def content(name: str, *texts: str, **fields) -> NewContent:
+    """A document of one page whose chunks are `texts`; its id is made of its name."""
+    identity = name.encode().hex().ljust(16, "0")[:16]
+    chunks, start = [], 0
+    for text in texts:
+        end = start + len(text)
+        chunks.append(Chunk(chunk_id(identity, start, end), identity, start, end, text, "", 1, 1, len(text)))
+        start = end
+    document = StoredDocument(identity, name, (f"/문서/{name}.pdf",), (), "parser-1", 9, 0, 0)
+    terms = tuple(" ".join(row) for row in ANALYSER.terms(texts))
+    return NewContent(
+        replace(document, **fields),
+        [Page(1, "1", 0, start, True)],
+        chunks,
+        terms,
+        EMBEDDER.embed_passages(texts),
+    )
+
+
+def numbered(number: int, chunks: int = 3) -> NewContent:
+    return content(f"{number:04d}", *(f"{number}번 문서의 {part}번 조각이다. " for part in range(chunks)))
+
+
+def reader(folder: Path) -> Retriever:
+    return Retriever(folder, EMBEDDER, ANALYSER)
+
+
+def found(retriever: Retriever, query: str, mode: str = "hybrid") -> list[str]:
+    """The texts of the ten best passages."""
+    return [passage.chunk.text for passage in retriever.retrieve([query], 10, mode)[0]]
+
+
+def held(folder: Path) -> list[str]:
+    """Titles of the documents in the last version, each checked to be whole."""
+    store = Store(folder)
+    documents = store.documents(store.version)
+    for document in documents:
+        assert store.text(document)
+    store.close()
+    return [document.title for document in documents]
+
+
+def python(program: str, *arguments) -> subprocess.Popen:
+    """A process of this Python that runs `program`, and its output to read from."""
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+    )
+
+
+# Adds one document in each commit, removes every third again, and prints the version after each commit.
+ENDLESS_WRITER = """
+import sys
+from itertools import count
+from pathlib import Path
+from indexes.disk.writer import Writer
+from tests.support.indexes import MANIFEST, numbered
+with Writer(Path(sys.argv[1]), MANIFEST) as writer:
+    print("open", flush=True)
+    for number in count(int(sys.argv[2])):
+        writer.add(numbered(number))
+        if number % 3 == 2:
+            writer.remove(numbered(number - 2).document.id)
+        print(number, writer.commit(), flush=True)
+"""
+
+
+def short_chunks(**limits) -> ParseOptions:
+    """Chunks of at most 60 characters, so that a small document has several."""
+    limits = IngestConfig(**{"workers": 2} | limits)
+    return ParseOptions(CHARACTERS, "bigram", ChunkingConfig(60), limits)
+
+
+def ingest_files(index: Path, *paths: Path, embedder=None, parse: ParseOptions | None = None, **more):
+    """`paths` read and put into `index` with the fakes; what `indexes.build.ingest` returns."""
+    return ingest(
+        index, paths, embedder or BigramEmbedder(), parse or short_chunks(), tokenizer="characters", **more
+    )

@@ -1,0 +1,51 @@
+"""Files to be read by worker processes, and what is asked of the processes."""
+
+from pathlib import Path
+
+from ingest.errors import UnreadableFile
+from ingest.parse import IngestConfig, ParseOptions
+from tests.support.files.pdfs import make_pdf
+
+# One token a character, in tokenizers' format.
+CHARACTERS = (
+    '{"version":"1.0","truncation":null,"padding":null,"added_tokens":[],"normalizer":null,"pre_tokenizer":'
+    '{"type":"Split","pattern":{"Regex":"[\\\\s\\\\S]"},"behavior":"Isolated","invert":false},'
+    '"post_processor":null,"decoder":null,"model":{"type":"WordLevel","vocab":{"[UNK]":0},"unk_token":"[UNK]"}}'
+)
+
+
+def options(**limits) -> ParseOptions:
+    """One token a character, bigrams instead of Kiwi, two processes."""
+    return ParseOptions(CHARACTERS, analyser="bigram", limits=IngestConfig(**{"workers": 2} | limits))
+
+
+def write(folder: Path, name: str, *lines: str) -> str:
+    path = folder / name
+    own = f"{Path(name).stem.encode('ascii', 'ignore').decode()}번 글에만 있는 말이다."
+    path.write_bytes(make_pdf([lines or ["제1조(목적) 이 규정은 목적을 정한다.", own]]))
+    return str(path)
+
+
+def write_big(folder: Path, name: str, pages: int) -> str:
+    path = folder / name
+    line = "위원회는 관계 기관의 추천을 받아 위원을 위촉하고 그 결과를 공개하여야 한다"
+    path.write_bytes(make_pdf([[f"{page} {row} {line}" for row in range(40)] for page in range(pages)]))
+    return str(path)
+
+
+def children_of(pid: int) -> list[int]:
+    """The ids of the processes that `pid` started and that still run."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text(encoding="utf-8").rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid:
+            found.append(int(stat.parent.name))
+    return found
+
+
+def codes(results) -> list[str]:
+    """Why each file was not read; "read" where it was."""
+    return [result.code if isinstance(result, UnreadableFile) else "read" for result in results]
