@@ -12,9 +12,8 @@ from rag.summarising.files import FAILURES, SummaryFolder, file_names, markdown
 from rag.summarising.flow import extracted
 from rag.summarising.job import summarise
 from rag.summarising.kinds import SummaryOptions
-from tests.rag.summarising.test_summarise import with_text
 from tests.support.markdown import HOSTILE, PARSER, WORDS, inline_tokens
-from tests.support.summaries import report, stages_of
+from tests.support.summaries import report, stages_of, with_text
 from tests.support.writers import Writer
 
 # A name that Linux allows: it breaks lines, turns their direction and drives a terminal.
