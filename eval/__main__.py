@@ -371,7 +371,7 @@ def compare(
 
 
 def refuse_unknown(option: str, given: Sequence[str], known: Sequence[str]) -> None:
-    """End where something else than what is known was given."""
+    """End with a usage error where one of the given names is not known."""
     if unknown := [name for name in given if name not in known]:
         sys.exit(f"{option} {', '.join(unknown)}: not one of {', '.join(known)}")
 
@@ -383,13 +383,13 @@ def announce(run: dict[str, Any]) -> None:
 
 
 def require_shared(shared: Path) -> None:
-    """End with a word on what to do where the shared folder is not there."""
+    """End with a hint where the shared folder is missing."""
     if not (shared / "data" / "pdf").is_dir():
         sys.exit(f"no data/pdf in {shared}: set RAG_SHARED to the shared folder")
 
 
 def clear(index: Path) -> None:
-    """Make room for a new index; anything else is left alone."""
+    """Delete the old index in the folder; refuse a folder that holds anything else."""
     if index.exists() and not (index / DATABASE).is_file():
         sys.exit(f"{index} is no index: name a folder that does not exist yet")
     shutil.rmtree(index, ignore_errors=True)

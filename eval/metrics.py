@@ -104,7 +104,7 @@ def contains_answer(texts: Iterable[str], question: Question) -> bool:
 
 
 def mean(values: Iterable[float]) -> float:
-    """Their mean; 0 of none."""
+    """The mean; 0 for no values."""
     values = list(values)
     return sum(values) / len(values) if values else 0.0
 

@@ -40,7 +40,7 @@ SHARE_COLUMNS = ("users", "backend_per_second", "ours_per_second", "share")
 
 
 def model_size(config: Mapping[str, Any]) -> ModelSize:
-    """What the work depends on, from a config.json."""
+    """The sizes on which the work depends, from a config.json."""
     hidden, heads, layers = config["hidden_size"], config["num_attention_heads"], config["num_hidden_layers"]
     head = config.get("head_dim") or hidden // heads
     attention = 2 * heads * head + 2 * config["num_key_value_heads"] * head
@@ -53,7 +53,7 @@ def model_size(config: Mapping[str, Any]) -> ModelSize:
 
 
 def add_rooflines(result: dict[str, Any], options: BenchOptions, gpu_name: str) -> None:
-    """Beside what was measured, the share of what the GPU could do, where its data are known."""
+    """Add to each measured rate its share of the GPU's roofline, where the GPU's data sheet is known."""
     gpu = find_gpu(gpu_name)
     if gpu is None:
         return

@@ -69,7 +69,7 @@ class Runner:
         return cache, logits[:, -1].argmax(-1, keepdim=True)
 
     def write(self, read: list, tokens: int) -> list[float]:
-        """Seconds of each step that writes one more token for everybody; `read` is used up."""
+        """Seconds of each decoding step, one token for every user; `read` is consumed."""
         cache, last = joined(read)
         seconds = []
         for _ in range(tokens):
@@ -80,7 +80,7 @@ class Runner:
         return seconds
 
     def now(self) -> float:
-        """Seconds on the clock once the device has done all it was told."""
+        """The clock in seconds, read when the device has finished its queued work."""
         import torch
 
         if self.model.device.type == "cuda":
@@ -114,7 +114,7 @@ def timed(run: Runner, prompt: Sequence[int]) -> float:
 
 
 def users_row(run: Runner, prompts: Sequence[Sequence[int]], options: BenchOptions) -> dict[str, Any]:
-    """So many users come at once; the first tokens, then the rest for all together."""
+    """`len(prompts)` users come at once: their prompts are read one by one, then all answers are written together."""
     return within_memory(run, lambda: _users_row(run, prompts, options))
 
 
@@ -154,7 +154,7 @@ def prefix_row(run: Runner, prompts: Sequence[Sequence[int]]) -> dict[str, Any]:
 
 
 def within_memory(run: Runner, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What `work` finds and the memory at its peak; that it did not fit is a result, too."""
+    """What `work` returns, and the peak memory; where it ran out of memory, that is the result."""
     import torch
 
     on_gpu = run.model.device.type == "cuda"

@@ -94,7 +94,7 @@ def serving(options: BenchOptions, tokenizer: ModelTokenizer) -> Iterator[Genera
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """A free port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
 
@@ -150,13 +150,13 @@ class Server:
         return httpx.get(f"{self._root}/version", trust_env=False).json()["version"]
 
     def counter(self, name: str) -> float:
-        """The value of a counter, of all engines together."""
+        """The value of a counter, summed over all engines."""
         text = httpx.get(f"{self._root}/metrics", trust_env=False).text
         return sum(float(value) for value in re.findall(rf"^vllm:{name}{{.*}} (\S+)$", text, re.MULTILINE))
 
 
 def users_row(options: BenchOptions, timings: Sequence[Timing]) -> dict[str, Any]:
-    """So many users come at once, each with a prompt that nobody has seen."""
+    """`len(timings)` requests at once, each with a prompt that the server has not seen."""
     firsts = [timing.first for timing in timings]
     whole = max(timing.last for timing in timings)
     users = len(timings)
@@ -195,7 +195,7 @@ def share_row(
     generation: GenerationConfig,
     tokenizer: ModelTokenizer,
 ) -> dict[str, Any]:
-    """Tokens a second of a full batch: sent as plainly as can be, and by the product's generator; in turns."""
+    """Tokens per second of a full batch: sent by a plain client and by the product's generator, in turn."""
     users = min(SHARE_USERS, max(options.users))
     generator = VllmGenerator(generation, tokenizer)
     generator.check()  # once in its life

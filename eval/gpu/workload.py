@@ -122,7 +122,7 @@ def make_prompts(options: BenchOptions, shared: Path | None) -> Prompts:
 
 
 def read_text(shared: Path | None) -> str:
-    """Korean text of some hundred thousand characters."""
+    """Korean text of at least `ENOUGH_CHARACTERS` characters, where the statutes are there."""
     path = shared / STATUTES if shared else None
     if path is None or not path.is_file():
         return "\n".join(path.read_text("utf-8") for path in sorted(SAMPLE_TEXTS.glob("*.md")))
@@ -140,7 +140,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def reading_row(options: BenchOptions, seconds: Sequence[float]) -> dict[str, Any]:
-    """Of one user whose prompt nobody has seen."""
+    """The table row of one user whose prompt the server has not seen."""
     median = percentile(seconds, 0.5)
     return {
         "prompt_tokens": options.prompt_tokens,

@@ -34,7 +34,7 @@ COMMIT_CHUNKS = 20_000
 NOUN = re.compile("[가-힣]{2,3}")
 EXCHANGED = 12  # nouns of a copy
 NOUNS = 2_000  # the vocabulary to choose from
-COMMON = 3  # a noun of a document stands in it so often
+COMMON = 3  # occurrences that make a noun of a document worth exchanging
 DEPARTMENTS = ("감사", "경영", "기획", "법무", "보안", "인사", "재무", "총무")
 SEED = 7
 

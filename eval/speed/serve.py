@@ -139,7 +139,7 @@ def product(pipeline: Pipeline, questions: Sequence[str]) -> list[float]:
 
 @contextmanager
 def measured(config: Config, runs: list[Run]) -> Iterator[Run]:
-    """A pass, whose time and counts are taken and which is added to `runs`."""
+    """Time one pass, count what the server did in it, and add it to `runs`."""
     run = Run()
     empty_cache(config)
     before, cpu, started = counters(config), time.process_time(), time.monotonic()
@@ -168,7 +168,7 @@ def row(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def counters(config: Config) -> dict[str, float]:
-    """The server's counters by now."""
+    """The server's counters now."""
     lines = httpx.get(f"{_root(config)}/metrics", timeout=60, trust_env=False).text.splitlines()
     return {
         name: sum(float(line.split()[-1]) for line in lines if line.startswith(f"vllm:{name}{{"))
@@ -177,7 +177,7 @@ def counters(config: Config) -> dict[str, float]:
 
 
 def empty_cache(config: Config) -> bool:
-    """Empty the server's prefix cache; whether it lets itself be."""
+    """Empty the server's prefix cache; returns whether the server allows that."""
     return httpx.post(f"{_root(config)}/reset_prefix_cache", timeout=60, trust_env=False).is_success
 
 

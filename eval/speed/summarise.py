@@ -168,7 +168,7 @@ def bench(
 
 
 def longest(folders: Sequence[Path]) -> list[Path]:
-    """The PDFs of most pages below `folders`, longest first: as many as any bench needs."""
+    """The PDFs with the most pages below `folders`, longest first; more than any bench needs."""
     paths = [Path(path) for path in discover(folders)[0]]
     return sorted(paths, key=lambda path: -len(PdfReader(path).pages))[:MOST_REPORTS]
 
@@ -222,14 +222,14 @@ def throughput(
 
 
 def sent(config: Config, requests: Sequence[bytes]) -> dict[str, Any]:
-    """The requests thrown at the server by a plain client."""
+    """The time of the same requests, sent all at once by a plain client."""
     started, cpu = time.monotonic(), time.process_time()
     alone(config, requests)
     return {"seconds": time.monotonic() - started, "client_cpu_seconds": time.process_time() - cpu}
 
 
 def counted(config: Config, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What `work` says, and what the server counted meanwhile."""
+    """What `work` returns, and what the server counted while it ran."""
     empty_cache(config)
     before = counters(config)
     row = work()
@@ -242,12 +242,12 @@ def counted(config: Config, work: Callable[[], dict[str, Any]]) -> dict[str, Any
 
 
 def median_pass(passes: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The one of median length; of an even number the longer of the two."""
+    """The pass of median length; of an even number of passes the longer of the middle two."""
     return sorted(passes, key=lambda row: row["seconds"])[len(passes) // 2]
 
 
 def rates(row: dict[str, Any], reports: Sequence[Report]) -> dict[str, Any]:
-    """`row` with what it makes of its seconds."""
+    """`row` with its rates per second."""
     seconds = row["seconds"]
     return row | {
         "reports": len(reports),

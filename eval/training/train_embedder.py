@@ -252,7 +252,7 @@ def read_everyday_words() -> dict[str, list[str]]:
 
 
 def swap_words(text: str, everyday: dict[str, list[str]], rng: random.Random) -> str:
-    """`text` with most of the words that begin with one of `everyday` said so; the longest word counts."""
+    """`text` with most words that begin with a key of `everyday` replaced by an everyday one; the longest key wins."""
 
     def swap(found: re.Match[str]) -> str:
         return rng.choice(everyday[found[0]]) if rng.random() < SWAPPED else found[0]
@@ -323,7 +323,7 @@ def _draw_pair(pairs: Pairs, drop: float, askings: Rows, rng: np.random.Generato
 
 
 def _stretch(ids: Ids, most: int, rng: np.random.Generator) -> Ids:
-    """`ids`, or where there are more than `most` a third to all of that many in a row."""
+    """`ids`; of more than `most`, a random run of a third of `most` to `most` of them."""
     if len(ids) <= most:
         return ids
     length = int(rng.integers(most // 3, most + 1))
