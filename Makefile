@@ -21,7 +21,7 @@ export PDF QUESTION
 
 include tests/server/install.mk
 
-.PHONY: help setup demo test test-slow fuzz faults flips soak leaks ledger test-server bench-real bench-samples bench-retrieval bench-ingestion-quality bench-chunk-sizes bench-summaries index-million bench-index bench-ingest lint samples resolve clean bench-beyond bench-gpu bench-serve grammar bench-summarise
+.PHONY: help setup demo test test-slow fuzz faults flips soak leaks ledger test-server bench-real bench-samples bench-retrieval bench-ingestion-quality bench-chunk-sizes bench-summaries index-million bench-index bench-ingest lint schema samples resolve clean bench-beyond bench-gpu bench-serve grammar bench-summarise
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -116,6 +116,10 @@ bench-ingest: $(STAMP) .venv-bench/installed  ## speed and memory of ingestion, 
 lint: $(STAMP)  ## ruff
 	$(BIN)/ruff check ingest indexes rag eval tests
 	$(BIN)/ruff format --check ingest indexes rag eval tests
+
+schema: $(STAMP)  ## write the JSON Schema of what the command line prints again
+	$(BIN)/python -m rag.wire > docs/schema/rag.schema.json.new
+	mv docs/schema/rag.schema.json.new docs/schema/rag.schema.json
 
 samples: $(STAMP)  ## render the sample documents again
 	$(BIN)/python eval/render_samples.py

@@ -25,9 +25,9 @@ from indexes.types import EVERYTHING
 from ingest.errors import PipelineError
 from rag import Config, Pipeline
 from rag.asking.ask import Stages, pack_prompts, sampling_of
-from rag.cli.main import answer_json
 from rag.models.connection import server_root
 from rag.models.servers import VllmGenerator
+from rag.wire.bodies import answer_json
 
 COLUMNS = (
     "questions",

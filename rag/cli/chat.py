@@ -16,7 +16,7 @@ from rich.text import Text
 from ingest.errors import PipelineError
 from rag.answer import Answer
 from rag.asking.conversation import Conversation, read_turns
-from rag.cli.main import answer_json, error_json, failure_json, inner_context, place_of, show_answer
+from rag.cli.main import inner_context, place_of, show_answer
 from rag.cli.terminal import (
     DEFAULT_INDEX,
     LANGUAGE,
@@ -37,6 +37,7 @@ from rag.cli.terminal import (
     say,
 )
 from rag.pipeline import Pipeline
+from rag.wire.bodies import answer_json, error_json, problem
 
 # What may be typed in place of a question, in either language whatever the terminal's is.
 SHOW, NEW, SAVE, HELP, QUIT = "show", "new", "save", "help", "quit"
@@ -131,11 +132,11 @@ def answer_line(conversation: Conversation, line: str, number: int) -> tuple[Any
                 raise TypeError(question)
         except (ValueError, KeyError, TypeError):
             what = say('"question" 에 글이 든 JSON이 아닙니다', 'no JSON with text in "question"')
-            return identity, failure_json("input_unreadable", what, '{"id": 1, "question": "…"}')
+            return identity, problem("input_unreadable", what, '{"id": 1, "question": "…"}')
     try:
         return identity, answer_json(conversation.ask(question))
     except PipelineError as exc:
-        return identity, error_json(exc)
+        return identity, error_json(exc, LANGUAGE)
 
 
 # for people

@@ -29,7 +29,8 @@ from rag.cli.terminal import (
     say,
 )
 from rag.comparing.compare import ROWS, Comparison, ComparisonCell
-from rag.comparing.files import FIRST_COLUMN, WRITERS, comparison_json, pages, write_comparison
+from rag.comparing.files import FIRST_COLUMN, WRITERS, pages, write_comparison
+from rag.wire.bodies import comparison_json
 from rag.wording import MARKS
 
 

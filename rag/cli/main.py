@@ -64,6 +64,7 @@ from rag.errors import (
 from rag.pipeline import Pipeline
 from rag.viewing.inspect import report_json, selected, terminal_report
 from rag.viewing.inspect_html import PICTURES, draw_pages, html_report
+from rag.wire.bodies import answer_json, error_json, problem
 from rag.wording import MARKS, in_unit, page_runs, span
 
 SHOWN_AFTER_SECONDS = 5.0
@@ -394,19 +395,11 @@ def ask_file(pipeline: Pipeline, questions: Path, allowed: Filter) -> int:
         answering = bar.add_task(say("답하는 중", "answering"), total=len(rows), unit="")
         for (identity, _), result in zip(rows, results, strict=True):
             failed += isinstance(result, PipelineError)
-            body = error_json(result) if isinstance(result, PipelineError) else answer_json(result)
+            body = error_json(result, LANGUAGE) if isinstance(result, PipelineError) else answer_json(result)
             print_json({"id": identity} | body)
             unit = say(f"질문 · 실패 {failed:,}", f"questions · {failed:,} failed")
             bar.update(answering, advance=1, unit=unit)
     return exit_code(len(rows), failed)
-
-
-def answer_json(answer: Answer) -> dict[str, Any]:
-    body = asdict(answer)
-    for passage in body["passages"]:
-        del passage["text"], passage["score"]
-    body["seconds"] = round(answer.seconds, 4)
-    return body
 
 
 def show_question(console: Console, question: str) -> None:
@@ -954,14 +947,6 @@ def inner_context(context: str, title: str) -> str:
     return context.removeprefix(title).removeprefix(" > ")
 
 
-def error_json(error: PipelineError) -> dict[str, Any]:
-    return failure_json(error.code, error.message(LANGUAGE), error.remedy(LANGUAGE))
-
-
-def failure_json(code: str, message: str, remedy: str) -> dict[str, Any]:
-    return {"error": {"code": code, "message": message, "remedy": remedy}}
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
@@ -979,14 +964,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(exc, "format_message"):  # click's usage errors
             said, taught = usage_message(exc), help_command(exc)
             if "--json" in arguments:
-                print_json(failure_json("usage", said, taught))
+                print_json(problem("usage", said, taught))
             message = f"{said} — {say(f'{taught} 를 보세요', f'see {taught}')}"
             err().print(Text(message, style="red"), soft_wrap=True)
             return USAGE
         if "--debug" in arguments:
             raise
         if "--json" in arguments:
-            print_json(failure_json("internal", f"{type(exc).__name__}: {exc}", "--debug"))
+            print_json(problem("internal", f"{type(exc).__name__}: {exc}", "--debug"))
         err().print(
             Text(
                 say(
@@ -1001,7 +986,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def report_error(error: PipelineError, arguments: Sequence[str]) -> None:
     if "--json" in arguments:
-        print_json(error_json(error))
+        print_json(error_json(error, LANGUAGE))
     if "--debug" in arguments:
         traceback.print_exception(error)
     err().print(Text(error.say(LANGUAGE), style="red"), soft_wrap=True)

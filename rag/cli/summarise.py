@@ -16,7 +16,7 @@ from rich.text import Text
 
 from indexes.types import StoredDocument
 from rag.answer import FailedSummary, Summary
-from rag.cli.main import error_json, progress_bar, show_citation, show_loose
+from rag.cli.main import progress_bar, show_citation, show_loose
 from rag.cli.terminal import (
     DEFAULT_INDEX,
     LANGUAGE,
@@ -46,10 +46,10 @@ from rag.summarising.files import (
     coverage_lines,
     rows_with_evidence,
     section_texts,
-    summary_json,
 )
 from rag.summarising.job import JobProgress
 from rag.summarising.kinds import CUSTOM, EXECUTIVE, KINDS, STYLES, SummaryOptions
+from rag.wire.bodies import failed_summary_json, summary_json
 from rag.wording import page_runs
 
 # Seconds between lines about the progress where standard error is no terminal, and between two status files.
@@ -235,7 +235,7 @@ def to_folder(
         for result in run(pipeline, todo, options, files.checkpoints, both):
             if isinstance(result, FailedSummary):
                 failed += 1
-                files.fail(result.document_id, failure_json(result))
+                files.fail(result.document_id, failed_summary_json(result, LANGUAGE))
             else:
                 files.write(result)
             show_written(result, files, as_json)
@@ -265,19 +265,13 @@ def run(
 # what is shown
 
 
-def failure_json(failed: FailedSummary) -> dict[str, Any]:
-    named = {
-        "document_id": failed.document_id,
-        "path": failed.path,
-        "title": failed.title,
-        "kind": failed.kind,
-    }
-    return named | error_json(failed.error)
-
-
 def show_result(result: Summary | FailedSummary, as_json: bool) -> None:
     if as_json:
-        print_json(failure_json(result) if isinstance(result, FailedSummary) else summary_json(result))
+        print_json(
+            failed_summary_json(result, LANGUAGE)
+            if isinstance(result, FailedSummary)
+            else summary_json(result)
+        )
     elif isinstance(result, FailedSummary):
         show_failure(result)
     else:

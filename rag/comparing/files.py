@@ -2,16 +2,15 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
 from html import escape
 from pathlib import Path
-from typing import Any
 
 from rag.answer import Citation
 from rag.comparing.compare import Comparison, ComparisonCell
 from rag.markdown import markdown_line, markdown_table, markdown_words, plain_line
 from rag.summarising.files import write_whole
 from rag.table_text import csv_text
+from rag.wire.bodies import comparison_json
 from rag.wording import MARKS, where
 
 FIRST_COLUMN = "항목"
@@ -32,11 +31,6 @@ details{font-size:.85rem;margin-top:.3rem}
 summary{cursor:pointer}
 blockquote{margin:.3rem 0;padding-left:.6rem;border-left:3px solid var(--line);white-space:pre-wrap}
 """
-
-
-def comparison_json(comparison: Comparison) -> dict[str, Any]:
-    """The comparison as the contract has it."""
-    return asdict(comparison) | {"seconds": round(comparison.seconds, 4)}
 
 
 def as_json(comparison: Comparison) -> str:

@@ -11,7 +11,6 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from rag.errors import OutputBusy, OutputFailed
 from rag.markdown import CONTROLS, markdown_line, markdown_lines, markdown_table, markdown_words
 from rag.summarising.kinds import EXECUTIVE, KINDS
 from rag.table_text import csv_text
+from rag.wire.bodies import summary_json
 from rag.wording import MARKS, page_runs, unit_name, where
 
 CHECKPOINTS = ".checkpoints"
@@ -164,11 +164,6 @@ def _file_name(document: StoredDocument) -> str:
     name = unicodedata.normalize("NFC", Path(document.path).stem or document.title)
     name = FORBIDDEN.sub("_", name).strip()
     return name.encode("utf-8", "replace")[:NAME_BYTES].decode("utf-8", "ignore") or document.id
-
-
-def summary_json(summary: Summary) -> dict[str, Any]:
-    """The summary as the contract has it."""
-    return asdict(summary) | {"seconds": round(summary.seconds, 4)}
 
 
 def markdown(summary: Summary) -> str:

@@ -1,0 +1,1 @@
+"""Results → the JSON objects that other programs read, and the JSON Schema of each."""
