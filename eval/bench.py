@@ -29,7 +29,7 @@ from eval.speed.memory import Usage
 from eval.speed.processes import OTHERS_PYTHON, run
 from eval.speed.scale import SIZES, build
 from eval.speed.summarise import Settings
-from indexes.build import discover
+from indexes.discover import discover
 from ingest.pdf.read import read_pdf
 from ingest.repair.normalise import normalise
 from ingest.workers.helper import settle_memory

@@ -1,29 +1,37 @@
 """The ingest flow: discover, skip unchanged, parse, embed, commit."""
 
 import hashlib
-import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.disk.store import CALIBRATION
-from indexes.disk.writer import NewContent, Writer
-from indexes.errors import ChunkTooLong, NoSuchPath, NothingToIngest
+from indexes.discover import discover
+from indexes.embedding import EmbeddingThread
+from indexes.embedding import Progress as EmbeddingProgress
+from indexes.engine import IndexWriter
+from indexes.errors import ChunkTooLong, NothingToIngest
 from indexes.models.embedder import UNLIMITED, Embedder
-from indexes.types import Calibration, Manifest, StoredDocument, find_document, names_document, nfc
-from indexes.upkeep import rebuild
+from indexes.open import open_writer
+from indexes.report import OCR_MISSING, Failure, IngestReport, ocr_pages, unreadable_pages
+from indexes.types import (
+    Calibration,
+    Manifest,
+    NewContent,
+    StoredDocument,
+    find_document,
+    names_document,
+    nfc,
+)
 from indexes.upkeep.calibrate import OpenReranker, calibrate, is_due
-from indexes.upkeep.rebuild import Pace, embed_documents
 from ingest.errors import UnreadableFile
 from ingest.korean.analyse import open_analyser
 from ingest.parse import Parsed, ParseOptions
-from ingest.readers.read import ENDINGS
 from ingest.workers.pool import WorkerPool
 
 # A commit syncs files, so small ones are put together; a kill loses at most this much work.
@@ -37,46 +45,6 @@ SAMPLE = """제60조(연차 유급휴가) ① 사용자는 1년간 80퍼센트 �
 1일의 유급휴가를 주어야 한다. 2024년 매출액은 1,234억원으로 전년보다 12.5% 늘었다(연결 기준).
 """
 TEXT_SHARE = 0.8  # of what an embedder reads; the rest is for the title and headings above a chunk
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """One file that could not be read; `code` is one of ingest.errors.FILE_CODES."""
-
-    path: str
-    code: str
-    page: int | None
-    error: UnreadableFile
-
-
-@dataclass(slots=True)
-class Counts:
-    """What became of the documents."""
-
-    added: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    moved: int = 0
-    removed: int = 0
-    failed: int = 0
-
-
-@dataclass(slots=True)
-class IngestReport:
-    """What one ingest did; `pages` and `chunks` count what was read in it."""
-
-    index: str
-    version: int = 0
-    documents: Counts = field(default_factory=Counts)
-    pages: int = 0
-    chunks: int = 0
-    seconds: float = 0.0
-    failures: list[Failure] = field(default_factory=list)
-    unreadable_pages: dict[str, list[int]] = field(default_factory=dict)  # by path
-    ocr_pages: dict[str, dict[int, float]] = field(default_factory=dict)  # by path: page → confidence
-    sections: set[str] = field(default_factory=set)  # paths in `unreadable_pages` whose pages are sections
-    ocr_missing: bool = False  # asked for, but no Tesseract that reads Korean is installed
-
 
 # Called with (files done, files in all, pages read, path just done).
 Progress = Callable[[int, int, int, str], None]
@@ -92,7 +60,7 @@ def ingest(
     groups: Sequence[str] = (),
     sync: bool = False,
     progress: Progress = lambda *_: None,
-    embedded: rebuild.Progress = lambda *_: None,
+    embedded: EmbeddingProgress = lambda *_: None,
     commit_chunks: int = COMMIT_CHUNKS,
     open_reranker: OpenReranker = lambda: None,
 ) -> IngestReport:
@@ -106,7 +74,7 @@ def ingest(
         groups: whose documents these are; added to the groups a document already has.
         sync: remove documents under `paths` whose files are gone.
         embedded: told, from another thread, how many of the chunks read so far are embedded.
-        commit_chunks: after so many a commit is made, at the latest.
+        commit_chunks: a commit is made at the latest when as many chunks wait for it.
         open_reranker: called where the index has changed so much that it is calibrated anew.
 
     Raises:
@@ -115,18 +83,22 @@ def ingest(
         IndexBusy, IndexMismatch, IndexUnwritable.
     """
     started = time.monotonic()
-    files, closed = discover(paths)
-    if not files and not closed:  # with `sync`, too: a share that is not mounted looks like an empty folder
+    files, closed, skipped = discover(paths)
+    if not (
+        files or closed or skipped
+    ):  # with `sync`, too: a share that is not mounted looks like an empty folder
         raise NothingToIngest(path=", ".join(map(str, paths)))
     check_reads_chunks(embedder, options)
     manifest = Manifest(
         embedder.identity, open_analyser(options.analyser, options.dictionary).name, tokenizer
     )
-    report = IngestReport(str(folder))
+    report = IngestReport(str(folder), skipped=skipped)
+    if options.limits.ocr == "auto" and options.tesseract is None:
+        report.warnings.append(OCR_MISSING)
     with (
-        Writer(folder, manifest) as writer,
+        open_writer(folder, manifest) as writer,
         WorkerPool(options) as pool,
-        _EmbeddingThread(embedder, embedded) as embedding,
+        EmbeddingThread(embedder, embedded) as embedding,
     ):
         opened = writer.version
         run = _Run(writer, embedding, options.fingerprint, tuple(map(nfc, groups)), report, commit_chunks)
@@ -144,21 +116,22 @@ def ingest(
         report.version = writer.merge()
         if report.version != opened:  # an index too small to calibrate is not tried again for nothing
             recalibrate(writer, embedder, open_reranker)
+    report.warnings.sort(key=attrgetter("code"))
     report.seconds = time.monotonic() - started
     return report
 
 
 def recalibrate(
-    writer: Writer, embedder: Embedder, open_reranker: OpenReranker = lambda: None, *, anew: bool = False
+    writer: IndexWriter, embedder: Embedder, open_reranker: OpenReranker = lambda: None, *, anew: bool = False
 ) -> Calibration | None:
     """Calibrate the index that `writer` holds where it has changed much since, or `anew`; what holds then."""
     documents = list(writer.documents.values())
-    known = writer.store.calibration
+    known = writer.calibration
     if not anew and not is_due(known, sum(document.chunks for document in documents)):
         return known
-    found = calibrate(writer.store, documents, embedder, open_reranker())
+    found = calibrate(documents, writer.chunks, embedder, open_reranker())
     if found is not None:
-        writer.note(CALIBRATION, found.to_json())
+        writer.set_calibration(found)
     return found
 
 
@@ -189,35 +162,13 @@ def check_reads_chunks(embedder: Embedder, options: ParseOptions) -> None:
         )
 
 
-def discover(paths: Iterable[Path]) -> tuple[list[str], list[UnreadableFile]]:
-    """Absolute paths of the files to read, each once, and the folders that cannot be listed.
-
-    Files as named, those of folders with a known ending, sorted; hidden ones and what is no regular file are left out.
-
-    Raises:
-        NoSuchPath: one of `paths` does not exist.
-    """
-    files: dict[str, None] = {}
-    closed: list[UnreadableFile] = []
-
-    def note(error: OSError) -> None:
-        closed.append(UnreadableFile("unreadable", str(error.filename), error.strerror or str(error)))
-
-    for path in paths:
-        if not (path.is_file() or path.is_dir()):
-            raise NoSuchPath(path=path)
-        found = sorted(_walk(path, note)) if path.is_dir() else [path]
-        files |= dict.fromkeys(os.path.abspath(file) for file in found)
-    return list(files), closed
-
-
 def delete(folder: Path, names: Sequence[str], manifest: Manifest) -> list[StoredDocument]:
     """Take the named documents (ids, paths or file names) out of the index, in one commit.
 
     Raises:
         DocumentNotFound: one of them is not there; then nothing is deleted.
     """
-    with Writer(folder, manifest) as writer:
+    with open_writer(folder, manifest) as writer:
         gone = {
             document.id: document
             for document in (find_document(writer.documents.values(), name) for name in names)
@@ -242,7 +193,7 @@ def set_groups(
     Raises:
         DocumentNotFound: a name is there for none; then nothing changes.
     """
-    with Writer(folder, manifest) as writer:
+    with open_writer(folder, manifest) as writer:
         named = {d.id: d for name in names for d in _named(list(writer.documents.values()), name)}
         changed = []
         for document in named.values():
@@ -260,102 +211,13 @@ def _named(documents: Sequence[StoredDocument], name: str) -> list[StoredDocumen
     return found or [find_document(documents, name)]
 
 
-def _walk(folder: Path, note: Callable[[OSError], None]) -> Iterator[Path]:
-    for parent, folders, names in os.walk(folder, onerror=note):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in names:
-            path = Path(parent, name)
-            if name.lower().endswith(ENDINGS) and not name.startswith(".") and path.is_file():
-                yield path
-
-
-class _EmbeddingThread:
-    """Embeds documents in a thread of its own, some seconds' worth at a time, while others are read.
-
-    A context manager. Documents come back in the order in which they were given.
-    """
-
-    def __init__(self, embedder: Embedder, progress: rebuild.Progress) -> None:
-        self._embedder = embedder
-        self._progress = progress
-        self._thread = ThreadPoolExecutor(1, "embed")
-        self._pace = Pace()
-        self._waiting: list[Parsed] = []
-        self._running: Future[list[tuple[Parsed, NDArray[np.float32]]]] | None = None
-        self._given = self._done = 0
-        self._until = math.inf
-
-    def __enter__(self) -> "_EmbeddingThread":
-        return self
-
-    def __exit__(self, *exc_info) -> None:
-        self._until = 0.0
-        self._thread.shutdown()
-
-    @property
-    def held(self) -> int:
-        """Chunks of the documents that were given and have not come back."""
-        return self._given - self._done
-
-    def give(self, parsed: Parsed) -> list[tuple[Parsed, NDArray[np.float32]]]:
-        """Take a document; those that have their vectors meanwhile come back."""
-        self._waiting.append(parsed)
-        self._given += len(parsed.chunks)
-        if sum(len(waiting.chunks) for waiting in self._waiting) < self._pace.chunks:
-            return []
-        return self._collect(start=True)
-
-    def finish(self, seconds: float = math.inf) -> list[tuple[Parsed, NDArray[np.float32]]]:
-        """All documents that were given; only those that are done in so many seconds."""
-        self._until = time.monotonic() + seconds
-        return self._collect(start=True) + self._collect(start=False)
-
-    def _collect(self, *, start: bool) -> list[tuple[Parsed, NDArray[np.float32]]]:
-        """What the thread works at, as soon as it is done; then it begins with what waits, if `start`."""
-        found = []
-        if self._running is not None:
-            try:
-                found = self._running.result()
-            except _Late:
-                self._waiting.clear()
-            except BaseException:
-                if self._running.done():  # it was the embedder, not Ctrl-C here
-                    self._waiting.clear()
-                raise
-            finally:
-                if self._running.done():
-                    self._running = None
-        self._done += sum(len(parsed.chunks) for parsed, _ in found)
-        if start and self._waiting:
-            self._running = self._thread.submit(self._embed, self._waiting)
-            self._waiting = []
-        return found
-
-    def _embed(self, documents: Sequence[Parsed]) -> list[tuple[Parsed, NDArray[np.float32]]]:
-        before, started = self._done, time.monotonic()
-
-        def on_batch(count: int) -> None:
-            if time.monotonic() > self._until:
-                raise _Late
-            self._progress(before + count, self._given)
-
-        contents = [(parsed.document.title, parsed.chunks) for parsed in documents]
-        vectors = embed_documents(self._embedder, contents, on_batch)
-        self._pace.note(sum(len(chunks) for _, chunks in contents), time.monotonic() - started)
-        return list(zip(documents, vectors, strict=True))
-
-
-class _Late(Exception):
-    """There is no time left to embed."""
-
-
 class _Run:
     """The state of one ingest: which documents are known, what waits for the next commit."""
 
     def __init__(
         self,
-        writer: Writer,
-        embedding: _EmbeddingThread,
+        writer: IndexWriter,
+        embedding: EmbeddingThread,
         fingerprint: str,
         groups: tuple[str, ...],
         report: IngestReport,
@@ -477,25 +339,23 @@ class _Run:
         self._report.documents.added += not (old or same)
         self._release(parsed.path, document.id)
         stored = StoredDocument(
-            document.id,
-            document.title,
-            tuple(paths),
-            tuple(sorted(groups)),
-            self._fingerprint,
-            parsed.bytes,
-            0,
-            0,
-            document.unit,
+            id=document.id,
+            title=document.title,
+            paths=tuple(paths),
+            groups=tuple(sorted(groups)),
+            parser=self._fingerprint,
+            bytes=parsed.bytes,
+            unit=document.unit,
         )
         self._writer.add(NewContent(stored, document.pages, parsed.chunks, parsed.terms, vectors))
         self._report.pages += len(document.pages)
         self._report.chunks += len(parsed.chunks)
-        if document.unreadable_pages:
-            self._report.unreadable_pages[parsed.path] = document.unreadable_pages
-            if document.unit == "section":
-                self._report.sections.add(parsed.path)
-        if document.ocr_pages:
-            self._report.ocr_pages[parsed.path] = document.ocr_pages
+        if numbers := document.unreadable_pages:
+            self._report.unreadable_pages[parsed.path] = numbers
+            self._report.warnings.append(unreadable_pages(parsed.path, numbers, document.unit))
+        if confidences := document.ocr_pages:
+            self._report.ocr_pages[parsed.path] = confidences
+            self._report.warnings.append(ocr_pages(parsed.path, confidences))
 
     def _owner(self, path: str) -> StoredDocument | None:
         return self._writer.documents.get(self._at_path.get(path, ""))

@@ -1,11 +1,11 @@
-"""What answers are made from: one protocol, which the index here implements and another engine may.
+"""The two protocols of an index: `SearchEngine` reads one version, `IndexWriter` makes the next.
 
-Everything in rag/ that reads an index goes through `SearchEngine`. What another engine, say of a
-cluster, has to hold to is written as tests: tests/conformance.py.
+Everything that searches, builds or changes an index goes through them; `indexes.open` chooses who
+fulfils them. What an engine has to hold to is written as tests: tests/conformance.py.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol, Self
 
 from indexes.types import (
     EVERYTHING,
@@ -13,6 +13,7 @@ from indexes.types import (
     Filter,
     Manifest,
     Mode,
+    NewContent,
     Passage,
     Place,
     StoredDocument,
@@ -89,4 +90,89 @@ class SearchEngine(Protocol):
 
     def close(self) -> None:
         """Let go of the version."""
+        ...
+
+
+class IndexWriter(Protocol):
+    """Open for writing, as a context manager; an index has one writer at a time.
+
+    Changes are collected, and a commit makes all of them visible at once or none. Readers that are open
+    go on reading their version. For one thread.
+    """
+
+    @property
+    def version(self) -> int:
+        """Number of the last commit; 0 before the first."""
+        ...
+
+    @property
+    def documents(self) -> Mapping[str, StoredDocument]:
+        """The documents by id, in the order in which they came; what is not committed yet is in it."""
+        ...
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What was found of the index's retrievers; None before that."""
+        ...
+
+    @property
+    def pending_chunks(self) -> int:
+        """Number of chunks that the next commit adds."""
+        ...
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether the next commit changes anything."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Let the next writer in; what was not committed is dropped."""
+        ...
+
+    def add(self, content: NewContent) -> None:
+        """Add a document, in place of the one with its id if there is one.
+
+        Raises:
+            ValueError: there is not one row of terms and one vector for each chunk.
+        """
+        ...
+
+    def change(self, document: StoredDocument) -> None:
+        """Store other paths or groups of a document whose content stays."""
+        ...
+
+    def remove(self, document_id: str) -> None:
+        """Take a document out; KeyError where there is none."""
+        ...
+
+    def commit(self) -> int:
+        """Make all changes since the last commit visible at once; returns the version.
+
+        Without changes the version stays, but a new index has version 1 from its first commit on.
+
+        Raises:
+            IndexUnwritable: the last commit stands, and the changes wait for the next try.
+        """
+        ...
+
+    def merge(self) -> int:
+        """Put small parts of the index together where that pays; answers stay as they are.
+
+        Returns:
+            The version, a new one where anything was put together.
+
+        Raises:
+            ValueError: there are changes that are not committed.
+            IndexUnwritable: the last commit stands.
+        """
+        ...
+
+    def chunks(self, document: StoredDocument) -> list[Chunk]:
+        """All chunks of a committed document, in order."""
+        ...
+
+    def set_calibration(self, found: Calibration) -> None:
+        """Store what was found of the retrievers, at once; the version stays."""
         ...

@@ -2,15 +2,18 @@
 
 import json
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from indexes.errors import AmbiguousDocument, DocumentNotFound
-from ingest.document import Chunk
+from ingest.document import Chunk, Page
 from ingest.raw import Unit
 
 Mode = Literal["hybrid", "lexical", "dense"]
@@ -60,8 +63,8 @@ class StoredDocument:
     groups: tuple[str, ...]
     parser: str
     bytes: int
-    content: int
-    chunks: int
+    content: int = 0
+    chunks: int = 0
     unit: Unit = "page"
     pages: int = 0
 
@@ -69,6 +72,21 @@ class StoredDocument:
     def path(self) -> str:
         """The first of the paths that lead to it."""
         return self.paths[0] if self.paths else ""
+
+
+@dataclass(frozen=True, slots=True)
+class NewContent:
+    """One document on its way in: `vectors[i]` (N, D) and `terms[i]` belong to `chunks[i]`.
+
+    `terms[i]` are joined with spaces. The counts of pages and chunks in `document` are filled in by the
+    writer.
+    """
+
+    document: StoredDocument
+    pages: Sequence[Page]
+    chunks: Sequence[Chunk]
+    terms: Sequence[str]
+    vectors: NDArray[np.float32]
 
 
 class NamedReranker(Protocol):

@@ -133,11 +133,6 @@ class PackedPassage:
     copies: tuple[LeftOut, ...] = ()
 
 
-def percent(confidence: float) -> str:
-    """A confidence of OCR for people; never 100 %, which it is not."""
-    return f"{min(confidence, 0.99):.0%}"
-
-
 @dataclass(frozen=True, slots=True)
 class BudgetLedger:
     """Where the window's tokens went. The parts sum to `prompt`; `free` is what nobody used.

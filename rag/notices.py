@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from indexes.wording import percent
 from ingest.errors import Notice
 from ingest.korean.words import with_particle
-from rag.answer import Citation, percent
+from rag.answer import Citation
 
 
 def read_by_ocr(citations: Sequence[Citation]) -> list[Notice]:

@@ -11,12 +11,13 @@ from types import TracebackType
 from typing import overload
 
 from indexes import build
-from indexes.disk.retriever import Retriever
-from indexes.disk.store import Store
+from indexes.embedding import Progress as EmbeddingProgress
+from indexes.engine import SearchEngine
 from indexes.models.embedder import Embedder
 from indexes.models.reranker import Reranker
+from indexes.open import open_index, require_index
+from indexes.report import IngestReport
 from indexes.types import EVERYTHING, Filter, Mode, StoredDocument, find_document
-from indexes.upkeep import rebuild
 from ingest.document import Page
 from ingest.errors import PipelineError
 from ingest.korean.analyse import Analyser
@@ -66,8 +67,8 @@ class Pipeline:
         self.config = config
         self._models = models or Models(config)
         self._lock = threading.RLock()
-        self._retriever: Retriever | None = None
-        self._reader: Retriever | None = None
+        self._retriever: SearchEngine | None = None
+        self._reader: SearchEngine | None = None
         self._dates: dict[tuple[str, str, str], str | None] = {}
 
     @classmethod
@@ -140,7 +141,7 @@ class Pipeline:
         return Upkeep(self.index, self._models, self.close, self._forget_version)
 
     @property
-    def retriever(self) -> Retriever:
+    def retriever(self) -> SearchEngine:
         """The version of the index in use; opened at first use.
 
         Raises:
@@ -148,12 +149,12 @@ class Pipeline:
         """
         with self._lock:
             if self._retriever is None:
-                Store(self.index).close()  # says that there is no index before models are loaded
-                self._retriever = Retriever(self.index, self.embedder, self.analyser)
+                require_index(self.index)  # says that there is no index before models are loaded
+                self._retriever = open_index(self.index, self.embedder, self.analyser)
             return self._retriever
 
     @property
-    def reader(self) -> Retriever:
+    def reader(self) -> SearchEngine:
         """The version of the index in use, without any model where none was needed yet.
 
         Raises:
@@ -163,7 +164,7 @@ class Pipeline:
             if self._retriever is not None:
                 return self._retriever
             if self._reader is None:
-                self._reader = Retriever(self.index, None, None)
+                self._reader = open_index(self.index, None, None)
             return self._reader
 
     def refresh(self) -> int:
@@ -186,8 +187,8 @@ class Pipeline:
         passwords: Passwords = (),
         sync: bool = False,
         progress: build.Progress = lambda *_: None,
-        embedded: rebuild.Progress = lambda *_: None,
-    ) -> build.IngestReport:
+        embedded: EmbeddingProgress = lambda *_: None,
+    ) -> IngestReport:
         """Bring the index up to the files at `paths` (files, or folders to walk); see `indexes.build.ingest`.
 
         Args:
@@ -214,7 +215,6 @@ class Pipeline:
             open_reranker=lambda: self.reranker,
         )
         self._forget_version()
-        report.ocr_missing = self.config.ingest.ocr == "auto" and options.tesseract is None
         return report
 
     def _parse_options(self, passwords: Passwords) -> ParseOptions:
@@ -513,8 +513,8 @@ class Pipeline:
         passwords: Passwords = (),
         sync: bool = False,
         progress: build.Progress = lambda *_: None,
-        embedded: rebuild.Progress = lambda *_: None,
-    ) -> build.IngestReport:
+        embedded: EmbeddingProgress = lambda *_: None,
+    ) -> IngestReport:
         """`ingest`, awaitable."""
         return await asyncio.to_thread(
             self.ingest,

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from indexes import build
-from indexes.disk.retriever import Retriever
-from indexes.disk.writer import Writer
+from indexes.embedding import Progress
 from indexes.models.embedder import EMBEDDED
+from indexes.open import open_index, open_writer
 from indexes.types import Calibration, Manifest
 from indexes.upkeep import backup as backups
 from indexes.upkeep import rebuild
@@ -53,14 +53,14 @@ class Upkeep:
         """
         return check(self._index)
 
-    def repair(self, progress: Callable[[str], rebuild.Progress] = lambda _: lambda *_: None) -> Repair:
+    def repair(self, progress: Callable[[str], Progress] = lambda _: lambda *_: None) -> Repair:
         """Make a damaged index whole from what is good in it; see `indexes.upkeep.repair.repair`."""
         self._close()
         models = self._models
         built = Manifest(models.embedder.identity, models.analyser.name, models.tokenizer.fingerprint)
         return repair(self._index, built, models.embedder, models.analyser, progress=progress)
 
-    def compact(self, wait_seconds: float = 5.0, progress: rebuild.Progress = lambda *_: None) -> Compaction:
+    def compact(self, wait_seconds: float = 5.0, progress: Progress = lambda *_: None) -> Compaction:
         """Remove every trace of deleted documents from the files; see `indexes.upkeep.compact.compact`."""
         self._close()  # so that this pipeline reads no older version
         manifest = self._manifest()
@@ -85,7 +85,7 @@ class Upkeep:
         self._close()
         return backups.restore(Path(source), self._index, force=force, progress=progress)
 
-    def upgrade(self, progress: rebuild.Progress = lambda *_: None) -> tuple[str, bool]:
+    def upgrade(self, progress: Progress = lambda *_: None) -> tuple[str, bool]:
         """Bring an index of an older program to this one's.
 
         Returns:
@@ -102,7 +102,7 @@ class Upkeep:
             renewed = True
         return found, renewed
 
-    def reembed(self, progress: rebuild.Progress = lambda *_: None) -> int:
+    def reembed(self, progress: Progress = lambda *_: None) -> int:
         """Give the index the vectors of the configured embedder; see `indexes.upkeep.reembed.reembed`."""
         self._close()
         version = reembed(self._index, self._models.embedder, progress=progress)
@@ -119,14 +119,14 @@ class Upkeep:
         """
         models = self._models
         manifest = Manifest(models.embedder.identity, self._manifest().analyser, models.tokenizer.fingerprint)
-        with Writer(self._index, manifest) as writer:
+        with open_writer(self._index, manifest) as writer:
             found = build.recalibrate(writer, models.embedder, lambda: models.reranker, anew=True)
         self._forget()
         return found
 
     def _manifest(self) -> Manifest:
         """What the last version was built with."""
-        reader = Retriever(self._index, None, None)
+        reader = open_index(self._index, None, None)
         try:
             return reader.manifest
         finally:

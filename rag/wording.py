@@ -2,29 +2,13 @@
 
 from collections.abc import Iterable
 
+from indexes.wording import page_runs, span
 from ingest.raw import Unit
 from rag.answer import Support
 
 # Of many pages so many runs are told.
 RUNS = 4
 MARKS: dict[Support, str] = {"supported": "✓", "partial": "△", "unsupported": "✗", "uncited": "?"}
-
-
-def span(first: int, last: int) -> str:
-    """«3» or «3–4»."""
-    return f"{first}" if first == last else f"{first}–{last}"
-
-
-def page_runs(pages: Iterable[int], most: int | None = None) -> str:
-    """«1–3, 7» for 1, 2, 3, 7; of more than `most` runs the first, and «…»."""
-    runs: list[list[int]] = []
-    for page in pages:
-        if runs and page == runs[-1][-1] + 1:
-            runs[-1].append(page)
-        else:
-            runs.append([page])
-    told = ", ".join(span(run[0], run[-1]) for run in runs[:most])
-    return told + " …" * (most is not None and len(runs) > most)
 
 
 def where(first: int, last: int, unit: Unit) -> str:

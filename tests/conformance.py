@@ -11,10 +11,9 @@ from dataclasses import replace
 
 import pytest
 
-from indexes.disk.writer import NewContent
 from indexes.engine import SearchEngine
 from indexes.errors import DocumentNotFound
-from indexes.types import MODES, Filter
+from indexes.types import MODES, Filter, NewContent
 from ingest.document import Page
 from tests.support.indexes import content
 

@@ -34,10 +34,10 @@ from eval.training.statutes import read_laws
 from indexes.disk import dense
 from indexes.disk.retriever import key_ranges
 from indexes.disk.store import Store, segment_names
-from indexes.disk.writer import NewContent, Writer
+from indexes.disk.writer import Writer
+from indexes.embedding import embed_chunks
 from indexes.models.embedder import Embedder
-from indexes.types import Manifest, StoredDocument
-from indexes.upkeep.rebuild import embed_chunks
+from indexes.types import Manifest, NewContent, StoredDocument
 from ingest.document import Chunk, Page, chunk_id
 from rag import Config, Pipeline
 

@@ -21,9 +21,9 @@ from eval.speed.memory import pss_mb
 from eval.speed.processes import OTHERS_PYTHON, ROOT
 from eval.speed.scale import SIZES, sentences
 from indexes.disk.retriever import Retriever
-from indexes.disk.writer import NewContent, Writer
-from indexes.types import EVERYTHING, MODES, Filter, Manifest, StoredDocument
-from indexes.upkeep.rebuild import embed_chunks
+from indexes.disk.writer import Writer
+from indexes.embedding import embed_chunks
+from indexes.types import EVERYTHING, MODES, Filter, Manifest, NewContent, StoredDocument
 from ingest.parse import Parsed
 from ingest.workers.pool import WorkerPool
 from rag import Config, Pipeline

@@ -19,9 +19,9 @@ from pathlib import Path
 from random import Random
 
 from eval.training.statutes import read_laws
-from indexes.disk.writer import NewContent, Writer
-from indexes.types import Manifest, StoredDocument
-from indexes.upkeep.rebuild import embed_chunks
+from indexes.disk.writer import Writer
+from indexes.embedding import embed_chunks
+from indexes.types import Manifest, NewContent, StoredDocument
 from ingest.document import Chunk, chunk_id
 from ingest.parse import Parsed
 from ingest.workers.pool import WorkerPool

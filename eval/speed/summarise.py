@@ -23,7 +23,7 @@ from pypdf import PdfReader, PdfWriter
 from eval.report import machine, save, table
 from eval.speed.processes import OTHERS_PYTHON, run
 from eval.speed.serve import alone, counters, empty_cache
-from indexes.build import discover
+from indexes.discover import discover
 from ingest.errors import PipelineError
 from rag import Config, Pipeline, load_config
 from rag.answer import FailedSummary

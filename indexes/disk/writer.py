@@ -12,7 +12,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,23 +20,12 @@ from numpy.typing import NDArray
 
 from indexes.disk import dense, lexical, versions
 from indexes.disk.retriever import check_manifest, key_ranges
-from indexes.disk.store import Store, StoredFile, seal_of, sync
+from indexes.disk.store import CALIBRATION, Store, StoredFile, seal_of, sync
 from indexes.errors import IndexBusy, IndexUnwritable
-from indexes.types import Manifest, StoredDocument
-from ingest.document import Chunk, Page
+from indexes.types import Calibration, Manifest, NewContent, StoredDocument
+from ingest.document import Chunk
 
 LOCK = "writer.lock"
-
-
-@dataclass(frozen=True, slots=True)
-class NewContent:
-    """One document on its way in: `vectors[i]` (N, D) and `terms[i]` belong to `chunks[i]`."""
-
-    document: StoredDocument
-    pages: Sequence[Page]
-    chunks: Sequence[Chunk]
-    terms: Sequence[str]
-    vectors: NDArray[np.float32]
 
 
 # Told what the writer does next, by name: for progress, and for tests that end it there.
@@ -240,6 +229,19 @@ class Writer:
                 self._version = self._store.version
             self._sweep()
         return version
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What was found of the index's retrievers; None before that."""
+        return self._store.calibration
+
+    def set_calibration(self, found: Calibration) -> None:
+        """Store what was found of the retrievers, at once; the version stays."""
+        self.note(CALIBRATION, found.to_json())
+
+    def chunks(self, document: StoredDocument) -> list[Chunk]:
+        """All chunks of a committed document, in order."""
+        return self._store.chunks_of(document)
 
     def note(self, name: str, value: str) -> None:
         """Store a fact about the index beside its version; documents and files stay as they are."""

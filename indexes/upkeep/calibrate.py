@@ -15,13 +15,13 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from indexes.disk.lexical import LexicalIndex, write_version
-from indexes.disk.store import Store
 from indexes.models.embedder import Embedder
 from indexes.models.reranker import Reranker, ndcg, reranking_helps
 from indexes.search.fusion import fuse_scores
@@ -31,6 +31,7 @@ from ingest.korean.analyse import BigramAnalyser, sentence_spans
 from ingest.structure.terms import ARTICLE, CRUMB_SEPARATOR, NUMBERING, heading_key, squeeze
 
 OpenReranker = Callable[[], Reranker | None]
+ChunksOf = Callable[[StoredDocument], Sequence[Chunk]]  # all chunks of a document, in order
 WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.55, 0.7, 1.0)
 # A smaller weight is kept that does worse than the best by no more than this, in nDCG@10.
 NEAR_BEST = 0.003
@@ -63,19 +64,20 @@ def is_due(known: Calibration | None, chunks: int) -> bool:
 
 
 def calibrate(
-    store: Store,
     documents: Sequence[StoredDocument],
+    chunks_of: ChunksOf,
     embedder: Embedder,
     reranker: Reranker | None = None,
     seed: int = 0,
 ) -> Calibration | None:
-    """The weight for an index that holds `documents`, and whether `reranker` helps; None where they ask
-    too few questions.
+    """The weight for an index that holds `documents`, and whether `reranker` helps.
+
+    None where the documents ask fewer than `FEWEST` questions.
 
     Raises:
         IndexDamaged: a text that is looked at is not what it was.
     """
-    trial = Trial(store, documents, embedder, seed)
+    trial = Trial(documents, chunks_of, embedder, seed)
     if len(trial.questions) < FEWEST:
         return None
     scores = {weight: trial.ndcg(weight) for weight in WEIGHTS}
@@ -97,10 +99,14 @@ class Trial:
     """Passages of an index without the words that ask for them, and the questions that do."""
 
     def __init__(
-        self, store: Store, documents: Sequence[StoredDocument], embedder: Embedder, seed: int = 0
+        self,
+        documents: Sequence[StoredDocument],
+        chunks_of: ChunksOf,
+        embedder: Embedder,
+        seed: int = 0,
     ) -> None:
         rng = random.Random(seed)
-        passages = _sample(store, documents, rng)
+        passages = _sample(documents, chunks_of, rng)
         passages = dict(list(passages.items())[: _affordable(embedder, passages)])
         self.texts, questions = ask_themselves(passages, rng)
         self.questions = _drawn(questions, rng)
@@ -186,14 +192,18 @@ def without_heading(chunk: Chunk) -> tuple[str, str]:
     return ("", chunk.text) if squeeze(crumb) in squeeze(rest[:SHORTEST_PASSAGE]) else (crumb, rest)
 
 
-def _sample(store: Store, documents: Sequence[StoredDocument], rng: random.Random) -> dict[int, Chunk]:
-    """PASSAGES chunks of running text, with their keys; whole documents, in an order of chance."""
+def _sample(documents: Sequence[StoredDocument], chunks_of: ChunksOf, rng: random.Random) -> dict[int, Chunk]:
+    """PASSAGES chunks of running text by number: chunks are counted through all `documents`.
+
+    Documents are drawn by chance.
+    """
     drawn: dict[int, Chunk] = {}
-    for document in rng.sample(list(documents), len(documents)):
-        chunks = store.chunks_of(document)
+    firsts = accumulate((document.chunks for document in documents), initial=0)
+    numbered = list(zip(firsts, documents, strict=False))
+    for first, document in rng.sample(numbered, len(numbered)):
         texts = [
-            (document.content + offset, chunk)
-            for offset, chunk in enumerate(chunks)
+            (first + offset, chunk)
+            for offset, chunk in enumerate(chunks_of(document))
             if chunk.kind == "text" and len(chunk.text) >= SHORTEST_PASSAGE
         ]
         # Not all of a long book: the sample is to be of the whole index.

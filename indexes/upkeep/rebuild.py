@@ -1,7 +1,7 @@
 """Index terms and vectors made again from the stored text, as ingest makes them."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from itertools import islice
@@ -12,60 +12,12 @@ from numpy.typing import NDArray
 
 from indexes.disk.store import Store
 from indexes.disk.writer import Writer
+from indexes.embedding import Pace, Progress, embed_documents
 from indexes.errors import IndexNotFound
-from indexes.models.embedder import Embedder, OnBatch
+from indexes.models.embedder import Embedder
 from indexes.types import StoredDocument
-from ingest.document import Chunk
 from ingest.korean.analyse import Analyser
-from ingest.structure.terms import index_terms, searched_text
-
-# Called with (chunks done, chunks in all).
-Progress = Callable[[int, int], None]
-
-
-class Pace:
-    """How many chunks to embed at a time: so many that it takes `seconds`, by the last time.
-
-    Texts of like length are put together among them, so a fast embedder is given many; what a slow one
-    is in the middle of is lost with the process, so it is given few.
-    """
-
-    LEAST, MOST = 16, 4096
-
-    def __init__(self, seconds: float = 10.0) -> None:
-        self.chunks = 64
-        self._seconds = seconds
-
-    def note(self, chunks: int, seconds: float) -> None:
-        """So many chunks took so long."""
-        rate = chunks / max(seconds, 1e-3)
-        self.chunks = min(self.MOST, max(self.LEAST, int(rate * self._seconds)))
-
-
-def embed_chunks(embedder: Embedder, title: str, chunks: Sequence[Chunk]) -> NDArray[np.float32]:
-    """(N, D): the vectors of one document's chunks; zeros for what is not searched."""
-    return embed_documents(embedder, [(title, chunks)])[0]
-
-
-def embed_documents(
-    embedder: Embedder,
-    documents: Sequence[tuple[str, Sequence[Chunk]]],
-    on_batch: OnBatch = lambda _: None,
-) -> list[NDArray[np.float32]]:
-    """(N, D) for each document, a title and its chunks; zeros for what is not searched.
-
-    They are embedded together: three chunks at a time would leave a GPU idle.
-
-    Raises:
-        TextTooLong: the embedder would read a chunk in part only.
-    """
-    texts = [searched_text(title, chunk) for title, chunks in documents for chunk in chunks]
-    vectors = np.zeros((len(texts), embedder.identity.dim), np.float32)
-    searched = [row for row, text in enumerate(texts) if text]
-    if searched:
-        vectors[searched] = embedder.embed_passages([texts[row] for row in searched], on_batch)
-    ends = np.cumsum([len(chunks) for _, chunks in documents])
-    return np.split(vectors, ends[:-1])
+from ingest.structure.terms import index_terms
 
 
 def renew_terms(folder: Path, analyser: Analyser, progress: Progress = lambda *_: None) -> bool:

@@ -13,10 +13,11 @@ from indexes.models.reranker import Reranker
 from indexes.search.copies import Copy, without_copies
 from indexes.search.editions import OPENING, document_date, edition_name
 from indexes.types import Filter, Passage, StoredDocument
+from indexes.wording import percent
 from ingest.document import Chunk
 from ingest.errors import PipelineError
 from ingest.korean.words import with_particle
-from rag.answer import Answer, Citation, LeftOut, PackedPassage, UnreadablePages, percent
+from rag.answer import Answer, Citation, LeftOut, PackedPassage, UnreadablePages
 from rag.asking.retrieve import find
 from rag.config import Config
 from rag.errors import EmptyQuestion

@@ -3,7 +3,7 @@
 import json
 import sys
 import traceback
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -19,10 +19,11 @@ from rich.text import Text
 import rag.cli.index
 import rag.cli.model
 from indexes.types import MODES, Filter, Understood
+from indexes.wording import page_runs, percent, span
 from ingest.errors import PipelineError
 from ingest.passwords import passwords_for, with_patterns
 from ingest.raw import Unit
-from rag.answer import Answer, Citation, SearchResult, Sentence, ToolCall, UnreadablePages, percent
+from rag.answer import Answer, Citation, SearchResult, Sentence, ToolCall, UnreadablePages
 from rag.cli.terminal import (
     DEFAULT_INDEX,
     DONE,
@@ -64,8 +65,8 @@ from rag.errors import (
 from rag.pipeline import Pipeline
 from rag.viewing.inspect import report_json, selected, terminal_report
 from rag.viewing.inspect_html import PICTURES, draw_pages, html_report
-from rag.wire.bodies import answer_json, error_json, problem
-from rag.wording import MARKS, in_unit, page_runs, span
+from rag.wire.bodies import answer_json, error_json, ingest_json, problem
+from rag.wording import MARKS, in_unit
 
 SHOWN_AFTER_SECONDS = 5.0
 COLORS = {"supported": "green", "partial": "yellow", "unsupported": "red", "uncited": "red"}
@@ -130,62 +131,12 @@ def ingest(
             paths, groups=group, passwords=given, sync=sync, progress=advance, embedded=embedded
         )
     if as_json:
-        print_json(ingest_json(report))
+        print_json(ingest_json(report, LANGUAGE))
     else:
         show_ingest(report)
     succeeded = asdict(report.documents)
-    failed = succeeded.pop("failed")
-    raise typer.Exit(DONE if not failed else PARTLY if any(succeeded.values()) else NOTHING)
-
-
-def ingest_json(report) -> dict[str, Any]:
-    return {
-        "index": report.index,
-        "version": report.version,
-        "documents": asdict(report.documents),
-        "pages": report.pages,
-        "chunks": report.chunks,
-        "seconds": round(report.seconds, 3),
-        "failures": [
-            {
-                "path": failure.path,
-                "code": failure.code,
-                "page": failure.page,
-                "message": failure.error.say(LANGUAGE),
-            }
-            for failure in report.failures
-        ],
-        "warnings": ingest_warnings(report),
-    }
-
-
-def ingest_warnings(report) -> list[str]:
-    missing = say(
-        "한국어를 읽는 Tesseract가 없어 스캔한 쪽은 읽지 못했습니다. 설치: Debian/Ubuntu "
-        "apt-get install tesseract-ocr tesseract-ocr-script-hang, macOS brew install tesseract tesseract-lang. "
-        "`tesseract --list-langs` 에 Hangul 또는 kor 가 보여야 합니다.",
-        "scanned pages were not read, for there is no Tesseract that reads Korean. To install: Debian/Ubuntu "
-        "apt-get install tesseract-ocr tesseract-ocr-script-hang, macOS brew install tesseract tesseract-lang. "
-        "`tesseract --list-langs` must name Hangul or kor.",
-    )
-    return (
-        [missing] * report.ocr_missing
-        + [
-            say(
-                f"{path}: OCR로 읽은 쪽 {page_runs(pages)} (신뢰도 {confidence_range(pages.values())})",
-                f"{path}: pages read by OCR: {page_runs(pages)} (confidence {confidence_range(pages.values())})",
-            )
-            for path, pages in report.ocr_pages.items()
-        ]
-        + [
-            say(
-                f"{path}: 읽을 수 없는 {'구역' if path in report.sections else '쪽'} {page_runs(pages)}",
-                f"{path}: {'sections' if path in report.sections else 'pages'} that could not be read:"
-                f" {page_runs(pages)}",
-            )
-            for path, pages in report.unreadable_pages.items()
-        ]
-    )
+    left_out = succeeded.pop("failed") + len(report.skipped)
+    raise typer.Exit(DONE if not left_out else PARTLY if any(succeeded.values()) else NOTHING)
 
 
 def show_ingest(report) -> None:
@@ -211,8 +162,10 @@ def show_ingest(report) -> None:
         ),
         soft_wrap=True,
     )
-    for warning in ingest_warnings(report):
-        console.print(Text(f"! {warning}", style="yellow"), soft_wrap=True)
+    for notice in report.warnings:
+        console.print(Text(f"! {notice.say(LANGUAGE)}", style="yellow"), soft_wrap=True)
+    for skipped in report.skipped:
+        console.print(Text(f"! {skipped.path}: {skipped.say(LANGUAGE)}", style="yellow"), soft_wrap=True)
     for failure in report.failures:
         reason = f"✗ {failure.path}: {failure.error.say(LANGUAGE)}"
         console.print(Text(reason, style="red"), soft_wrap=True)
@@ -936,11 +889,6 @@ def place_of(first: int, last: int, unit: Unit, ocr: float | None) -> str:
 def page_count(count: int, unit: Unit) -> str:
     sections = say(f"구역 {count:,}개", f"{count:,} section{'s' * (count != 1)}")
     return f"{count:,}" if unit == "page" else sections
-
-
-def confidence_range(confidences: Collection[float]) -> str:
-    low, high = percent(min(confidences)), percent(max(confidences))
-    return low if low == high else f"{low}–{high}"
 
 
 def inner_context(context: str, title: str) -> str:

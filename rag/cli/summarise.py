@@ -15,6 +15,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from indexes.types import StoredDocument
+from indexes.wording import page_runs
 from rag.answer import FailedSummary, Summary
 from rag.cli.main import progress_bar, show_citation, show_loose
 from rag.cli.terminal import (
@@ -50,7 +51,6 @@ from rag.summarising.files import (
 from rag.summarising.job import JobProgress
 from rag.summarising.kinds import CUSTOM, EXECUTIVE, KINDS, STYLES, SummaryOptions
 from rag.wire.bodies import failed_summary_json, summary_json
-from rag.wording import page_runs
 
 # Seconds between lines about the progress where standard error is no terminal, and between two status files.
 LINES_SECONDS, STATUS_SECONDS = 10.0, 1.0

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from functools import singledispatch
 
-from indexes.build import IngestReport
+from indexes.report import IngestReport
 from ingest.errors import shown
 from rag.answer import (
     Answer,

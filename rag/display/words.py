@@ -4,11 +4,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
 from indexes.types import Understood
+from indexes.wording import page_runs, percent, span
 from ingest.errors import Notice, shown
 from ingest.raw import Unit
-from rag.answer import Sentence, Support, UnreadablePages, percent
+from rag.answer import Sentence, Support, UnreadablePages
 from rag.display.language import language, say
-from rag.wording import MARKS, in_unit, page_runs, span
+from rag.wording import MARKS, in_unit
 
 QUOTE_CHARACTERS = 400
 NEAREST = 3

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from indexes.types import StoredDocument
-from rag.answer import PackedPassage, percent
+from indexes.wording import percent
+from rag.answer import PackedPassage
 from rag.prompting.tokens import Message, ToolSpec
 from rag.wording import unit_name, where
 

@@ -17,14 +17,15 @@ from typing import Any
 
 from indexes.disk.store import sync
 from indexes.types import StoredDocument
+from indexes.wording import page_runs, percent
 from ingest.raw import Unit
-from rag.answer import Citation, Summary, SummarySection, percent
+from rag.answer import Citation, Summary, SummarySection
 from rag.errors import OutputBusy, OutputFailed
 from rag.markdown import CONTROLS, markdown_line, markdown_lines, markdown_table, markdown_words
 from rag.summarising.kinds import EXECUTIVE, KINDS
 from rag.table_text import csv_text
 from rag.wire.bodies import summary_json
-from rag.wording import MARKS, page_runs, unit_name, where
+from rag.wording import MARKS, unit_name, where
 
 CHECKPOINTS = ".checkpoints"
 FAILURES, STATUS, LOCK = "failures.jsonl", "status.json", "lock"

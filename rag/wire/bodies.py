@@ -216,8 +216,8 @@ def tokens_json(tokens: int, tokenizer: str, characters: int) -> shapes.Tokens:
 # ingest
 
 
-def ingest_json(report: Any, warnings: Iterable[object], language: str) -> shapes.Ingest:
-    """An `indexes.build.IngestReport`."""
+def ingest_json(report: Any, language: str) -> shapes.Ingest:
+    """An `indexes.report.IngestReport`."""
     failures = [
         shaped(shapes.IngestFailure, failure, message=failure.error.say(language))
         for failure in report.failures
@@ -227,7 +227,6 @@ def ingest_json(report: Any, warnings: Iterable[object], language: str) -> shape
         report,
         seconds=round(report.seconds, 3),
         failures=failures,
-        warnings=[shaped(shapes.Notice, warning) for warning in warnings],
     )
 
 

@@ -494,6 +494,13 @@ class IngestFailure(TypedDict):
     message: str
 
 
+class Skipped(TypedDict):
+    """A file of a folder that was left out. `reason`: "linked_outside", a link to a file outside the folder."""
+
+    path: str
+    reason: str
+
+
 class Ingest(TypedDict):
     """What one ingest did; `pages` and `chunks` count what was read in it."""
 
@@ -504,6 +511,7 @@ class Ingest(TypedDict):
     chunks: int
     seconds: float
     failures: list[IngestFailure]
+    skipped: list[Skipped]
     warnings: list[Notice]
 
 

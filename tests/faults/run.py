@@ -25,10 +25,11 @@ import numpy as np
 from indexes.disk import writer as writers
 from indexes.disk.retriever import Retriever
 from indexes.disk.store import DATABASE, Store
-from indexes.disk.writer import NewContent, Writer
+from indexes.disk.writer import Writer
+from indexes.embedding import embed_chunks
+from indexes.types import NewContent
 from indexes.upkeep.check import check
 from indexes.upkeep.compact import compact
-from indexes.upkeep.rebuild import embed_chunks
 from ingest.structure.terms import searched_text
 from tests.support.indexes import ANALYSER, EMBEDDER, MANIFEST, content, reader
 

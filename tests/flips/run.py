@@ -16,10 +16,10 @@ from typing import Any
 
 from indexes.disk.retriever import Retriever
 from indexes.disk.store import DATABASE
-from indexes.disk.writer import NewContent, Writer
-from indexes.types import MODES
+from indexes.disk.writer import Writer
+from indexes.embedding import embed_chunks
+from indexes.types import MODES, NewContent
 from indexes.upkeep.check import check
-from indexes.upkeep.rebuild import embed_chunks
 from indexes.upkeep.repair import repair
 from ingest.errors import PipelineError
 from ingest.structure.terms import searched_text

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from indexes.build import Counts, delete, discover
+from indexes.build import delete
+from indexes.discover import discover
 from indexes.disk.retriever import Retriever
 from indexes.disk.store import DATABASE, Store
 from indexes.errors import ChunkTooLong, DocumentNotFound, NoSuchPath, NothingToIngest
+from indexes.report import Counts
 from indexes.types import MODES, Filter
 from indexes.upkeep.calibrate import FEWEST
 from indexes.upkeep.check import check
@@ -339,12 +341,35 @@ def test_deleting_takes_out_all_or_nothing(index):
 
 
 def test_discovering_walks_folders_in_order_and_names_each_file_once(files):
-    found, closed = discover([files, files / "아래", files / "메모.csv"])
-    assert not closed
+    found, closed, skipped = discover([files, files / "아래", files / "메모.csv"])
+    assert not closed and not skipped
     names = [Path(path).name for path in found]
     assert names == [*sorted(f"{topic}.pdf" for topic in TOPICS[:4]), "메모.csv"]
     with pytest.raises(NoSuchPath, match="없는 곳"):
         discover([files, files / "없는 곳"])
+
+
+def test_a_link_in_a_folder_is_followed_only_inside_it(index, files, tmp_path):
+    (secret := tmp_path / "비밀.txt").write_text("바깥에 있는 비밀이다. " * 9, encoding="utf-8")
+    (files / "예산 링크.pdf").symlink_to(files / "아래" / "예산 집행.pdf")
+    (files / "새어 나감.txt").symlink_to(secret)
+    (files / "아래" / "돌아서.txt").symlink_to("../새어 나감.txt")
+    report = ingest_files(index, files)
+    assert [(skipped.path, skipped.reason) for skipped in report.skipped] == [
+        (str(files / "새어 나감.txt"), "linked_outside"),
+        (str(files / "아래" / "돌아서.txt"), "linked_outside"),
+    ]
+    assert report.documents == Counts(unchanged=5)
+    assert not any("비밀" in p.chunk.text for p in reader(index).retrieve(["바깥에 있는 비밀"], 20)[0])
+    named = ingest_files(index, files, files / "새어 나감.txt")
+    assert named.documents == Counts(added=1, unchanged=5)
+    assert [Path(skipped.path).name for skipped in named.skipped] == ["돌아서.txt"]
+
+
+def test_a_folder_that_is_itself_a_link_is_read(files, tmp_path):
+    (tmp_path / "바로 가기").symlink_to(files)
+    found, _, skipped = discover([tmp_path / "바로 가기"])
+    assert len(found) == 4 and not skipped
 
 
 def test_what_cannot_be_done_is_said_before_anything_is_written(tmp_path, files):

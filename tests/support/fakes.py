@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.disk.writer import NewContent
 from indexes.models.embedder import OnBatch
 from indexes.search.fusion import fuse_scores
 from indexes.types import (
     EVERYTHING,
     EmbedderIdentity,
     Manifest,
+    NewContent,
     Passage,
     Place,
     StoredDocument,

@@ -8,8 +8,7 @@ from pathlib import Path
 from indexes.build import ingest
 from indexes.disk.retriever import Retriever
 from indexes.disk.store import Store
-from indexes.disk.writer import NewContent
-from indexes.types import Manifest, StoredDocument
+from indexes.types import Manifest, NewContent, StoredDocument
 from ingest.document import Chunk, Page, chunk_id
 from ingest.korean.analyse import BigramAnalyser
 from ingest.parse import IngestConfig, ParseOptions

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
-from indexes.disk.writer import NewContent
-from indexes.types import StoredDocument
+from indexes.types import NewContent, StoredDocument
 from ingest.document import Chunk, Page, chunk_id
 from rag.answer import Summary
 from rag.asking.ask import Stages

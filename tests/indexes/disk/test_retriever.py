@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from indexes.disk.retriever import Retriever, SearchConfig
-from indexes.disk.writer import NewContent, Writer
+from indexes.disk.writer import Writer
 from indexes.errors import DocumentNotFound, IndexDamaged, IndexNotFound
-from indexes.types import MODES, Filter, Manifest, StoredDocument
+from indexes.types import MODES, Filter, Manifest, NewContent, StoredDocument
 from ingest.document import Chunk, Page, chunk_id
 from ingest.korean.analyse import BigramAnalyser
 from tests.support.fakes import BigramEmbedder

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexes.disk.retriever import Retriever
-from indexes.disk.store import CALIBRATION
 from indexes.disk.writer import Writer
 from indexes.types import Calibration
 from indexes.upkeep.calibrate import FEWEST, Trial, ask_themselves, calibrate, is_due, without_heading
@@ -83,8 +82,8 @@ def calibrated(folder, embedder) -> Calibration:
             chunks = (replace(document.chunks[0], context=chunk.context),)
             writer.add(replace(document, chunks=chunks))
         writer.commit()
-        found = calibrate(writer.store, list(writer.documents.values()), embedder)
-        writer.note(CALIBRATION, found.to_json())
+        found = calibrate(list(writer.documents.values()), writer.chunks, embedder)
+        writer.set_calibration(found)
     return found
 
 
@@ -114,8 +113,8 @@ def test_too_few_questions_calibrate_nothing(tmp_path):
         writer.add(content("짧은 글", "한 문장이다. "))
         writer.commit()
         documents = list(writer.documents.values())
-        assert calibrate(writer.store, documents, embedder) is None
-        assert Trial(writer.store, documents, embedder).questions == []
+        assert calibrate(documents, writer.chunks, embedder) is None
+        assert Trial(documents, writer.chunks, embedder).questions == []
 
 
 def test_it_is_due_when_the_index_has_changed_much():

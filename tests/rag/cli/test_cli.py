@@ -56,6 +56,7 @@ def test_ingest_then_ask_speaks_the_contract(run, folder):
         "chunks",
         "seconds",
         "failures",
+        "skipped",
         "warnings",
     }
     assert report["documents"] == {

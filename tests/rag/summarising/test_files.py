@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from indexes.disk.writer import NewContent
+from indexes.types import NewContent
 from rag.answer import Summary
 from rag.summarising.checkpoints import Checkpoints
 from rag.summarising.files import FAILURES, SummaryFolder, file_names, markdown

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexes.disk.writer import NewContent
+from indexes.types import NewContent
 from ingest.document import Page
 from ingest.korean.noun_phrases import PHRASE_CHARACTERS, noun_phrase
 from rag.answer import Summary

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexes.disk.writer import NewContent
+from indexes.types import NewContent
 from ingest.document import Page
 from rag.answer import FailedSummary, Summary
 from rag.asking.ask import Stages

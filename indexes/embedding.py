@@ -1,0 +1,142 @@
+"""Documents → the vectors of their chunks, many documents at a time, in a thread of its own."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexes.models.embedder import Embedder, OnBatch
+from ingest.document import Chunk
+from ingest.structure.terms import searched_text
+from ingest.workers.pool import Parsed
+
+# Called with (chunks done, chunks in all).
+Progress = Callable[[int, int], None]
+
+
+class Pace:
+    """How many chunks to embed at a time, so that it takes about `seconds`, judging by the last time.
+
+    A fast embedder gets many, because texts of like length are put together among them. A slow one gets
+    few, because what it is in the middle of is lost when the process ends.
+    """
+
+    LEAST, MOST = 16, 4096
+
+    def __init__(self, seconds: float = 10.0) -> None:
+        self.chunks = 64
+        self._seconds = seconds
+
+    def note(self, chunks: int, seconds: float) -> None:
+        """`chunks` were embedded in `seconds`."""
+        rate = chunks / max(seconds, 1e-3)
+        self.chunks = min(self.MOST, max(self.LEAST, int(rate * self._seconds)))
+
+
+def embed_chunks(embedder: Embedder, title: str, chunks: Sequence[Chunk]) -> NDArray[np.float32]:
+    """(N, D): the vectors of one document's chunks; zeros for what is not searched."""
+    return embed_documents(embedder, [(title, chunks)])[0]
+
+
+def embed_documents(
+    embedder: Embedder,
+    documents: Sequence[tuple[str, Sequence[Chunk]]],
+    on_batch: OnBatch = lambda _: None,
+) -> list[NDArray[np.float32]]:
+    """(N, D) for each document, a title and its chunks; zeros for what is not searched.
+
+    They are embedded together: three chunks at a time would leave a GPU idle.
+
+    Raises:
+        TextTooLong: the embedder would read a chunk in part only.
+    """
+    texts = [searched_text(title, chunk) for title, chunks in documents for chunk in chunks]
+    vectors = np.zeros((len(texts), embedder.identity.dim), np.float32)
+    searched = [row for row, text in enumerate(texts) if text]
+    if searched:
+        vectors[searched] = embedder.embed_passages([texts[row] for row in searched], on_batch)
+    ends = np.cumsum([len(chunks) for _, chunks in documents])
+    return np.split(vectors, ends[:-1])
+
+
+class EmbeddingThread:
+    """Embeds documents in a thread of its own, some seconds of work at a time, while others are read.
+
+    A context manager. Documents come back in the order in which they were given.
+    """
+
+    def __init__(self, embedder: Embedder, progress: Progress) -> None:
+        self._embedder = embedder
+        self._progress = progress
+        self._thread = ThreadPoolExecutor(1, "embed")
+        self._pace = Pace()
+        self._waiting: list[Parsed] = []
+        self._running: Future[list[tuple[Parsed, NDArray[np.float32]]]] | None = None
+        self._given = self._done = 0
+        self._until = math.inf
+
+    def __enter__(self) -> "EmbeddingThread":
+        return self
+
+    def __exit__(self, *exc_info) -> None:
+        self._until = 0.0
+        self._thread.shutdown()
+
+    @property
+    def held(self) -> int:
+        """Chunks of the documents that were given and have not come back."""
+        return self._given - self._done
+
+    def give(self, parsed: Parsed) -> list[tuple[Parsed, NDArray[np.float32]]]:
+        """Take a document; returns documents given before that have their vectors by now."""
+        self._waiting.append(parsed)
+        self._given += len(parsed.chunks)
+        if sum(len(waiting.chunks) for waiting in self._waiting) < self._pace.chunks:
+            return []
+        return self._collect(start=True)
+
+    def finish(self, seconds: float = math.inf) -> list[tuple[Parsed, NDArray[np.float32]]]:
+        """All documents that were given and are embedded within `seconds`."""
+        self._until = time.monotonic() + seconds
+        return self._collect(start=True) + self._collect(start=False)
+
+    def _collect(self, *, start: bool) -> list[tuple[Parsed, NDArray[np.float32]]]:
+        """Wait for what the thread works at and return it; then begin with what waits, if `start`."""
+        found = []
+        if self._running is not None:
+            try:
+                found = self._running.result()
+            except _Late:
+                self._waiting.clear()
+            except BaseException:
+                if self._running.done():  # it was the embedder, not Ctrl-C here
+                    self._waiting.clear()
+                raise
+            finally:
+                if self._running.done():
+                    self._running = None
+        self._done += sum(len(parsed.chunks) for parsed, _ in found)
+        if start and self._waiting:
+            self._running = self._thread.submit(self._embed, self._waiting)
+            self._waiting = []
+        return found
+
+    def _embed(self, documents: Sequence[Parsed]) -> list[tuple[Parsed, NDArray[np.float32]]]:
+        before, started = self._done, time.monotonic()
+
+        def on_batch(count: int) -> None:
+            if time.monotonic() > self._until:
+                raise _Late
+            self._progress(before + count, self._given)
+
+        contents = [(parsed.document.title, parsed.chunks) for parsed in documents]
+        vectors = embed_documents(self._embedder, contents, on_batch)
+        self._pace.note(sum(len(chunks) for _, chunks in contents), time.monotonic() - started)
+        return list(zip(documents, vectors, strict=True))
+
+
+class _Late(Exception):
+    """There is no time left to embed."""
