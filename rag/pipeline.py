@@ -27,10 +27,11 @@ from ingest.pdf.ocr import find_tesseract
 from ingest.pdf.places import PDFIUM
 from rag.allowed import Allowed, filter_of
 from rag.answer import Answer, FailedSummary, SearchResult, Summary
-from rag.asking.ask import Stages, ask, ask_each, ask_stream
+from rag.asking.ask import ask, ask_each, ask_stream
 from rag.asking.asynchronous import iterate
 from rag.asking.conversation import Conversation, Exchange
 from rag.asking.search import search
+from rag.asking.stages import RetrievalStages, Stages
 from rag.asking.streams import AnswerStream, AsyncAnswerStream
 from rag.asking.tools import ask_with_tools
 from rag.comparing.compare import ROWS, Comparison, compare
@@ -42,6 +43,7 @@ from rag.summarising.checkpoints import Checkpoints
 from rag.summarising.flow import summary_key
 from rag.summarising.job import OnProgress, summarise
 from rag.summarising.kinds import EXECUTIVE, Style, SummaryOptions
+from rag.summarising.stages import SummaryStages
 from rag.upkeep import Upkeep
 from rag.viewing.show import ShownPage, show
 
@@ -368,15 +370,7 @@ class Pipeline:
             mode: "hybrid", "lexical" or "dense"; None: as configured.
         """
         queries = [query] if isinstance(query, str) else query
-        found = search(
-            self.retriever,
-            self.reranker,
-            self.config,
-            queries,
-            k,
-            mode or self.config.search.mode,
-            filter_of(allowed),
-        )
+        found = search(self._retrieval().with_search(k, mode), queries, filter_of(allowed))
         return found[0] if isinstance(query, str) else found
 
     @overload
@@ -407,7 +401,7 @@ class Pipeline:
         questions = [question] if isinstance(question, str) else question
         stages, seen = self._stages(), filter_of(allowed)
         if tools:
-            answers = [ask_with_tools(stages, one, seen) for one in questions]
+            answers = [ask_with_tools(stages, one, seen, self.config.tools) for one in questions]
         else:
             answers = ask(stages, questions, seen)
         return answers[0] if isinstance(question, str) else answers
@@ -437,7 +431,7 @@ class Pipeline:
             allowed: of which documents its answers are.
             turns: those of an earlier one, to go on with it: its `turns`, or `rag.asking.conversation.read_turns`.
         """
-        return Conversation(self._stages, filter_of(allowed), turns)
+        return Conversation(self._stages, filter_of(allowed), turns, self.config.chat.rewrite)
 
     def summarise(
         self,
@@ -497,11 +491,16 @@ class Pipeline:
         return compare(self._stages(), self._distinct(documents, seen), rows or (), seen, most, on_cell)
 
     def _stages(self) -> Stages:
-        return Stages(self.retriever, self.tokenizer, self.generator, self.config, self.reranker, self._dates)
+        return Stages(self._retrieval(), self.tokenizer, self.generator, self.config.generator, self._dates)
 
-    def _reading_stages(self) -> Stages:
+    def _retrieval(self) -> RetrievalStages:
+        return RetrievalStages(self.retriever, self.config.search, self.reranker, self.config.rerank)
+
+    def _reading_stages(self) -> SummaryStages:
         """For flows that search nothing: neither the embedder nor Kiwi is loaded."""
-        return Stages(self.reader, self.tokenizer, self.generator, self.config)
+        return SummaryStages(
+            self.reader, self.tokenizer, self.generator, self.config.generator, self.config.summary
+        )
 
     # the same for asyncio: each runs in a thread, so the event loop goes on
 

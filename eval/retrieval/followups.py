@@ -19,7 +19,7 @@ from eval.retrieval.units import gains_of, rank_pages
 from indexes.types import EVERYTHING, Passage
 from rag import Pipeline
 from rag.asking.conversation import Exchange
-from rag.asking.retrieve import find
+from rag.asking.retrieve import retrieve
 
 DIALOGUES = Path(__file__).parent / "followups.jsonl"
 HALVES = ("development", "test")
@@ -121,10 +121,7 @@ def understand(pipeline: Pipeline, dialogue: Dialogue) -> str:
 
 def searched(pipeline: Pipeline, question: str, before: str) -> list[Passage]:
     """The passages that a conversation finds for `question` after the question `before`."""
-    config = pipeline.config
-    (found,) = find(
-        pipeline.retriever, pipeline.reranker, config, [question], 10, config.search.mode, EVERYTHING, before
-    )
+    (found,) = retrieve(pipeline._retrieval().with_search(10), [question], EVERYTHING, before)
     return found.passages
 
 

@@ -18,7 +18,7 @@ from eval.retrieval.units import Ranked, Ranker, gains_of
 from indexes.errors import IndexFormat, IndexMismatch
 from indexes.types import EVERYTHING, Mode
 from rag import Config, Pipeline
-from rag.asking.retrieve import find
+from rag.asking.retrieve import retrieve
 
 RANKS = 10
 # Passages asked for: several may stand in one paragraph.
@@ -232,8 +232,8 @@ def _batches(questions: Sequence[Question]) -> Iterator[Sequence[Question]]:
 def _search(pipeline: Pipeline, questions: Sequence[Question], mode: Mode):
     """The passages of each question, without the names for people that `Pipeline.search` adds."""
     queries = [question.text for question in questions]
-    stages = (pipeline.retriever, pipeline.reranker, pipeline.config)
-    return [found.passages for found in find(*stages, queries, DEPTH, mode, EVERYTHING)]
+    stages = pipeline._retrieval().with_search(DEPTH, mode)
+    return [found.passages for found in retrieve(stages, queries, EVERYTHING)]
 
 
 def _result(asked: Asked, retrieval_set: RetrievalSet) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from eval.report import machine, save, table
 from indexes.types import EVERYTHING
 from ingest.errors import PipelineError
 from rag import Config, Pipeline
-from rag.asking.ask import Stages, pack_prompts, sampling_of
+from rag.asking.ask import pack_prompts, sampling_of
 from rag.models.connection import server_root
 from rag.models.servers import VllmGenerator
 from rag.wire.bodies import answer_json
@@ -96,7 +96,7 @@ def bench(index: Path, config: Config, questions: Sequence[str], rounds: int, ou
 
 def bodies(pipeline: Pipeline, questions: Sequence[str]) -> list[bytes]:
     """The requests that the product makes of `questions`."""
-    stages = Stages(pipeline.retriever, pipeline.tokenizer, pipeline.generator, pipeline.config)
+    stages = pipeline._stages()
     prompts = [prompt for prompt, _ in pack_prompts(stages, questions, EVERYTHING)]
     generator = pipeline.generator
     if not isinstance(generator, VllmGenerator):

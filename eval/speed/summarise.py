@@ -27,13 +27,13 @@ from indexes.discover import discover
 from ingest.errors import PipelineError
 from rag import Config, Pipeline, load_config
 from rag.answer import FailedSummary
-from rag.asking.ask import Stages
 from rag.models.generator import Generated, Job, Sampling
 from rag.models.servers import VllmGenerator
 from rag.prompting.packing import Prompt
 from rag.summarising.checkpoints import Checkpoints
 from rag.summarising.job import summarise
 from rag.summarising.kinds import SummaryOptions
+from rag.summarising.stages import SummaryStages
 
 MOST_REPORTS = 20
 LENGTHS = (10, 50, 200, 1_000)
@@ -283,7 +283,9 @@ def job(index: Path, ids: Sequence[str], config: Config, note: TextIO | None) ->
     """What that process does: every step of `rag summarise` but writing the files of the summaries."""
     with Pipeline.open(index, config) as pipeline, tempfile.TemporaryDirectory() as folder:
         generator = Noting(config, pipeline, note) if note else pipeline.generator
-        stages = Stages(pipeline.reader, pipeline.tokenizer, generator, config)
+        stages = SummaryStages(
+            pipeline.reader, pipeline.tokenizer, generator, config.generator, config.summary
+        )
         documents = [pipeline.document(one) for one in ids]
         started, cpu = time.monotonic(), time.process_time()
         results = list(summarise(stages, documents, SummaryOptions(), Checkpoints(Path(folder))))

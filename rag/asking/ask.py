@@ -5,11 +5,10 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
 from indexes.engine import SearchEngine
-from indexes.models.reranker import Reranker
 from indexes.search.copies import Copy, without_copies
 from indexes.search.editions import OPENING, document_date, edition_name
 from indexes.types import Filter, Passage, StoredDocument
@@ -18,15 +17,14 @@ from ingest.document import Chunk
 from ingest.errors import PipelineError
 from ingest.korean.words import with_particle
 from rag.answer import Answer, Citation, LeftOut, PackedPassage, UnreadablePages
-from rag.asking.retrieve import find
-from rag.config import Config
+from rag.asking.retrieve import retrieve
+from rag.asking.stages import Stages
 from rag.errors import EmptyQuestion
 from rag.evidence.citations import Resolved, resolve
-from rag.models.generator import Completion, Generator, Sampling
+from rag.models.generator import Completion, Sampling
 from rag.prompting.markers import SettledText, abstains
 from rag.prompting.packing import Prompt, pack
-from rag.prompting.prompts import ABSTENTION, SYSTEM, Turn
-from rag.prompting.tokens import ModelTokenizer
+from rag.prompting.prompts import ABSTENTION
 from rag.wording import where
 
 # Of what was left out as a copy, so many lines are told with an answer, each of so many places.
@@ -35,24 +33,6 @@ COPY_LINES, COPY_PLACES = 3, 2
 ROUNDS_AHEAD = 8
 # What a sentence's verdict counts where several answers are compared.
 WORTH = {"supported": 1.0, "partial": 0.5, "unsupported": 0.0, "uncited": 0.0}
-
-
-@dataclass(frozen=True, slots=True)
-class Stages:
-    """What the flow runs on: one version of the index, and the models; `reranker` may be None.
-
-    `dates` keeps the dates of documents that were asked for, by id, title and path. `history`: the turns
-    of the conversation that the questions go on with, oldest first. `system`: how to answer.
-    """
-
-    retriever: SearchEngine
-    tokenizer: ModelTokenizer
-    generator: Generator
-    config: Config
-    reranker: Reranker | None = None
-    dates: dict[tuple[str, str, str], str | None] = field(default_factory=dict)
-    history: tuple[Turn, ...] = ()
-    system: str = SYSTEM
 
 
 def ask(stages: Stages, questions: Sequence[str], allowed: Filter) -> list[Answer]:
@@ -81,7 +61,7 @@ def ask_pairs(
     Prompts are made while the generator works, and only so far ahead of the answer that is waited for:
     memory holds as much of a long job as of a short one.
     """
-    ahead = threading.Semaphore(ROUNDS_AHEAD * stages.config.generator.concurrency)
+    ahead = threading.Semaphore(ROUNDS_AHEAD * stages.generation.concurrency)
     making, closed = threading.Lock(), threading.Event()
     made: dict[int, tuple[Prompt, tuple[str, ...], float]] = {}
     done: dict[int, Answer | PipelineError] = {}
@@ -165,25 +145,23 @@ def pack_prompts(
     """
     if not all(question.strip() for question in questions):
         raise EmptyQuestion()
-    search, generation = stages.config.search, stages.config.generator
+    generation = stages.generation
     before = stages.history[-1].question if stages.history else ""
-    found = find(
-        stages.retriever, stages.reranker, stages.config, questions, search.k, search.mode, allowed, before
-    )
+    retrieved = retrieve(stages.retrieval, questions, allowed, before)
     pack_for = partial(
         pack,
-        with_id=stages.retriever.with_id,
-        place_of=stages.retriever.place_of,
+        with_id=stages.engine.with_id,
+        place_of=stages.engine.place_of,
         tokenizer=stages.tokenizer,
         window=generation.window,
         reserved_output=generation.reserved_output + stages.generator.margin,
-        counted=stages.retriever.manifest.tokenizer == stages.tokenizer.fingerprint,
+        counted=stages.engine.manifest.tokenizer == stages.tokenizer.fingerprint,
         history=stages.history,
         system=stages.system,
     )
     prompts = []
-    for question, one in zip(questions, found, strict=True):
-        distinct = without_copies(one.passages, stages.retriever.with_id, partial(date_of, stages), question)
+    for question, one in zip(questions, retrieved, strict=True):
+        distinct = without_copies(one.passages, stages.engine.with_id, partial(date_of, stages), question)
         prompt = pack_for(question, distinct.passages)
         if distinct.copies:
             named = name_copies(stages, prompt.passages, one.passages, distinct.copies)
@@ -196,7 +174,7 @@ def date_of(stages: Stages, document: StoredDocument) -> str | None:
     """The date of a document; kept, for its first words have to be read for it."""
     key = document.id, document.title, document.path
     if key not in stages.dates:
-        opening = stages.retriever.text(document, 0, OPENING)
+        opening = stages.engine.text(document, 0, OPENING)
         stages.dates[key] = document_date(document.title, document.path, opening)
     return stages.dates[key]
 
@@ -213,8 +191,8 @@ def name_copies(
 def _left_out(stages: Stages, copy: Copy, chunks: Mapping[str, Chunk]) -> LeftOut:
     kept, dropped = chunks[copy.kept], chunks[copy.dropped]
     document, shown = (
-        stages.retriever.with_id(dropped.document_id),
-        stages.retriever.with_id(kept.document_id),
+        stages.engine.with_id(dropped.document_id),
+        stages.engine.with_id(kept.document_id),
     )
     edition = document.id != shown.id and edition_name(document.title) == edition_name(shown.title) != ""
     return LeftOut(
@@ -242,7 +220,7 @@ def _naming(packed: PackedPassage, left_out: Sequence[tuple[Chunk, LeftOut]]) ->
 
 
 def sampling_of(stages: Stages) -> Sampling:
-    generation = stages.config.generator
+    generation = stages.generation
     return Sampling(
         generation.reserved_output,
         generation.temperature,
@@ -256,7 +234,7 @@ def resolved_answer(
 ) -> Answer:
     """`found`: what there is to say about how the passages were found."""
     samples = (completion, *completion.others)
-    answers = [resolve(sample.text, prompt.passages, stages.retriever.place_of) for sample in samples]
+    answers = [resolve(sample.text, prompt.passages, stages.engine.place_of) for sample in samples]
     resolved = max(answers, key=_worth)  # the first of equals
     completion = samples[answers.index(resolved)]
     abstained = abstains(resolved.text)
@@ -279,7 +257,7 @@ def resolved_answer(
         generator=stages.generator.name,
         tokenizer=stages.tokenizer.name,
         warnings=(*found, *warnings),
-        unreadable_pages=unreadable_pages(stages.retriever, (p.document_id for p in prompt.passages)),
+        unreadable_pages=unreadable_pages(stages.engine, (p.document_id for p in prompt.passages)),
         seconds=time.monotonic() - started,
         standalone=prompt.question,
     )
@@ -314,7 +292,7 @@ def _warnings(stages: Stages, completion: Completion, dropped: int) -> list[str]
         warnings.append(
             f"서버가 스스로 토큰화하므로 창에서 {stages.generator.margin:,}토큰을 여유로 비웠습니다."
         )
-    built = stages.retriever.manifest.tokenizer
+    built = stages.engine.manifest.tokenizer
     if built != stages.tokenizer.fingerprint:
         warnings.append("색인의 청크 크기는 다른 토크나이저로 잰 것입니다.")
     return warnings

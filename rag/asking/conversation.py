@@ -10,8 +10,9 @@ from pathlib import Path
 
 from indexes.types import EVERYTHING, Filter
 from rag.answer import Answer
-from rag.asking.ask import Stages, ask, ask_stream
-from rag.asking.followups import LONGEST, Asked, stand_alone
+from rag.asking.ask import ask, ask_stream
+from rag.asking.followups import LONGEST, Asked, Rewrite, stand_alone
+from rag.asking.stages import Stages
 from rag.asking.streams import AnswerStream, AsyncAnswerStream
 from rag.errors import InputUnreadable, OutputFailed
 from rag.evidence.support import numbers, terms
@@ -50,14 +51,20 @@ class Conversation:
     """
 
     def __init__(
-        self, stages: Callable[[], Stages], allowed: Filter = EVERYTHING, turns: Iterable[Exchange] = ()
+        self,
+        stages: Callable[[], Stages],
+        allowed: Filter = EVERYTHING,
+        turns: Iterable[Exchange] = (),
+        rewrite: Rewrite = "auto",
     ) -> None:
         """
         Args:
             stages: what answers the next question; asked each time, for an index may move on.
             allowed: of which documents the answers are; not part of the state.
+            rewrite: how a follow-up question is made whole.
         """
         self._stages = stages
+        self._rewrite = rewrite
         self.allowed = allowed
         self.turns: list[Exchange] = list(turns)
 
@@ -100,7 +107,7 @@ class Conversation:
 
     def understand(self, question: str) -> str:
         """`question` as it would be asked without what came before it."""
-        return _standalone(self._stages(), question, tuple(self.turns))
+        return _standalone(self._stages(), question, tuple(self.turns), self._rewrite)
 
     def forget(self) -> None:
         """Begin anew."""
@@ -121,7 +128,7 @@ class Conversation:
     def _prepared(self, question: str, standalone: str | None = None) -> tuple[Stages, str]:
         turns, stages = tuple(self.turns), self._stages()
         if standalone is None:
-            standalone = _standalone(stages, question, turns)
+            standalone = _standalone(stages, question, turns, self._rewrite)
         return replace(stages, history=history_of(turns)), standalone
 
     def _added(self, question: str, answer: Answer) -> Answer:
@@ -179,13 +186,12 @@ def plain(answer: str) -> str:
 # a question and what came before → one that stands alone
 
 
-def _standalone(stages: Stages, question: str, turns: Sequence[Exchange]) -> str:
+def _standalone(stages: Stages, question: str, turns: Sequence[Exchange], how: Rewrite) -> str:
     """`question` made whole as `chat.rewrite` says: by the model where there is one, else by rule."""
-    how = stages.config.chat.rewrite
     if not turns or how == "off" or not question.strip():
         return question
     asked = [Asked(turn.standalone, turn.answer, turn.title, turn.context) for turn in turns]
-    if how == "auto" and stages.config.generator.backend != "extractive":
+    if how == "auto" and stages.generator.writes:
         written = _by_model(stages, question, history_of(turns[-TURNS_SHOWN:]))
         if is_sound(written, question, asked[-TURNS_SHOWN:]):
             return written
@@ -195,7 +201,7 @@ def _standalone(stages: Stages, question: str, turns: Sequence[Exchange]) -> str
 def _by_model(stages: Stages, question: str, history: Sequence[Turn]) -> str:
     """What the model makes of `question`; empty where that does not fit, or did not end."""
     shown = [Turn(turn.question, turn.answer[:ANSWER_SHOWN]) for turn in history]
-    prompt = rewriting_prompt(stages.tokenizer, question, shown, stages.config.generator.window)
+    prompt = rewriting_prompt(stages.tokenizer, question, shown, stages.generation.window)
     if prompt.budget.free < stages.generator.margin:
         return ""
     (completion,) = stages.generator.generate([prompt], Sampling(REWRITING_TOKENS))

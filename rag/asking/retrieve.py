@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from indexes.engine import SearchEngine
-from indexes.models.reranker import Reranked, Reranker, rerank
-from indexes.types import Filter, Mode, Passage, RerankerTrial
+from indexes.models.reranker import Reranked, rerank
+from indexes.types import Filter, Passage, RerankerTrial
 from ingest.structure.terms import searched_text
-from rag.config import Config
+from rag.asking.stages import RetrievalStages
 
 # How much it counts what is found with the question before, where one goes on from it. On the development half of
 # the set of conversations: follow-ups that the rule takes for whole questions .93 → 1.00 hit@5, the others and
@@ -16,56 +15,44 @@ SPOKEN_OF = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Retrieved:
     """The passages for one query, best first, and what there is to say about their order."""
 
     passages: list[Passage]
     warnings: tuple[str, ...] = ()
 
 
-def find(
-    engine: SearchEngine,
-    reranker: Reranker | None,
-    config: Config,
-    queries: Sequence[str],
-    k: int,
-    mode: Mode,
-    allowed: Filter,
-    before: str = "",
-) -> list[Found]:
-    """The best `k` passages for each of `queries`; `rerank.k` are read where there is a reranker.
+def retrieve(
+    stages: RetrievalStages, queries: Sequence[str], allowed: Filter, before: str = ""
+) -> list[Retrieved]:
+    """The best `search.k` passages for each query; a reranker reads the best `rerank.k` of them again.
 
     Args:
-        before: the question before, in a conversation: what was spoken of counts a little.
+        before: the previous question of a conversation; what it names counts a little, too.
     """
+    engine, reranker, k = stages.engine, stages.reranker, stages.search.k
     distrusted = reranker is not None and engine.calibration and engine.calibration.distrusts(reranker)
     if reranker is None or distrusted:
-        rankings = _retrieve(engine, queries, k, mode, allowed, config.search.fixed_weight, before)
+        rankings = _rankings(stages, queries, k, allowed, before)
         warnings = (_distrust(engine.calibration.reranker),) if distrusted else ()
-        return [Found(passages, warnings) for passages in rankings]
-    depth = max(k, config.rerank.k)
-    rankings = _retrieve(engine, queries, depth, mode, allowed, config.search.fixed_weight, before)
+        return [Retrieved(passages, warnings) for passages in rankings]
+    rankings = _rankings(stages, queries, max(k, stages.rerank.k), allowed, before)
 
     def text_of(passage: Passage) -> str:
         return searched_text(engine.with_id(passage.chunk.document_id).title, passage.chunk)
 
-    reranked = rerank(reranker, queries, rankings, text_of, config.rerank)
-    return [Found(result.passages[:k], _warnings(result, config)) for result in reranked]
+    reranked = rerank(reranker, queries, rankings, text_of, stages.rerank)
+    return [Retrieved(result.passages[:k], _warnings(result, stages.rerank.k)) for result in reranked]
 
 
-def _retrieve(
-    engine: SearchEngine,
-    queries: Sequence[str],
-    k: int,
-    mode: Mode,
-    allowed: Filter,
-    dense_weight: float | None,
-    before: str,
+def _rankings(
+    stages: RetrievalStages, queries: Sequence[str], k: int, allowed: Filter, before: str
 ) -> list[list[Passage]]:
+    asked = [*queries, *(f"{before} {query}" for query in queries)] if before else queries
+    search = stages.search
+    rankings = stages.engine.retrieve(asked, k, search.mode, allowed, search.fixed_weight)
     if not before:
-        return engine.retrieve(queries, k, mode, allowed, dense_weight)
-    joined = [f"{before} {query}" for query in queries]
-    rankings = engine.retrieve([*queries, *joined], k, mode, allowed, dense_weight)
+        return rankings
     own, with_before = rankings[: len(queries)], rankings[len(queries) :]
     return [together(one, other)[:k] for one, other in zip(own, with_before, strict=True)]
 
@@ -96,8 +83,8 @@ def _distrust(tried: RerankerTrial) -> str:
     )
 
 
-def _warnings(result: Reranked, config: Config) -> tuple[str, ...]:
-    wanted = min(config.rerank.k, len(result.passages))
+def _warnings(result: Reranked, most: int) -> tuple[str, ...]:
+    wanted = min(most, len(result.passages))
     if result.scored == wanted:
         return ()
     return (

@@ -5,31 +5,27 @@ from collections.abc import Sequence
 
 from indexes import types
 from indexes.engine import SearchEngine
-from indexes.models.reranker import Reranker
-from indexes.types import Filter, Mode
+from indexes.types import Filter
 from rag.answer import Passage, SearchResult
 from rag.asking.ask import unreadable_pages
-from rag.asking.retrieve import Found, find
-from rag.config import Config
+from rag.asking.retrieve import Retrieved, retrieve
+from rag.asking.stages import RetrievalStages
 
 
-def search(
-    engine: SearchEngine,
-    reranker: Reranker | None,
-    config: Config,
-    queries: Sequence[str],
-    k: int,
-    mode: Mode,
-    allowed: Filter,
-) -> list[SearchResult]:
-    """A result for each of `queries`, in order, with at most `k` passages each."""
+def search(stages: RetrievalStages, queries: Sequence[str], allowed: Filter) -> list[SearchResult]:
+    """A result for each query, in order, with at most `search.k` passages each."""
     started = time.monotonic()
-    found = find(engine, reranker, config, queries, k, mode, allowed)
+    retrieved = retrieve(stages, queries, allowed)
     seconds = (time.monotonic() - started) / max(len(queries), 1)
-    return [_result(engine, query, one, allowed, seconds) for query, one in zip(queries, found, strict=True)]
+    return [
+        _result(stages.engine, query, one, allowed, seconds)
+        for query, one in zip(queries, retrieved, strict=True)
+    ]
 
 
-def _result(engine: SearchEngine, query: str, found: Found, allowed: Filter, seconds: float) -> SearchResult:
+def _result(
+    engine: SearchEngine, query: str, found: Retrieved, allowed: Filter, seconds: float
+) -> SearchResult:
     return SearchResult(
         query=query,
         passages=tuple(_named(engine, passage) for passage in found.passages),

@@ -22,11 +22,12 @@ from indexes.types import Filter, StoredDocument
 from ingest.document import Page
 from ingest.korean.analyse import LONGEST_ROW, sentence_spans
 from rag.answer import Answer, PackedPassage, ToolCall
-from rag.asking.ask import Stages, ask, date_of, name_copies, resolved_answer, sampling_of
-from rag.asking.retrieve import find
+from rag.asking.ask import ask, date_of, name_copies, resolved_answer, sampling_of
+from rag.asking.retrieve import retrieve
+from rag.asking.stages import Stages
 from rag.errors import ConfigError, EmptyQuestion
 from rag.models.generator import Completion
-from rag.prompting.calls import Asked, checked, read_calls
+from rag.prompting.calls import Asked, ToolsConfig, checked, read_calls
 from rag.prompting.packing import (
     HISTORY_SHARE,
     SMALLEST_CUT,
@@ -107,9 +108,8 @@ def _search_documents(
         if isinstance(named, Result):
             return named
         allowed = replace(allowed, documents=(named.id,))
-    mode = stages.config.search.mode
-    (found,) = find(stages.retriever, stages.reranker, stages.config, [query], DEPTH * k, mode, allowed)
-    distinct = without_copies(found.passages, stages.retriever.with_id, partial(date_of, stages), query)
+    (found,) = retrieve(stages.retrieval.with_search(DEPTH * k), [query], allowed)
+    distinct = without_copies(found.passages, stages.engine.with_id, partial(date_of, stages), query)
     shelf, count = _shelf(stages), stages.tokenizer.count
     packed = [shelf.take(passage, count(shown_text(passage.chunk.text))) for passage in distinct.passages[:k]]
     named = name_copies(stages, packed, found.passages, distinct.copies)
@@ -123,7 +123,7 @@ def _open_pages(stages: Stages, allowed: Filter, document: str, first_page: int,
     if first_page > named.pages:
         return Result(NO_PAGE.format(pages=named.pages), error=True)
     last_page = min(max(first_page, last_page), first_page + OPENED_PAGES - 1)
-    pages = [p for p in stages.retriever.pages(named.id) if first_page <= p.number <= last_page]
+    pages = [p for p in stages.engine.pages(named.id) if first_page <= p.number <= last_page]
     opened = tuple(_opened(stages, named, pages))
     unreadable = ", ".join(str(page.number) for page in pages if not page.readable)
     text = UNREADABLE.format(pages=unreadable) if unreadable else ""
@@ -137,7 +137,7 @@ def _opened(stages: Stages, document: StoredDocument, pages: Sequence[Page]) -> 
     """
     start, end = pages[0].start, pages[-1].end
     low = max(0, start - LONGEST_ROW)
-    around = stages.retriever.text(document, low, end + LONGEST_ROW)
+    around = stages.engine.text(document, low, end + LONGEST_ROW)
     spans: dict[int, tuple[int, int]] = {}
     for first, last in ((low + a, low + b) for a, b in sentence_spans(around)):
         if last > start and first < end:
@@ -154,13 +154,13 @@ def _opened(stages: Stages, document: StoredDocument, pages: Sequence[Page]) -> 
 
 
 def _shelf(stages: Stages) -> Shelf:
-    return Shelf(stages.retriever.with_id, stages.retriever.place_of, stages.tokenizer, counted=False)
+    return Shelf(stages.engine.with_id, stages.engine.place_of, stages.tokenizer, counted=False)
 
 
 def _named(stages: Stages, name: str, allowed: Filter) -> StoredDocument | Result:
     """The document that the model means: one that it may not see is none."""
     try:
-        return stages.retriever.document(name, allowed)
+        return stages.engine.document(name, allowed)
     except DocumentNotFound:
         return Result(NO_DOCUMENT.format(name=name), error=True)
     except AmbiguousDocument as exc:
@@ -171,9 +171,10 @@ def ask_with_tools(
     stages: Stages,
     question: str,
     allowed: Filter,
+    limits: ToolsConfig,
     tools: Sequence[Tool] | None = None,
 ) -> Answer:
-    """The answer to `question`, for which the model searches as it likes within `config.tools`.
+    """The answer to `question`, for which the model searches as it likes within `limits`.
 
     Args:
         tools: what it may call; None: search_documents and open_pages.
@@ -184,11 +185,11 @@ def ask_with_tools(
     """
     if not question.strip():
         raise EmptyQuestion()
-    if stages.config.generator.backend == "extractive":
+    if not stages.generator.writes:
         raise ConfigError(detail='generator.backend = "extractive" has no model that could call tools')
     started = time.monotonic()
     given = document_tools(stages, allowed) if tools is None else tools
-    dialogue = _Dialogue(stages, question, allowed, given)
+    dialogue = _Dialogue(stages, question, allowed, limits, given)
     while (prompt := dialogue.next_prompt()) is not None:
         completion = dialogue.generate(prompt)
         said, asked = read_calls(completion.text)
@@ -216,13 +217,14 @@ class _Dialogue:
         stages: Stages,
         question: str,
         allowed: Filter,
+        limits: ToolsConfig,
         tools: Sequence[Tool],
     ) -> None:
         self.warnings: tuple[str, ...] = ()
-        self._stages, self._question, self._allowed = stages, question, allowed
+        self._stages, self._question, self._allowed, self._limits = stages, question, allowed, limits
         self._tools = {tool.spec["function"]["name"]: tool for tool in tools}
         self._specs = tuple(tool.spec for tool in tools)
-        self._documents = stages.retriever.visible(allowed)
+        self._documents = stages.engine.visible(allowed)
         room = int(self._window * HISTORY_SHARE)
         self._turns = [turn for turn, _ in newest(stages.history, stages.tokenizer, room)]
         self._rounds: list[tuple[str, list[_Done]]] = []
@@ -238,7 +240,7 @@ class _Dialogue:
 
     def next_prompt(self) -> Prompt | None:
         """The prompt of the next round; None where it has to be the last answer, and then a warning says why."""
-        limits = self._stages.config.tools
+        limits = self._limits
         if self._stuck:
             self._warn("모델이 같은 호출만 되풀이해 지금까지 찾은 것으로 답했습니다.")
         elif len(self._rounds) >= limits.rounds:
@@ -261,11 +263,11 @@ class _Dialogue:
 
     @property
     def _window(self) -> int:
-        return self._stages.config.generator.window
+        return self._stages.generation.window
 
     @property
     def _reserved(self) -> int:
-        return self._stages.config.generator.reserved_output + self._stages.generator.margin
+        return self._stages.generation.reserved_output + self._stages.generator.margin
 
     def _cost(self, prompt: Prompt) -> int:
         return len(prompt.token_ids) + self._reserved
@@ -274,7 +276,7 @@ class _Dialogue:
         """What the model writes for `prompt`; counted."""
         options = sampling_of(self._stages)
         if prompt.tools:
-            must_call = self._stages.config.tools.must_search and not self._rounds
+            must_call = self._limits.must_search and not self._rounds
             options = replace(options, n=1, must_call=must_call)
         (completion,) = self._stages.generator.generate([prompt], options)
         written = completion.completion_tokens or self._stages.tokenizer.count(completion.text)
@@ -363,7 +365,7 @@ class _Dialogue:
     def run(self, said: str, asked: Sequence[Asked]) -> None:
         """Answer the calls of one completion, in their order."""
         dones, any_new = [], False
-        left = self._stages.config.tools.calls - len(self._calls)
+        left = self._limits.calls - len(self._calls)
         for one in (checked(each, self._specs) for each in asked[:left]):
             result, new = self._result(one)
             any_new |= new
@@ -419,7 +421,7 @@ class _Dialogue:
         """What is answered without tools, from all that was found; where that is nothing, as ever."""
         if not self._passages:
             return self._ordinary(started)
-        left = max(self._stages.config.tools.tokens - self._spent, 0)
+        left = max(self._limits.tokens - self._spent, 0)
         limit = min(self._window, left) - self._reserved
         prompt = self._fit(self._ordinary_messages, limit)
         if prompt is None:

@@ -201,7 +201,7 @@ class Talk:
             understood = say(f"이렇게 이해했습니다: {standalone}", f"understood: {standalone}")
             self._console.print(Text(understood, style="dim"), soft_wrap=True)
         self._console.print()
-        live = self._console.is_terminal and self._pipeline.config.generator.backend != "extractive"
+        live = self._console.is_terminal and self._pipeline.generator.writes
         with self._conversation.ask_stream(question, standalone) as stream:
             for piece in stream:
                 if live:

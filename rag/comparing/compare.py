@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from indexes.types import Filter, StoredDocument
 from ingest.errors import PipelineError
 from rag.answer import Answer, Citation, Result, Support
-from rag.asking.ask import Stages, ask_pairs
+from rag.asking.ask import ask_pairs
+from rag.asking.stages import Stages
 from rag.comparing.shared_names import shared_names
 from rag.errors import NoSharedNames
 from rag.evidence.support import strongest
@@ -92,7 +93,7 @@ def compare(
         PipelineError: of the first cell that fails.
     """
     started = time.monotonic()
-    rows = list(dict.fromkeys(names)) or shared_names(stages.retriever, documents, most)
+    rows = list(dict.fromkeys(names)) or shared_names(stages.engine, documents, most)
     if not rows:
         raise NoSharedNames(documents=len(documents))
     asked = [(name, Filter(allowed.groups, (document.id,))) for name in rows for document in documents]
@@ -118,13 +119,12 @@ def compare(
 
 def _for_cells(stages: Stages) -> Stages:
     """`stages` that answer with a value: from few passages and in few tokens, or with the line that names it."""
-    if stages.config.generator.backend == "extractive":
+    if not stages.generator.writes:
         return replace(stages, generator=ExtractiveGenerator(extract_value), system=CELL_SYSTEM)
-    search = replace(stages.config.search, k=min(stages.config.search.k, CELL_PASSAGES))
-    generation = stages.config.generator
-    generation = replace(generation, reserved_output=min(generation.reserved_output, CELL_TOKENS))
-    config = replace(stages.config, search=search, generator=generation)
-    return replace(stages, config=config, system=CELL_SYSTEM)
+    retrieval = stages.retrieval.with_search(min(stages.retrieval.search.k, CELL_PASSAGES))
+    reserved = min(stages.generation.reserved_output, CELL_TOKENS)
+    generation = replace(stages.generation, reserved_output=reserved)
+    return replace(stages, retrieval=retrieval, generation=generation, system=CELL_SYSTEM)
 
 
 def _cell(name: str, document_id: str, answer: Answer) -> ComparisonCell:

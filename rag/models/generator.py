@@ -122,10 +122,17 @@ Generated = tuple[int, Completion | PipelineError]
 
 
 class Generator(Protocol):
-    """Writes completions. `name` goes into the answer; `margin` tokens of the window stay free."""
+    """Writes completions.
+
+    Attributes:
+        name: goes into the answer.
+        margin: tokens of the window that stay free.
+        writes: a model writes the text; False: it is taken from the passages word for word.
+    """
 
     name: str
     margin: int
+    writes: bool
 
     def generate(self, prompts: Sequence[Prompt], options: Sampling) -> list[Completion]:
         """One completion per prompt, in order.

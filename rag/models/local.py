@@ -40,6 +40,7 @@ class VllmInProcess:
     """
 
     margin = 0
+    writes = True
 
     def __init__(self, config: GenerationConfig, tokenizer: ModelTokenizer) -> None:
         # Standard output is the product's own, and nobody is to be told that it runs.
@@ -166,6 +167,7 @@ class TransformersGenerator:
     """The model in this process, by transformers: one prompt at a time, for trying and testing."""
 
     margin = 0
+    writes = True
 
     def __init__(self, config: GenerationConfig, tokenizer: ModelTokenizer) -> None:
         try:

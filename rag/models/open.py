@@ -59,6 +59,7 @@ class ExtractiveGenerator:
 
     name = "extractive"
     margin = 0
+    writes = False
 
     def __init__(self, answer: Callable[[str, Sequence[PackedPassage]], str] = extract) -> None:
         self._answer = answer

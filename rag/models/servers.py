@@ -44,6 +44,8 @@ PROBES = (
 class _ServerGenerator:
     """What both servers share: requests over one connection, many at a time."""
 
+    writes = True
+
     def __init__(self, config: GenerationConfig) -> None:
         self._config = config
         self._connection = Connection(config)

@@ -9,7 +9,7 @@ from itertools import accumulate
 
 from indexes.types import StoredDocument
 from rag.answer import Citation, Coverage, Figure, Sentence, Summary, SummaryRow, SummarySection
-from rag.asking.ask import Stages, ocr_warnings
+from rag.asking.ask import ocr_warnings
 from rag.extracting.extract import one_line
 from rag.extracting.priors import SourceSentence, source_sentences
 from rag.extracting.salience import salient
@@ -18,12 +18,13 @@ from rag.summarising.blocks import Block, most_sentences
 from rag.summarising.chapters import Chapter, chapters
 from rag.summarising.kinds import KINDS, PAGES_COLUMN, SummaryOptions
 from rag.summarising.rows import tells
+from rag.summarising.stages import SummaryStages
 from rag.summarising.stated import Stated, Tally, cited_pages, itself
 from rag.wording import places
 
 
 def assemble(
-    stages: Stages,
+    stages: SummaryStages,
     document: StoredDocument,
     options: SummaryOptions,
     passages: Sequence[Block],
@@ -79,7 +80,7 @@ def assemble(
 
 
 def _filled(
-    stages: Stages,
+    stages: SummaryStages,
     document: StoredDocument,
     options: SummaryOptions,
     passages: Sequence[Block],
@@ -99,7 +100,7 @@ def _filled(
     for stated in said:
         parts[chapter_at(stated.passages[0].start)].append(stated)
     if not all(parts):
-        sentences = source_sentences(stages.retriever.chunks(document))
+        sentences = source_sentences(stages.engine.chunks(document))
         within: list[list[int]] = [[] for _ in found]
         for place, sentence in enumerate(sentences):
             within[chapter_at(sentence.start)].append(place)
@@ -118,7 +119,7 @@ def _filled(
 
 
 def _most_telling(
-    stages: Stages,
+    stages: SummaryStages,
     document: StoredDocument,
     options: SummaryOptions,
     passages: Sequence[Block],
@@ -161,7 +162,7 @@ def _sections(
     return tuple(sections)
 
 
-def _within_tokens(stages: Stages, said: Sequence[Stated], room: int) -> Sequence[Stated]:
+def _within_tokens(stages: SummaryStages, said: Sequence[Stated], room: int) -> Sequence[Stated]:
     """The first of `said` that `room` tokens hold; at least one."""
     sizes = accumulate(stages.tokenizer.count(stated.text) for stated in said)
     return said[: max(1, sum(size <= room for size in sizes))]
@@ -193,9 +194,9 @@ def _laid_out(
 
 
 def _coverage(
-    stages: Stages, document: StoredDocument, passages: Sequence[Block], said: Sequence[Stated]
+    stages: SummaryStages, document: StoredDocument, passages: Sequence[Block], said: Sequence[Stated]
 ) -> Coverage:
-    pages = stages.retriever.pages(document.id)
+    pages = stages.engine.pages(document.id)
     unreadable = {page.number for page in pages if not page.readable}
     read: set[int] = set()
     for block in passages:
@@ -206,7 +207,7 @@ def _coverage(
 
 
 def _warnings(
-    stages: Stages,
+    stages: SummaryStages,
     tally: Tally,
     citations: Sequence[Citation],
     figures: Sequence[Figure],

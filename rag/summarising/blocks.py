@@ -8,12 +8,12 @@ from ingest.document import Chunk
 from ingest.korean.analyse import sentence_spans
 from ingest.raw import Unit
 from rag.answer import PackedPassage
-from rag.asking.ask import Stages
 from rag.errors import PromptTooLong
 from rag.extracting.extract import one_line
 from rag.prompting.packing import Prompt, ledger
 from rag.prompting.prompts import block_text, in_other_brackets, pages_text, summary_messages
 from rag.summarising.kinds import KINDS, STYLE_RULES, SummaryOptions
+from rag.summarising.stages import SummaryStages
 from rag.summarising.windows import MOST_BLOCKS, headings_of, windows
 from rag.wording import places
 
@@ -60,11 +60,11 @@ class Window:
 # what a document is read as
 
 
-def document_blocks(stages: Stages, document: StoredDocument) -> list[Block]:
+def document_blocks(stages: SummaryStages, document: StoredDocument) -> list[Block]:
     """The document's passages in order, without contents pages: chunks of a section that touch are joined."""
-    counted = stages.retriever.manifest.tokenizer == stages.tokenizer.fingerprint
+    counted = stages.engine.manifest.tokenizer == stages.tokenizer.fingerprint
     passages: list[PackedPassage] = []
-    for chunk in stages.retriever.chunks(document):
+    for chunk in stages.engine.chunks(document):
         if chunk.kind == "contents" or not chunk.text.strip():
             continue
         tokens = chunk.tokens if counted else stages.tokenizer.count(chunk.text)
@@ -96,10 +96,10 @@ def _passage(document: StoredDocument, chunk: Chunk, tokens: int) -> PackedPassa
     )
 
 
-def _verbatim(stages: Stages, passage: PackedPassage) -> Block:
+def _verbatim(stages: SummaryStages, passage: PackedPassage) -> Block:
     """A passage as a block, with the pages of its words."""
     words_end = passage.start + (len(passage.text.rstrip()) or len(passage.text))
-    place = stages.retriever.place_of(passage.document_id, passage.start, words_end)
+    place = stages.engine.place_of(passage.document_id, passage.start, words_end)
     passage = replace(passage, first_page=place.first_page, last_page=place.last_page, ocr=place.ocr)
     context = passage.context.removeprefix(passage.title).removeprefix(" > ")
     # Its words are counted as its chunks were; brackets are shown as others, which are other tokens.
@@ -108,7 +108,7 @@ def _verbatim(stages: Stages, passage: PackedPassage) -> Block:
 
 
 def written_block(
-    stages: Stages,
+    stages: SummaryStages,
     text: str,
     context: str,
     passages: tuple[PackedPassage, ...],
@@ -120,7 +120,7 @@ def written_block(
 
 
 def _block(
-    stages: Stages,
+    stages: SummaryStages,
     text: str,
     written: bool,
     context: str,
@@ -139,14 +139,14 @@ def _block(
 # a level: blocks → windows
 
 
-def plan(stages: Stages, title: str, blocks: Sequence[Block], options: SummaryOptions) -> list[Window]:
+def plan(stages: SummaryStages, title: str, blocks: Sequence[Block], options: SummaryOptions) -> list[Window]:
     """`blocks` in windows that fit; where that is one, it asks for the summary itself.
 
     Raises:
         PromptTooLong: there is no room for text.
     """
     reserved = reserved_output(stages, options) + stages.generator.margin
-    limit = stages.config.generator.window - reserved
+    limit = stages.generation.window - reserved
     room = room_for_blocks(stages, title, options)
     while room >= LEAST_ROOM:
         parts = [part for block in blocks for part in _within(stages, block, room)]
@@ -161,29 +161,29 @@ def plan(stages: Stages, title: str, blocks: Sequence[Block], options: SummaryOp
         if over <= 0:
             return made
         room -= over  # never seen: a block is counted with a token to spare
-    raise PromptTooLong(tokens=limit - room, window=stages.config.generator.window, reserved=reserved)
+    raise PromptTooLong(tokens=limit - room, window=stages.generation.window, reserved=reserved)
 
 
-def room_for_blocks(stages: Stages, title: str, options: SummaryOptions) -> int:
+def room_for_blocks(stages: SummaryStages, title: str, options: SummaryOptions) -> int:
     """How many tokens of blocks a window of a document holds."""
     reserved = reserved_output(stages, options) + stages.generator.margin
     tasks = [task_of(stages, options, last=last) for last in (True, False)]
     frame = max(len(_prompt(stages, title, [], task, reserved).token_ids) for task in tasks)
-    return stages.config.generator.window - reserved - frame
+    return stages.generation.window - reserved - frame
 
 
-def reserved_output(stages: Stages, options: SummaryOptions) -> int:
+def reserved_output(stages: SummaryStages, options: SummaryOptions) -> int:
     if KINDS[options.kind].by_chapter:  # the tokens asked for are those of a chapter; a call writes several
-        return stages.config.generator.reserved_output
-    return options.tokens or stages.config.generator.reserved_output
+        return stages.generation.reserved_output
+    return options.tokens or stages.generation.reserved_output
 
 
-def chapters_a_call(stages: Stages, options: SummaryOptions) -> int:
+def chapters_a_call(stages: SummaryStages, options: SummaryOptions) -> int:
     """Of how many chapters the summaries fit into one completion."""
     return max(1, reserved_output(stages, options) // (most_sentences(stages, options) * SENTENCE_TOKENS))
 
 
-def task_of(stages: Stages, options: SummaryOptions, *, last: bool) -> str:
+def task_of(stages: SummaryStages, options: SummaryOptions, *, last: bool) -> str:
     kind, style = KINDS[options.kind], STYLE_RULES[options.style]
     most = (
         most_sentences(stages, options)
@@ -195,21 +195,21 @@ def task_of(stages: Stages, options: SummaryOptions, *, last: bool) -> str:
     return (kind.task if last else kind.part).format(length=length, style=style, instruction=wanted)
 
 
-def most_sentences(stages: Stages, options: SummaryOptions) -> int:
+def most_sentences(stages: SummaryStages, options: SummaryOptions) -> int:
     """How many sentences a summary is asked for."""
     if options.tokens:
         return max(1, options.tokens // SENTENCE_TOKENS)
-    return options.sentences or KINDS[options.kind].sentences or stages.config.summary.sentences
+    return options.sentences or KINDS[options.kind].sentences or stages.summary.sentences
 
 
-def _prompt(stages: Stages, title: str, blocks: Sequence[Block], task: str, reserved: int) -> Prompt:
+def _prompt(stages: SummaryStages, title: str, blocks: Sequence[Block], task: str, reserved: int) -> Prompt:
     shown = "".join(
         block_text(marker, block.place, "" if block.written else block.context, block.text)
         for marker, block in enumerate(blocks, start=1)
     )
     messages = summary_messages(title, shown, task)
     rendered = stages.tokenizer.render(messages)
-    budget = ledger(rendered.counts, len(rendered.token_ids), stages.config.generator.window, reserved)
+    budget = ledger(rendered.counts, len(rendered.token_ids), stages.generation.window, reserved)
     # Of a written sentence the first passage that it was written from.
     passages = tuple(
         replace(block.passages[0], marker=marker) for marker, block in enumerate(blocks, start=1)
@@ -217,7 +217,7 @@ def _prompt(stages: Stages, title: str, blocks: Sequence[Block], task: str, rese
     return Prompt(rendered.token_ids, messages, passages, task, budget)
 
 
-def _within(stages: Stages, block: Block, room: int) -> list[Block]:
+def _within(stages: SummaryStages, block: Block, room: int) -> list[Block]:
     """`block`, cut in the middle as often as the room demands: between sentences, else anywhere."""
     if block.tokens <= room:
         return [block]
@@ -234,7 +234,7 @@ def _within(stages: Stages, block: Block, room: int) -> list[Block]:
     ]
 
 
-def _part(stages: Stages, block: Block, start: int, end: int) -> Block:
+def _part(stages: SummaryStages, block: Block, start: int, end: int) -> Block:
     text = block.text[start:end]
     if block.written:
         return _block(stages, text, True, block.context, block.place, block.passages, block.pages)

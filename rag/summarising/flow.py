@@ -19,7 +19,6 @@ from dataclasses import asdict
 from indexes.types import StoredDocument
 from ingest.document import CELL_SEPARATOR
 from rag.answer import Summary
-from rag.asking.ask import Stages
 from rag.models.generator import Completion, Sampling
 from rag.prompting.prompts import SUMMARY_SYSTEM
 from rag.summarising.assemble import assemble
@@ -36,6 +35,7 @@ from rag.summarising.blocks import (
 )
 from rag.summarising.chapters import calls, chapters
 from rag.summarising.kinds import KINDS, SummaryOptions
+from rag.summarising.stages import SummaryStages
 from rag.summarising.stated import Stated, Tally, none_here, said_by, telling
 
 # Levels of windows: tokens halve at each, so this is more than any document has.
@@ -50,7 +50,7 @@ Flow = collections.abc.Generator[list[Window], list[Completion], Summary]
 Levels = collections.abc.Generator[list[Window], list[Completion], list[Stated]]
 
 
-def flow(stages: Stages, document: StoredDocument, options: SummaryOptions) -> Flow:
+def flow(stages: SummaryStages, document: StoredDocument, options: SummaryOptions) -> Flow:
     """Yields the windows of each level, the last of which is one, and takes their completions in order.
 
     Raises:
@@ -65,7 +65,7 @@ def flow(stages: Stages, document: StoredDocument, options: SummaryOptions) -> F
 
 
 def levels(
-    stages: Stages, title: str, blocks: Sequence[Block], options: SummaryOptions, tally: Tally
+    stages: SummaryStages, title: str, blocks: Sequence[Block], options: SummaryOptions, tally: Tally
 ) -> Levels:
     """What is said of `blocks` at the end; nothing where no completion was of use, or there was nothing to read."""
     for _ in range(LEVELS):
@@ -87,7 +87,7 @@ def levels(
 
 
 def _parts(
-    stages: Stages, title: str, passages: Sequence[Block], options: SummaryOptions
+    stages: SummaryStages, title: str, passages: Sequence[Block], options: SummaryOptions
 ) -> list[Sequence[Block]]:
     """What is written about one by one: chapters, as many together as one call can take; else the whole."""
     if not (KINDS[options.kind].by_chapter and passages):
@@ -127,7 +127,7 @@ def together(
 
 
 def carried(
-    stages: Stages, window: Window, completion: Completion, options: SummaryOptions, tally: Tally
+    stages: SummaryStages, window: Window, completion: Completion, options: SummaryOptions, tally: Tally
 ) -> list[Block]:
     """What goes up from `window`: sentences of at most half its tokens, in order."""
     said = said_by(stages, window, completion, options, tally)
@@ -152,16 +152,16 @@ def _count(tally: Tally, completions: Sequence[Completion]) -> None:
     tally.completion_tokens += sum(completion.completion_tokens for completion in completions)
 
 
-def extracted(stages: Stages, document: StoredDocument, options: SummaryOptions) -> Summary:
+def extracted(stages: SummaryStages, document: StoredDocument, options: SummaryOptions) -> Summary:
     """The summary that needs no model: the most telling sentences, in their order, word for word."""
     passages = document_blocks(stages, document)
     key = summary_key(stages, document, options)
     return assemble(stages, document, options, passages, [], Tally(), key)
 
 
-def sampling(stages: Stages, options: SummaryOptions) -> Sampling:
+def sampling(stages: SummaryStages, options: SummaryOptions) -> Sampling:
     """How all windows of a job are generated."""
-    generation = stages.config.generator
+    generation = stages.generation
     return Sampling(
         reserved_output(stages, options),
         generation.temperature,
@@ -170,14 +170,14 @@ def sampling(stages: Stages, options: SummaryOptions) -> Sampling:
     )
 
 
-def summary_key(stages: Stages, document: StoredDocument, options: SummaryOptions) -> str:
+def summary_key(stages: SummaryStages, document: StoredDocument, options: SummaryOptions) -> str:
     """Equal for two jobs whose summaries of a document would be the same."""
-    generation = stages.config.generator
+    generation = stages.generation
     decides = [
         FLOW,
         [document.id, document.title, document.parser],
         asdict(options),
-        asdict(stages.config.summary),
+        asdict(stages.summary),
         [stages.generator.name, stages.generator.margin, stages.tokenizer.fingerprint],
         [generation.window, generation.reserved_output, generation.temperature, generation.grammar],
         [SUMMARY_SYSTEM, task_of(stages, options, last=True), task_of(stages, options, last=False)],

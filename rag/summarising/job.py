@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from indexes.types import StoredDocument
 from ingest.errors import PipelineError
 from rag.answer import FailedSummary, Summary
-from rag.asking.ask import Stages
 from rag.errors import GeneratorUnavailable
 from rag.models.generator import Completion
 from rag.prompting.packing import Prompt
 from rag.summarising.checkpoints import Checkpoints, window_key
 from rag.summarising.flow import Flow, Window, extracted, flow, sampling
 from rag.summarising.kinds import SummaryOptions
+from rag.summarising.stages import SummaryStages
 
 # So many prompts in a row to which the server did not answer, and it is gone: the job stops.
 GIVE_UP = 20
@@ -49,7 +49,7 @@ OnProgress = Callable[[JobProgress], None]
 
 
 def summarise(
-    stages: Stages,
+    stages: SummaryStages,
     documents: Sequence[StoredDocument],
     options: SummaryOptions,
     checkpoints: Checkpoints,
@@ -63,10 +63,10 @@ def summarise(
         GeneratorUnavailable: nothing answers any more. What is done so far is kept.
         GeneratorMismatch: the server is not the one that is meant.
     """
-    if stages.config.generator.backend == "extractive":
-        results = _without_model(stages, documents, options, on_progress)
-    else:
+    if stages.generator.writes:
         results = _Job(stages, documents, options, checkpoints, on_progress).run()
+    else:
+        results = _without_model(stages, documents, options, on_progress)
     with closing(results):
         for result in results:
             yield result
@@ -75,7 +75,10 @@ def summarise(
 
 
 def _without_model(
-    stages: Stages, documents: Sequence[StoredDocument], options: SummaryOptions, on_progress: OnProgress
+    stages: SummaryStages,
+    documents: Sequence[StoredDocument],
+    options: SummaryOptions,
+    on_progress: OnProgress,
 ) -> Iterator[Summary | FailedSummary]:
     started = time.monotonic()
     for done, document in enumerate(documents, start=1):
@@ -106,7 +109,7 @@ class _Job:
 
     def __init__(
         self,
-        stages: Stages,
+        stages: SummaryStages,
         documents: Sequence[StoredDocument],
         options: SummaryOptions,
         checkpoints: Checkpoints,

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from ingest.document import CELL_SEPARATOR, Chunk
 from ingest.korean.analyse import fold
 from rag.answer import Citation, PackedPassage, Support
-from rag.asking.ask import Stages
 from rag.evidence.citations import cite, cite_span, cited_spans, columns_of
 from rag.evidence.support import coverage, missing_quantities, quantities, strongest, verdict
 from rag.extracting.extract import one_line
@@ -20,6 +19,7 @@ from rag.prompting.prompts import MARKER
 from rag.summarising.blocks import Block, Window
 from rag.summarising.kinds import EXECUTIVE, KINDS, Kind, SummaryOptions
 from rag.summarising.rows import holds, made_row, prose, read_row, value_of
+from rag.summarising.stages import SummaryStages
 from rag.table_text import row_cells, row_values
 
 # A completion is read up to so many characters for each token that was allowed.
@@ -72,7 +72,7 @@ class Tally:
 
 
 def said_by(
-    stages: Stages, window: Window, completion: Completion, options: SummaryOptions, tally: Tally
+    stages: SummaryStages, window: Window, completion: Completion, options: SummaryOptions, tally: Tally
 ) -> list[Stated]:
     """What the completion of `window` says, or none: only sentences with evidence, as configured."""
     if none_here(completion, options):
@@ -93,7 +93,7 @@ def said_by(
         if kind.may_be_none and says_none_here("".join(claim)):  # of one passage, among what others say
             continue
         stated = state(stages, claim, [window.blocks[marker - 1] for marker in markers[:MARKERS]], kind)
-        if stages.config.summary.figures == "drop" and not all(stands for _, stands in stated.figures):
+        if stages.summary.figures == "drop" and not all(stands for _, stands in stated.figures):
             tally.unfounded += 1
         else:
             said.append(stated)
@@ -124,12 +124,12 @@ def _rows_of(text: str, kind: Kind, tally: Tally) -> Iterator[Claimed]:
             tally.shapeless += 1
 
 
-def state(stages: Stages, said: str | tuple[str, ...], blocks: Sequence[Block], kind: Kind) -> Stated:
+def state(stages: SummaryStages, said: str | tuple[str, ...], blocks: Sequence[Block], kind: Kind) -> Stated:
     """`said`, a sentence or a row, with the best quote that each of `blocks` has for it in the document."""
     claim, cells = (said, ()) if isinstance(said, str) else (prose(said, kind), said)
     quoted: dict[tuple[int, int], tuple[Citation, PackedPassage]] = {}
     for block in blocks:
-        found = [(cite(0, claim, passage, stages.retriever.place_of), passage) for passage in block.passages]
+        found = [(cite(0, claim, passage, stages.engine.place_of), passage) for passage in block.passages]
         best = max(found, key=lambda pair: _fitness(claim, pair[0]))
         quoted.setdefault((best[0].start, best[0].end), best)
     pages = frozenset().union(*(block.pages for block in blocks))
@@ -200,7 +200,7 @@ def _figures_of_row(
 # sentences of the document itself
 
 
-def telling(stages: Stages, title: str, blocks: Sequence[Block], count: int) -> list[Stated]:
+def telling(stages: SummaryStages, title: str, blocks: Sequence[Block], count: int) -> list[Stated]:
     """The `count` most telling sentences of `blocks`, in their order; those of a passage quote themselves."""
     owners, sentences = [], []
     for block in blocks:
@@ -235,7 +235,7 @@ def _sentences(block: Block) -> list[SourceSentence]:
 
 
 def itself(
-    stages: Stages, sentences: Sequence[SourceSentence], place: int, passage: PackedPassage, kind: Kind
+    stages: SummaryStages, sentences: Sequence[SourceSentence], place: int, passage: PackedPassage, kind: Kind
 ) -> Stated:
     """A sentence of `passage`, which may begin before or end behind it, as its own evidence, or as that of a row."""
     sentence, first = sentences[place], place
@@ -243,8 +243,8 @@ def itself(
         first -= 1  # the names of the columns stand above, and the unit
     text = sentence.text
     if first < place:
-        document = stages.retriever.with_id(passage.document_id)
-        text = stages.retriever.text(document, sentences[first].start, sentence.end)
+        document = stages.engine.with_id(passage.document_id)
+        text = stages.engine.text(document, sentences[first].start, sentence.end)
     start = len(text) - len(sentence.text)
     passage = replace(
         passage, start=sentence.end - len(text), end=sentence.end, text=text, context=sentence.context
@@ -252,7 +252,7 @@ def itself(
     columns = columns_of(passage, start) if sentence.is_row else ""
     cells = made_row(kind, sentence, columns) if kind.columns else None
     claim = prose(cells, kind) if cells else _in_words(sentence, columns)
-    cited = cite_span(0, claim, passage, start, len(text), stages.retriever.place_of)
+    cited = cite_span(0, claim, passage, start, len(text), stages.engine.place_of)
     return _stated(claim, [(cited, passage)], sentence.context, frozenset(), cells or (), kind)
 
 

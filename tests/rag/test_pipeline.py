@@ -82,9 +82,10 @@ class Scanned(Retriever):
     ],
 )
 def test_an_answer_from_a_scan_warns_of_it(samples, text, warned):
-    retriever = Scanned(samples.index, samples.embedder, samples.analyser)
+    engine = Scanned(samples.index, samples.embedder, samples.analyser)
     _, stages = scripted(samples, text)
-    (answer,) = ask(replace(stages, retriever=retriever), [QUESTION], EVERYTHING)
+    scanned = replace(stages, retrieval=replace(stages.retrieval, engine=engine))
+    (answer,) = ask(scanned, [QUESTION], EVERYTHING)
     assert [warning for warning in answer.warnings if "OCR" in warning] == [warned] * bool(warned)
     assert all(passage.ocr == 0.874 for passage in answer.passages)
 

@@ -113,7 +113,7 @@ class Insistent:
     """A generator that is made to call as long as it has tools; keeps the prompts."""
 
     def __init__(self, generator: Generator) -> None:
-        self.name, self.margin = generator.name, generator.margin
+        self.name, self.margin, self.writes = generator.name, generator.margin, generator.writes
         self._generator = generator
         self.prompts: list[Prompt] = []
 
@@ -137,9 +137,9 @@ def check_loop(pipeline: Pipeline, answer: Answer, prompts: Sequence[Prompt], li
 @pytest.mark.parametrize("limits", [ToolsConfig(rounds=3), ToolsConfig(calls=2), ToolsConfig(tokens=12_000)])
 def test_a_model_that_only_ever_calls_ends_within_the_limits(server, pipeline, limits):
     generator = Insistent(pipeline.generator)
-    stages = replace(pipeline._stages(), generator=generator, config=replace(pipeline.config, tools=limits))
+    stages = replace(pipeline._stages(), generator=generator)
     before = server.metric("prompt_tokens_total")
-    answer = ask_with_tools(stages, QUESTION, EVERYTHING)
+    answer = ask_with_tools(stages, QUESTION, EVERYTHING, limits)
     check_loop(pipeline, answer, generator.prompts, limits)
     read = server.metric("prompt_tokens_total") - before
     if any(not call.error for call in answer.tool_calls):  # else the ordinary search was asked, too
@@ -157,8 +157,7 @@ def test_a_model_that_does_as_it_likes_is_answered_all_the_same(pipeline):
 def test_a_chat_server_is_held_to_calls_by_its_own_means(pipeline, tokenizer):
     openai = replace(pipeline.config.generator, backend="openai", temperature=1.0)
     limits = ToolsConfig(rounds=2)
-    config = replace(pipeline.config, generator=openai, tools=limits)
     generator = Insistent(open_generator(openai, tokenizer))
-    stages = replace(pipeline._stages(), generator=generator, config=config)
-    answer = ask_with_tools(stages, QUESTION, EVERYTHING)
+    stages = replace(pipeline._stages(), generator=generator, generation=openai)
+    answer = ask_with_tools(stages, QUESTION, EVERYTHING, limits)
     check_loop(pipeline, answer, generator.prompts, limits)

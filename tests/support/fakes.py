@@ -72,6 +72,7 @@ class ScriptedGenerator:
 
     name = "scripted"
     margin = 0
+    writes = True
 
     def __init__(self, *replies: str) -> None:
         self.replies = list(replies)

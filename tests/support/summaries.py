@@ -8,14 +8,13 @@ from random import Random
 from indexes.types import NewContent, StoredDocument
 from ingest.document import Chunk, Page, chunk_id
 from rag.answer import Summary
-from rag.asking.ask import Stages
-from rag.config import Config
 from rag.evidence.support import strongest
 from rag.models.generator import GenerationConfig
 from rag.prompting.packing import Prompt
 from rag.prompting.tokens import ModelTokenizer
 from rag.summarising.checkpoints import Checkpoints
 from rag.summarising.kinds import SummaryConfig
+from rag.summarising.stages import SummaryStages
 from tests.support.fakes import BigramEmbedder, InMemoryEngine
 from tests.support.indexes import ANALYSER, EMBEDDER, MANIFEST
 
@@ -64,32 +63,31 @@ def report(name: str, seed: int, chapters: int, **fields) -> NewContent:
     return NewContent(replace(document, **fields), pages, chunks, terms, vectors)
 
 
-def stages_of(contents: Sequence[NewContent], generator, window=1000, reserved=120, **summary) -> Stages:
-    config = Config(
-        generator=GenerationConfig("openai", window=window, reserved_output=reserved),
-        summary=SummaryConfig(**summary),
-    )
+def stages_of(
+    contents: Sequence[NewContent], generator, window=1000, reserved=120, **summary
+) -> SummaryStages:
+    generation = GenerationConfig("openai", window=window, reserved_output=reserved)
     engine = InMemoryEngine(contents, MANIFEST, BigramEmbedder(), ANALYSER)
-    return Stages(engine, TOKENIZER, generator, config)
+    return SummaryStages(engine, TOKENIZER, generator, generation, SummaryConfig(**summary))
 
 
 NOTHING_KEPT = Checkpoints(None)
 
 
-def check_prompts(stages: Stages, prompts: Sequence[Prompt]) -> None:
+def check_prompts(stages: SummaryStages, prompts: Sequence[Prompt]) -> None:
     """None is over the window, the ledger adds up, and only the template writes control tokens."""
     empty = [replace(message, parts=()) for message in prompts[0].messages] if prompts else []
     controls = sum(TOKENIZER.decode([token]) == "" for token in TOKENIZER.render(empty).token_ids)
     for prompt in prompts:
         budget = prompt.budget
         assert budget.prompt == len(prompt.token_ids) == len(TOKENIZER.render(prompt.messages).token_ids)
-        assert budget.prompt + budget.reserved_output <= budget.window == stages.config.generator.window
+        assert budget.prompt + budget.reserved_output <= budget.window == stages.generation.window
         assert budget.free >= 0
         assert budget.template + budget.system + budget.passages + budget.question == budget.prompt
         assert sum(TOKENIZER.decode([token]) == "" for token in prompt.token_ids) == controls
 
 
-def check_summary(stages: Stages, content: NewContent, summary: Summary) -> None:
+def check_summary(stages: SummaryStages, content: NewContent, summary: Summary) -> None:
     """What holds for every summary."""
     text = "".join(chunk.text for chunk in content.chunks)
     assert summary.document_id == content.document.id

@@ -54,6 +54,7 @@ class Writer:
 
     name = "writer"
     margin = 0
+    writes = True
 
     def __init__(self, reply: Reply) -> None:
         self.reply = reply

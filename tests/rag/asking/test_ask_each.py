@@ -11,7 +11,8 @@ import pytest
 
 from indexes.types import EVERYTHING
 from rag import Answer, Pipeline
-from rag.asking.ask import ROUNDS_AHEAD, Stages, ask, ask_each, ask_stream
+from rag.asking.ask import ROUNDS_AHEAD, ask, ask_each, ask_stream
+from rag.asking.stages import Stages
 from rag.config import load_config
 from rag.errors import ConfigError, EmptyQuestion, GenerationFailed, PromptTooLong
 from rag.models.generator import GenerationConfig
@@ -32,7 +33,7 @@ def served(samples: Pipeline, script: Script, concurrency: int) -> Iterator[Stag
         yield replace(
             stages,
             generator=VllmGenerator(generation, samples.tokenizer),
-            config=replace(stages.config, generator=generation),
+            generation=generation,
         )
 
 
@@ -135,8 +136,7 @@ def test_the_answer_is_the_one_that_its_quotes_support_best(samples, samples_of,
     quoted = samples.ask(QUESTION).text.split("[1]")[0] + "[1] "
     texts = [text.replace("supported", quoted).strip() for text in samples_of]
     stages = replace(samples._stages(), generator=ScriptedGenerator(*texts, *texts))
-    generation = replace(stages.config.generator, samples=3, temperature=0.7)
-    stages = replace(stages, config=replace(stages.config, generator=generation))
+    stages = replace(stages, generation=replace(stages.generation, samples=3, temperature=0.7))
     (answer,) = ask(stages, [QUESTION], EVERYTHING)
     assert answer.text == texts[best]
     assert [warning for warning in answer.warnings if "후보 3개" in warning]

@@ -58,12 +58,7 @@ turns = st.lists(st.builds(Exchange, texts, texts, texts, texts, texts), max_siz
 def talk(pipeline: Pipeline, *replies: str, rewrite: str = "auto") -> tuple[ScriptedGenerator, Conversation]:
     """A conversation with a model that writes `replies`."""
     generator, stages = ScriptedGenerator(*replies), pipeline._stages()
-    config = replace(
-        stages.config,
-        generator=replace(stages.config.generator, backend="vllm"),
-        chat=replace(stages.config.chat, rewrite=rewrite),
-    )
-    return generator, Conversation(lambda: replace(stages, generator=generator, config=config))
+    return generator, Conversation(lambda: replace(stages, generator=generator), rewrite=rewrite)
 
 
 # laws

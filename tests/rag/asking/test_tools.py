@@ -188,7 +188,7 @@ def card_tools() -> list[Tool]:
 @backends
 def test_the_dialogue_of_the_card_slot_filling(sample_index, backend):
     with asking(sample_index, WHICH_DISCOUNT, backend=backend) as (pipeline, server):
-        answer = ask_with_tools(pipeline._stages(), PRICE_QUESTION, EVERYTHING, card_tools())
+        answer = ask_with_tools(pipeline._stages(), PRICE_QUESTION, EVERYTHING, ToolsConfig(), card_tools())
     assert (answer.text, answer.asks_back, answer.tool_calls) == (WHICH_DISCOUNT, True, ())
     assert json.dumps(DISCOUNT, ensure_ascii=False) in server.prompts[0]
 
@@ -200,7 +200,7 @@ def test_the_dialogue_of_the_card_call_and_completion(sample_index, backend):
     history = (Turn(PRICE_QUESTION, WHICH_DISCOUNT),)
     with asking(sample_index, *script, backend=backend) as (pipeline, server):
         stages = replace(pipeline._stages(), history=history)
-        answer = ask_with_tools(stages, "15%예요.", EVERYTHING, card_tools())
+        answer = ask_with_tools(stages, "15%예요.", EVERYTHING, ToolsConfig(), card_tools())
     (done,) = answer.tool_calls
     assert (done.name, done.error) == ("calculate_discount", "")
     assert done.arguments == {"original_price": 57600, "discount_percentage": 15}
@@ -425,14 +425,10 @@ def test_every_prompt_fits_and_a_passage_keeps_its_number(samples, data):
         )
         return Result(said, tuple(packed))
 
-    config = replace(
-        samples.config,
-        generator=GenerationConfig("vllm", window=window, reserved_output=reserved),
-        tools=ToolsConfig(rounds=len(found)),
-    )
-    generator = Looking()
-    stages = replace(samples._stages(), generator=generator, config=config)
-    answer = ask_with_tools(stages, "휴가는?", EVERYTHING, look_tools(look, len(found)))
+    generation = GenerationConfig("vllm", window=window, reserved_output=reserved)
+    generator, limits = Looking(), ToolsConfig(rounds=len(found))
+    stages = replace(samples._stages(), generator=generator, generation=generation)
+    answer = ask_with_tools(stages, "휴가는?", EVERYTHING, limits, look_tools(look, len(found)))
     for prompt in generator.prompts:
         assert len(prompt.token_ids) + reserved <= window
         budget = prompt.budget

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from indexes.types import EVERYTHING, Filter
 from rag.answer import Citation, PackedPassage
-from rag.asking.ask import Stages
+from rag.asking.stages import RetrievalStages, Stages
 from rag.comparing.compare import (
     NO_EVIDENCE,
     ComparedDocument,
@@ -26,6 +26,7 @@ from rag.comparing.files import as_csv, as_html, as_json, as_markdown, pages, qu
 from rag.comparing.shared_names import ADDED, _folded, _Name, shared_names
 from rag.errors import GenerationFailed, NoSharedNames
 from rag.extracting.values import alternatives, by_columns, extract_value, key, named_values, without_name
+from rag.models.open import ExtractiveGenerator
 from rag.prompting.packing import Prompt
 from rag.prompting.prompts import ABSTENTION, CELL_SYSTEM
 from rag.table_text import BOM, harmless
@@ -47,13 +48,8 @@ def tenders() -> list:
 
 
 def stages_for(contents, generator=None) -> Stages:
-    stages = stages_of(contents, generator or Writer(faithful), 4000, 200)
-    if generator is None:
-        stages = replace(
-            stages,
-            config=replace(stages.config, generator=replace(stages.config.generator, backend="extractive")),
-        )
-    return stages
+    made = stages_of(contents, generator or ExtractiveGenerator(), 4000, 200)
+    return Stages(RetrievalStages(made.engine), made.tokenizer, made.generator, made.generation)
 
 
 def check(comparison: Comparison, contents) -> None:
@@ -160,7 +156,7 @@ def test_near_duplicates_are_one_row_and_forms_that_all_share_are_none():
     )
     contents = [with_text(report(f"문서{n}", 9, 1), 0, text) for n, text in enumerate(texts)]
     stages = stages_for(contents)
-    found = shared_names(stages.retriever, [c.document for c in contents], 9)
+    found = shared_names(stages.engine, [c.document for c in contents], 9)
     assert "사업비" in found and "총사업비" not in found and "작성 방법" not in found
 
 

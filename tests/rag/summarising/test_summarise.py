@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from indexes.types import NewContent
 from ingest.document import Page
 from rag.answer import FailedSummary, Summary
-from rag.asking.ask import Stages
 from rag.errors import PromptTooLong
 from rag.prompting.packing import Prompt
 from rag.summarising.blocks import LEAST_BLOCK, document_blocks, room_for_blocks
 from rag.summarising.flow import extracted
 from rag.summarising.job import summarise
 from rag.summarising.kinds import SummaryOptions
+from rag.summarising.stages import SummaryStages
 from rag.summarising.windows import MOST_BLOCKS
 from rag.table_text import row_cells
 from tests.support.summaries import (
@@ -37,7 +37,7 @@ OPTIONS = SummaryOptions()
 adversaries = st.sampled_from(sorted(ADVERSARIES))
 
 
-def most_calls(stages: Stages, content: NewContent) -> float:
+def most_calls(stages: SummaryStages, content: NewContent) -> float:
     """What summarise.py states."""
     tokens = sum(block.tokens for block in document_blocks(stages, content.document))
     room = min(room_for_blocks(stages, content.document.title, OPTIONS), MOST_BLOCKS * LEAST_BLOCK)
