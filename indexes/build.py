@@ -1,6 +1,5 @@
 """The ingest flow: discover, skip unchanged, parse, embed, commit."""
 
-import hashlib
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,7 +30,7 @@ from indexes.types import (
 from indexes.upkeep.calibrate import OpenReranker, calibrate, is_due
 from ingest.errors import UnreadableFile
 from ingest.korean.analyse import open_analyser
-from ingest.parse import Parsed, ParseOptions
+from ingest.parse import Parsed, ParseOptions, file_id
 from ingest.workers.pool import WorkerPool
 
 # A commit syncs files, so small ones are put together; a kill loses at most this much work.
@@ -378,9 +377,3 @@ class _Run:
         """Note what could not be read."""
         self._report.documents.failed += 1
         self._report.failures.append(Failure(failure.path, failure.code, failure.page, failure))
-
-
-def file_id(path: str) -> str:
-    """The id of the document in the file: the first 16 hex digits of its SHA-256."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from indexes.models.embedder import Embedder, OnBatch
 from ingest.document import Chunk
+from ingest.parse import Parsed
 from ingest.structure.terms import searched_text
-from ingest.workers.pool import Parsed
 
 # Called with (chunks done, chunks in all).
 Progress = Callable[[int, int], None]

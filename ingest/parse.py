@@ -17,7 +17,7 @@ from ingest.passwords import passwords_for
 from ingest.pdf.ocr import Tesseract
 from ingest.raw import RawFile
 from ingest.readers.read import read_file
-from ingest.repair.normalise import Normalised, normalise
+from ingest.repair.normalise import Line, Normalised, Removed, normalise
 from ingest.structure.chunking import ChunkingConfig, split
 from ingest.structure.outline import find_contents, find_headings, find_tables
 from ingest.structure.terms import index_terms
@@ -88,14 +88,14 @@ class Parsed:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One file, read, with every stage on the way to its chunks."""
+    """One file, read, with what each of its lines was taken for; `removed` lines are not in the text."""
 
     path: str
     bytes: int
-    raw: RawFile
-    normalised: Normalised
     document: Document
     chunks: tuple[Chunk, ...]
+    lines: tuple[Line, ...]
+    removed: tuple[Removed, ...]
 
 
 class Parser:
@@ -127,8 +127,8 @@ class Parser:
         Raises:
             UnreadableFile: for every reason but no_text, timeout, memory and crashed.
         """
-        data = self._bytes(path)
         limits = self._options.limits
+        data = read_bytes(path, limits.max_file_mb)
         passwords = passwords_for(path, self._options.passwords)
         raw = read_file(Path(path), data, passwords, limits.max_pages, self._options.tesseract)
         characters = sum(len(page.text) for page in raw.pages)
@@ -138,34 +138,45 @@ class Parser:
         normalised = normalise(raw)
         document = make_document(hashlib.sha256(data).hexdigest()[:16], raw, normalised)
         chunks = tuple(split(document, self._options.chunking, self._count))
-        return Reading(path, len(data), raw, normalised, document, chunks)
-
-    def _bytes(self, path: str) -> bytes:
-        limit = self._options.limits.max_file_mb
-        try:
-            size = os.path.getsize(path)
-            if size > limit * 2**20:
-                raise UnreadableFile("too_large", path, f"{size / 2**20:,.0f} > {limit:,} MB")
-            data = Path(path).read_bytes()
-        except OSError as exc:
-            raise UnreadableFile("unreadable", path, exc.strerror or str(exc)) from exc
-        if not data:
-            raise UnreadableFile("damaged", path, "0 bytes")
-        return data
+        return Reading(path, len(data), document, chunks, normalised.lines, normalised.removed)
 
     def _count(self, text: str) -> int:
         return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
 
+def read_bytes(path: str, max_file_mb: int) -> bytes:
+    """What the file at `path` holds.
+
+    Raises:
+        UnreadableFile: too_large, unreadable, or damaged where it is empty.
+    """
+    try:
+        size = os.path.getsize(path)
+        if size > max_file_mb * 2**20:
+            raise UnreadableFile("too_large", path, f"{size / 2**20:,.0f} > {max_file_mb:,} MB")
+        data = Path(path).read_bytes()
+    except OSError as exc:
+        raise UnreadableFile("unreadable", path, exc.strerror or str(exc)) from exc
+    if not data:
+        raise UnreadableFile("damaged", path, "0 bytes")
+    return data
+
+
+def file_id(path: str) -> str:
+    """The id of the document in the file: the first 16 hex digits of its SHA-256."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
 def make_document(document_id: str, raw: RawFile, normalised: Normalised) -> Document:
     """The document that a file's clean text is."""
     return Document(
-        document_id,
-        raw.title,
-        normalised.text,
-        normalised.pages,
-        find_headings(normalised, raw.outline),
-        find_tables(normalised),
-        find_contents(normalised),
-        raw.unit,
+        id=document_id,
+        title=raw.title,
+        text=normalised.text,
+        pages=normalised.pages,
+        headings=find_headings(normalised, raw.outline),
+        tables=find_tables(normalised),
+        contents=find_contents(normalised),
+        unit=raw.unit,
     )

@@ -21,10 +21,10 @@ from indexes.types import EVERYTHING, Filter, Mode, StoredDocument, find_documen
 from ingest.document import Page
 from ingest.errors import PipelineError
 from ingest.korean.analyse import Analyser
-from ingest.parse import ParseOptions, Parser, Reading
+from ingest.parse import ParseOptions, Reading
 from ingest.passwords import with_patterns
 from ingest.pdf.ocr import find_tesseract
-from ingest.pdf.places import PDFIUM
+from ingest.workers.pool import WorkerPool
 from rag.allowed import Allowed, filter_of
 from rag.answer import Answer, FailedSummary, SearchResult, Summary
 from rag.asking.ask import ask, ask_each, ask_stream
@@ -233,14 +233,15 @@ class Pipeline:
     def inspect(self, path: str | Path, passwords: Passwords = ()) -> Reading:
         """What the machine sees in one file: its lines, text and chunks. No index is needed.
 
-        The file is read in this process, without the limits on time and memory.
+        The file is read in a child process, with the limits of ingestion.
 
         Raises:
             UnreadableFile: it cannot be read.
         """
         options = replace(self._parse_options(passwords), analyser="bigram")  # its terms are not asked for
-        with PDFIUM:
-            return Parser(options).read(str(path))
+        options = replace(options, limits=replace(options.limits, workers=1))
+        with WorkerPool(options) as pool:
+            return pool.read(str(path))
 
     def delete(self, names: Sequence[str]) -> list[StoredDocument]:
         """Take documents out of the index; they answer nothing from then on.
@@ -322,7 +323,8 @@ class Pipeline:
             DocumentNotFound, AmbiguousDocument.
         """
         found = self.document(document, allowed)
-        return show(found, self.reader.pages(found.id), start, end, page, scale, with_patterns(passwords))
+        pages = self.reader.pages(found.id)
+        return show(found, pages, start, end, page, scale, with_patterns(passwords), self.config.ingest)
 
     def _distinct(
         self, documents: AnyDocument | Iterable[AnyDocument], allowed: Filter

@@ -4,7 +4,6 @@ An index keeps text, not geometry: the file is read again, by the engine that re
 the characters are found by their raw indices. See sourcemap.py.
 """
 
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -32,8 +31,6 @@ SAME_LINE = 0.5
 # A picture has no more pixels: a plan in A0 would take 300 MB.
 MAX_PIXELS = 16_000_000
 MARK, EDGE = (255, 236, 92), (214, 158, 0)
-# PDFium keeps state for the whole process, and two threads in it crash.
-PDFIUM = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +69,20 @@ def span_boxes(
     if not spans:
         return {}
     found = {}
-    with PDFIUM:
-        pdf, data, password = open_pdf(path, data, passwords)
-        try:
-            rereader = Rereader(pdf, data, password, tesseract)
-            for index, group in groupby(spans, itemgetter(0)):
-                if index >= len(pdf):
-                    continue
-                own = [span for _, span in group]
-                by_pdfium = pages[index].engine in BYPDFIUM
-                boxes = _pdfium_boxes(pdf, index, own) if by_pdfium else _reread(rereader, pages, index, own)
-                # What spans several rows of a table stands in each of them, but once on the page.
-                if rectangles := list(dict.fromkeys(box for run in boxes for box in _rectangles(run))):
-                    found[index] = rectangles
-        finally:
-            pdf.close()
+    pdf, data, password = open_pdf(path, data, passwords)
+    try:
+        rereader = Rereader(pdf, data, password, tesseract)
+        for index, group in groupby(spans, itemgetter(0)):
+            if index >= len(pdf):
+                continue
+            own = [span for _, span in group]
+            by_pdfium = pages[index].engine in BYPDFIUM
+            boxes = _pdfium_boxes(pdf, index, own) if by_pdfium else _reread(rereader, pages, index, own)
+            # What spans several rows of a table stands in each of them, but once on the page.
+            if rectangles := list(dict.fromkeys(box for run in boxes for box in _rectangles(run))):
+                found[index] = rectangles
+    finally:
+        pdf.close()
     return found
 
 
@@ -104,17 +100,16 @@ def page_image(
     """
     import pypdfium2
 
-    with PDFIUM:
-        pdf, _, _ = open_pdf(path, data, passwords)
-        try:
-            page = pdf[index]
-            width, height = page.get_size()
-            scale = min(scale, sqrt(MAX_PIXELS / max(width * height, 1.0)))
-            image = page.render(scale=scale).to_pil().convert("RGB")
-        except pypdfium2.PdfiumError as exc:
-            raise UnreadableFile("damaged", str(path), str(exc), index + 1) from exc
-        finally:
-            pdf.close()
+    pdf, _, _ = open_pdf(path, data, passwords)
+    try:
+        page = pdf[index]
+        width, height = page.get_size()
+        scale = min(scale, sqrt(MAX_PIXELS / max(width * height, 1.0)))
+        image = page.render(scale=scale).to_pil().convert("RGB")
+    except pypdfium2.PdfiumError as exc:
+        raise UnreadableFile("damaged", str(path), str(exc), index + 1) from exc
+    finally:
+        pdf.close()
     return PageImage(mark(image, boxes, scale) if boxes else image, width, height)
 
 

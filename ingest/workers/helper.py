@@ -1,6 +1,6 @@
 """The process that `WorkerPool` starts: it loads what is heavy once, then keeps forked children that read.
 
-    python -m ingest.workers.helper DESCRIPTOR CHILDREN FOLDER    (options as JSON on standard input)
+    python -m ingest.workers.helper DESCRIPTOR CHILDREN FOLDER    (a `Start` as JSON on standard input)
 
 Children share the 0.5 GB of Kiwi. Each has a socket of its own, which the helper hands to the caller: nobody
 else holds the child's end, so a child that dies in the middle of an answer leaves an end of file and no half
@@ -10,7 +10,6 @@ message. The helper sees the end of its caller, however that came about, and end
 import contextlib
 import ctypes
 import gc
-import importlib
 import json
 import os
 import selectors
@@ -23,34 +22,28 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ingest.errors import UnreadableFile
-from ingest.korean.analyse import load_kiwi
-from ingest.parse import IngestConfig, ParseOptions, Parser
 from ingest.workers import wire
-from ingest.workers.jobs import outcome
+from ingest.workers.jobs import JOBS, Job, Start, Worker
 
 # What a child ends with when its caller is gone. Not 0: a library that calls exit() ends with that.
 CALLER_GONE = 83
 
 
-def main(arguments: Sequence[str], make_parser: Callable[[ParseOptions], Parser] = Parser) -> None:
-    """Serve the parent; options come as JSON on standard input.
+def main(arguments: Sequence[str], make_worker: Callable[..., Worker] = Worker) -> None:
+    """Serve the parent, which sends a `Start` as JSON on standard input.
 
     Args:
         arguments: descriptor of the parent's socket, number of children, folder for temporary files.
+        make_worker: called like `Worker`.
     """
     descriptor, size, folder = arguments
     os.dup2(2, 1)  # standard output is the caller's, who may print JSON there
-    options = wire.options_from_json(json.load(sys.stdin))
-    parser = make_parser(options)
-    # What every child needs (line breaks need Kiwi, whatever the analyser) is loaded once, before the
-    # fork: it shares the memory, and is not on the clock of each child's first file.
-    load_kiwi()
-    for library in ("langchain_text_splitters", "pypdf", "pypdfium2", "lxml.etree", "docx"):
-        importlib.import_module(library)
+    start = wire.build(Start, json.load(sys.stdin))
+    worker = make_worker(start.options, reads=start.reads)
     settle_memory()
     _give_memory_back()  # what loading has freed; children would each free their view of it
     parent = socket.socket(fileno=int(descriptor))
-    _Helper(parser, options.limits, parent, Path(folder)).run(int(size))
+    _Helper(worker, parent, Path(folder)).run(int(size))
 
 
 def settle_memory() -> None:
@@ -67,9 +60,8 @@ def settle_memory() -> None:
 class _Helper:
     """Keeps the children: forks another where one ends, and ends them all with the caller."""
 
-    def __init__(self, parser: Parser, limits: IngestConfig, parent: socket.socket, folder: Path) -> None:
-        self._parser = parser
-        self._limits = limits
+    def __init__(self, worker: Worker, parent: socket.socket, folder: Path) -> None:
+        self._worker = worker
         self._parent = parent
         self._folder = folder
         self._slots: dict[int, int] = {}  # by process id
@@ -117,7 +109,7 @@ class _Helper:
                 ours.close()
                 self._parent.close()
                 _use_temporary_folder(self._folder / str(slot))
-                status = _serve(self._parser, self._limits, theirs)
+                status = _serve(self._worker, theirs)
             finally:
                 os._exit(status)
         self._slots[pid] = slot
@@ -146,16 +138,16 @@ def _use_temporary_folder(folder: Path) -> None:
     os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
 
 
-def _serve(parser: Parser, limits: IngestConfig, connection: socket.socket) -> int:
-    """Read what is asked for until the caller is gone; the exit status of the child."""
-    _limit_resources(limits.max_memory_mb * 2**20)
+def _serve(worker: Worker, connection: socket.socket) -> int:
+    """Do what is asked for until the caller is gone; the exit status of the child."""
+    _limit_resources(worker.limits.max_memory_mb * 2**20)
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends a child that hangs inside a library
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})  # a mask is inherited from the caller
-    while (job := wire.receive(connection)) is not None:
-        signal.setitimer(signal.ITIMER_REAL, limits.timeout_seconds)
-        frame, ends = _reply(parser, limits, job["path"])
+    while (asked := wire.receive(connection)) is not None:
+        signal.setitimer(signal.ITIMER_REAL, worker.limits.timeout_seconds)
+        frame, ends = _reply(worker, wire.build(JOBS[asked["job"]], asked["fields"]))
         signal.setitimer(signal.ITIMER_REAL, 0)  # the caller takes the answer when it has time
         try:
             connection.sendall(frame)
@@ -188,14 +180,20 @@ def _limit_resources(allowance: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
 
-def _reply(parser: Parser, limits: IngestConfig, path: str) -> tuple[bytes, bool]:
-    """The answer, ready to be sent, and whether it is the child's last."""
+def _reply(worker: Worker, job: Job) -> tuple[bytes, bool]:
+    """The answer, ready to be sent, and whether it is the child's last.
+
+    A child that ran out of memory ends: it keeps what the file took, and the next would lack it.
+    """
+    outcome = worker.outcome(job)
     try:
-        reply = wire.result_to_json(outcome(parser.parse, path, limits))
-        return wire.frame(reply), wire.ran_out_of_memory(reply)
+        if not isinstance(outcome, UnreadableFile):
+            return wire.frame({"result": outcome}), False
     except MemoryError:
-        failure = UnreadableFile("memory", path, str(limits.max_memory_mb))
-        return wire.frame(wire.result_to_json(failure)), True
+        outcome = UnreadableFile("memory", job.path, str(worker.limits.max_memory_mb))
+    failure = {"reason": outcome.reason, "detail": outcome.fields["detail"], "page": outcome.page}
+    ends = outcome.reason == "memory"
+    return wire.frame({"failure": failure, "ends": ends}), ends
 
 
 if __name__ == "__main__":

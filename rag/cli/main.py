@@ -21,7 +21,6 @@ import rag.cli.model
 from indexes.types import MODES, Filter, Understood
 from indexes.wording import page_runs, percent, span
 from ingest.errors import PipelineError
-from ingest.passwords import passwords_for, with_patterns
 from ingest.raw import Unit
 from rag.answer import Answer, Citation, SearchResult, Sentence, ToolCall, UnreadablePages
 from rag.cli.terminal import (
@@ -730,8 +729,7 @@ def inspect(
         reading = pipeline.inspect(file, given)
     wanted = selected(reading, page)
     if html is not None:
-        keys = passwords_for(str(file), with_patterns(given))
-        pictures = draw_pages(reading, keys, wanted if page else wanted[:PICTURES])
+        pictures = draw_pages(reading, given, wanted if page else wanted[:PICTURES], pipeline.config.ingest)
         report = html_report(reading, pictures, wanted, LANGUAGE)
         write_file(html, report.encode("utf-8", "replace"))  # a file's name may be no Unicode
     if as_json:

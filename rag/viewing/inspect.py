@@ -72,7 +72,7 @@ def selected(reading: Reading, numbers: Sequence[int]) -> list[int]:
 
 def pieces(reading: Reading) -> list[list[Piece]]:
     """Per page, the pieces that tile its text."""
-    document, lines = reading.document, reading.normalised.lines
+    document, lines = reading.document, reading.lines
     titles = [(heading.start, title_end(document, heading)) for heading in document.headings]
     begins = {chunk.start: index for index, chunk in enumerate(reading.chunks)}
     cuts = {0, len(document.text), *begins}
@@ -108,10 +108,10 @@ def title_end(document: Document, heading: Heading) -> int:
 def removed_lines(reading: Reading) -> dict[int, tuple[list[Removed], list[Removed]]]:
     """By the index of the page: what was left out above the text, and what below it."""
     lowest: dict[int, float] = {}
-    for line in reading.normalised.lines:
+    for line in reading.lines:
         lowest[line.page] = min(lowest.get(line.page, line.box[1]), line.box[1])
     found: dict[int, tuple[list[Removed], list[Removed]]] = {}
-    for removed in reading.normalised.removed:
+    for removed in reading.removed:
         above, below = found.setdefault(removed.page, ([], []))
         over = removed.box == NO_BOX or removed.box[1] <= lowest.get(removed.page, 0.0)
         (above if over else below).append(removed)
@@ -188,7 +188,7 @@ def summary(reading: Reading, language: str) -> list[tuple[str, str]]:
         ),
         (
             say(language, "뺀 머리글·쪽번호", "running heads left out"),
-            f"{len(reading.normalised.removed):,}",
+            f"{len(reading.removed):,}",
         ),
         (say(language, "못 읽은 쪽", "unreadable pages"), unreadable or none),
         (

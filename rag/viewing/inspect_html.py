@@ -6,16 +6,16 @@ Everything that comes from the file is escaped: a document is data.
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from html import escape
-from io import BytesIO
-from pathlib import Path
 
 from ingest.errors import UnreadableFile
-from ingest.parse import Reading
-from ingest.pdf.places import page_image
+from ingest.parse import IngestConfig, Reading
+from ingest.passwords import with_patterns
 from ingest.raw import NO_BOX, Box
 from ingest.repair.normalise import Removed
+from ingest.workers.jobs import Draw, Picture
+from ingest.workers.pool import drawing_pool
 from rag.viewing.inspect import (
     KINDS,
     Piece,
@@ -32,7 +32,7 @@ from rag.viewing.inspect import (
 # Pages with a picture, where none are picked: each takes some 100 kB.
 PICTURES = 60
 SCALE = 1.3  # pixels for a point
-JPEG_QUALITY = 65
+SECONDS = 30.0  # at most for one picture
 
 STYLE = """
 :root{color-scheme:light dark;--bg:#fff;--fg:#1d1d1f;--dim:#6e6e73;--line:#d2d2d7;--soft:#f5f5f7;
@@ -73,29 +73,21 @@ border-top:1px solid var(--chunk);font-size:.85em}
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A page as a data URI; its size in points."""
-
-    uri: str
-    width: float
-    height: float
-
-
-def draw_pages(reading: Reading, passwords: Sequence[str], wanted: Sequence[int]) -> dict[int, Picture]:
+def draw_pages(
+    reading: Reading,
+    passwords: Sequence[str | tuple[str, str]],
+    wanted: Sequence[int],
+    limits: IngestConfig,
+) -> dict[int, Picture]:
     """Pictures of the pages at the indices `wanted`; a format without pages has none."""
     if reading.document.unit != "page":
         return {}
-    path = Path(reading.path)
-    data = path.read_bytes()
-    found = {}
-    for index in wanted:
-        try:
-            drawn = page_image(path, data, passwords, index, (), SCALE)
-        except UnreadableFile:  # one page that cannot be drawn leaves the others
-            continue
-        found[index] = Picture(_data_uri(drawn.image), drawn.width, drawn.height)
-    return found
+    limits = replace(limits, timeout_seconds=min(limits.timeout_seconds, SECONDS))
+    jobs = [Draw(reading.path, index, scale=SCALE, form="smaller") for index in wanted]
+    with drawing_pool(limits, with_patterns(passwords), len(jobs)) as pool:
+        drawn = zip(wanted, pool.draw(jobs), strict=True)
+        # One page that cannot be drawn leaves the others.
+        return {index: picture for index, picture in drawn if not isinstance(picture, UnreadableFile)}
 
 
 def html_report(
@@ -165,7 +157,7 @@ def _piece(reading: Reading, piece: Piece, language: str) -> str:
             f'<div class="chunk" id="c{piece.begins + 1}"><b>{escape(chunk_title(reading, piece.begins, language))}'
             f'</b> <span class="crumb">{context}</span></div>'
         )
-    line = reading.normalised.lines[piece.line]
+    line = reading.lines[piece.line]
     begins = piece.start == line.start
     identity = f' id="l{piece.line}"' if begins else ""
     joined = "" if line.first or not begins else " joined"
@@ -185,10 +177,10 @@ def _boxes(
         for piece in page:
             kinds.setdefault(piece.line, piece.kind)
     found: dict[int, list[tuple[str, str, Box, str]]] = {}
-    for number, line in enumerate(reading.normalised.lines):
+    for number, line in enumerate(reading.lines):
         text = reading.document.text[line.start : line.end]
         found.setdefault(line.page, []).append((kinds.get(number, line.kind), f"#l{number}", line.box, text))
-    for removed in reading.normalised.removed:
+    for removed in reading.removed:
         number = reading.document.pages[removed.page].number
         found.setdefault(removed.page, []).append(("removed", f"#p{number}", removed.box, removed.text))
     return found
@@ -209,15 +201,8 @@ def _sheet(picture: Picture, boxes: Sequence[tuple[str, str, Box, str]]) -> str:
         )
         place = ";".join(f"{name}:{100 * share:.2f}%" for name, share in shares)
         overlays.append(f'<a class="{kind}" href="{target}" style="{place}" title="{escape(text)}"></a>')
-    return f'<div class="sheet"><img alt="" src="{picture.uri}">{"".join(overlays)}</div>'
+    return f'<div class="sheet"><img alt="" src="{_data_uri(picture)}">{"".join(overlays)}</div>'
 
 
-def _data_uri(image) -> str:
-    """The image as PNG or JPEG, whichever is smaller."""
-    files = []
-    for kind, options in (("png", {"optimize": True}), ("jpeg", {"quality": JPEG_QUALITY})):
-        file = BytesIO()
-        image.save(file, kind, **options)
-        files.append((len(file.getvalue()), kind, file.getvalue()))
-    _, kind, data = min(files)
-    return f"data:image/{kind};base64,{b64encode(data).decode('ascii')}"
+def _data_uri(picture: Picture) -> str:
+    return f"data:image/{picture.kind};base64,{b64encode(picture.data).decode('ascii')}"

@@ -15,6 +15,7 @@ import pytest
 
 from ingest.errors import ReaderEnded, UnreadableFile
 from ingest.parse import IngestConfig, Parsed, ParseOptions
+from ingest.workers.jobs import Draw, Locate
 from ingest.workers.pool import WorkerPool
 from tests.support.files.pdfs import _file, make_pdf
 from tests.support.parsing import CHARACTERS, children_of, codes, write, write_big
@@ -167,6 +168,7 @@ def test_too_many_characters_are_named(pool, tmp_path):
         ("abort", "crashed", "SIGABRT"),
         ("hang", "timeout", "3 s"),
         ("recursion", "crashed", "RecursionError"),
+        ("devour", "memory", "256 MB"),
         ("shout", "crashed", "ValueError: [31m아아아"),
     ],
 )
@@ -178,9 +180,36 @@ def test_a_reader_that_breaks_costs_one_file(breaking, tmp_path, misdeed, code, 
     assert says in line and line.isprintable() and len(line) < 300
 
 
+@pytest.mark.parametrize(
+    ("misdeed", "code"), [("segfault", "crashed"), ("hang", "timeout"), ("devour", "memory")]
+)
+def test_a_look_at_a_file_that_breaks_its_reader_is_one_clear_error(breaking, tmp_path, misdeed, code):
+    path, good = write(tmp_path, f"{misdeed}.pdf"), write(tmp_path, "앞.pdf")
+    pages = breaking.read(good).document.pages
+    for look in (
+        lambda path: breaking.read(path).document.pages,
+        lambda path: breaking.locate(Locate(path, pages, 0, 3)),
+        lambda path: next(breaking.draw([Draw(path, 0)])),
+    ):
+        try:
+            failure = look(path)
+        except UnreadableFile as raised:
+            failure = raised
+        assert failure.code == code and len(failure.say("ko").splitlines()) == 1
+        assert not isinstance(look(good), UnreadableFile)
+
+
+def test_a_child_that_ended_for_want_of_memory_gets_no_job_of_the_next_call(breaking, tmp_path):
+    hungry, good = write(tmp_path, "devour.pdf"), write(tmp_path, "앞.pdf")
+    for _ in range(10):
+        assert codes(breaking.parse([hungry])) == ["memory"]
+        assert codes(breaking.parse([good, good])) == ["read", "read"]
+
+
 @pytest.fixture(scope="module")
 def breaking():
-    options = ParseOptions(CHARACTERS, "bigram", limits=IngestConfig(workers=2, timeout_seconds=3))
+    limits = IngestConfig(workers=2, timeout_seconds=3, max_memory_mb=256)
+    options = ParseOptions(CHARACTERS, "bigram", limits=limits)
     with WorkerPool(options, module="tests.support.misbehaving_reader") as pool:
         yield pool
 
@@ -204,7 +233,8 @@ def test_what_readers_leave_in_temporary_folders_goes_with_them(tmp_path, monkey
 
 PARENT = """
 import sys
-from ingest.workers.pool import IngestConfig, ParseOptions, WorkerPool
+from ingest.parse import IngestConfig, ParseOptions
+from ingest.workers.pool import WorkerPool
 from tests.support.parsing import CHARACTERS
 options = ParseOptions(CHARACTERS, "bigram", limits=IngestConfig(workers=2, timeout_seconds=60))
 with WorkerPool(options, module="tests.support.misbehaving_reader") as pool:

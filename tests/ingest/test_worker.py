@@ -211,3 +211,12 @@ def test_the_searched_text_has_each_name_once():
 def test_limits_that_allow_nothing_are_refused(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         IngestConfig(**bad)
+
+
+def test_children_know_the_words_of_the_dictionary(tmp_path):
+    paths = [write(tmp_path, "적금.pdf", "청년도약계좌 가입 대상을 정한다.")]
+    known = replace(options(), dictionary=("청년도약계좌",))
+    with WorkerPool(known) as pool:
+        (parsed,) = pool.parse(paths)
+    assert parsed == Parser(known).parse(paths[0])
+    assert parsed.terms != Parser(options()).parse(paths[0]).terms

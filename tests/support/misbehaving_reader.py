@@ -7,18 +7,18 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ingest.parse import Parsed, Parser
 from ingest.workers import helper
+from ingest.workers.jobs import Job, Result, Worker
 
 
-class MisbehavingParser(Parser):
-    """Reads files as ever, but for those named after something to do."""
+class MisbehavingWorker(Worker):
+    """Does its jobs as ever, but for files that are named after something to do."""
 
-    def parse(self, path: str) -> Parsed:
-        do = getattr(self, "_" + Path(path).stem, None)
-        if do is not None:
-            do()
-        return super().parse(path)
+    def do(self, job: Job) -> Result:
+        misdeed = getattr(self, "_" + Path(job.path).stem, None)
+        if misdeed is not None:
+            misdeed()
+        return super().do(job)
 
     def _exit0(self) -> None:
         os._exit(0)
@@ -34,6 +34,11 @@ class MisbehavingParser(Parser):
 
     def _hang(self) -> None:
         ctypes.CDLL(None).sleep(600)  # native code: no Python runs meanwhile
+
+    def _devour(self) -> None:
+        hoard = []
+        while True:
+            hoard.append(bytearray(2**24))
 
     def _shout(self) -> None:
         raise ValueError("\x1b[31m" + "아" * 10_000 + "\n둘째 줄")
@@ -54,4 +59,4 @@ class MisbehavingParser(Parser):
 
 
 if __name__ == "__main__":
-    helper.main(sys.argv[1:], MisbehavingParser)
+    helper.main(sys.argv[1:], MisbehavingWorker)

@@ -10,13 +10,14 @@ import pytest
 from pypdf import PdfReader, PdfWriter
 
 from eval.dataset import SAMPLES
-from ingest.parse import Parser, Reading
+from ingest.parse import IngestConfig, Parser, Reading
 from rag.cli.main import main
 from rag.viewing.inspect import pieces, report_json, selected, terminal_report, title_end
 from rag.viewing.inspect_html import draw_pages, html_report
 from tests.support.files.pdfs import make_pdf
 from tests.support.parsing import options
 
+LIMITS = IngestConfig(workers=2)
 VOID = {"meta", "img", "br", "hr", "link"}
 LINES = ["제1조(목적) <script>alert('x')</script> & \"글\"을 정한다.", "제2조(휴가) 15일을 준다."]
 
@@ -96,7 +97,7 @@ def test_a_title_ends_with_its_last_character_whatever_blanks_are_between(report
 
 def test_the_html_is_whole_and_has_no_outside_reference(report):
     wanted = selected(report, [1, 5, 8])
-    html = html_report(report, draw_pages(report, [], wanted), wanted, "ko")
+    html = html_report(report, draw_pages(report, [], wanted, LIMITS), wanted, "ko")
     reader = parsed(html)
     assert html.count("<section") == html.count("<img") == 3
     without_pictures = re.sub(r"data:image/[a-z]+;base64,[A-Za-z0-9+/=]+", "", html)
@@ -111,7 +112,7 @@ def test_the_html_is_whole_and_has_no_outside_reference(report):
 
 def test_every_link_of_the_html_has_its_target(report):
     wanted = selected(report, [])
-    html = html_report(report, draw_pages(report, [], wanted[:2]), wanted, "en")
+    html = html_report(report, draw_pages(report, [], wanted[:2], LIMITS), wanted, "en")
     targets = set(re.findall(r' id="([^"]+)"', html))
     links = re.findall(r'href="#([^"]+)"', html)
     assert links and set(links) <= targets
@@ -171,9 +172,7 @@ def test_the_terminal_shows_text_chunks_and_what_was_left_out(report):
     page = report.document.pages[7]
     first = report.document.text[page.start : page.end].split("\n")[0]
     assert first in words and "8쪽" in words and "청크" in words
-    assert report.normalised.removed and any(
-        line.text in words for line in report.normalised.removed if line.page == 7
-    )
+    assert report.removed and any(line.text in words for line in report.removed if line.page == 7)
 
 
 def test_a_locked_file_needs_its_password(run, tmp_path):
