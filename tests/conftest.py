@@ -2,19 +2,38 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from eval.dataset import SAMPLES
+from ingest.workers import pool
 from rag import Pipeline
+from tests.support.warm import WarmStart
+
+START_PROCESS = pool.start_process
 
 # Time is measured by benchmarks; a busy machine must not fail a law.
 settings.register_profile("project", deadline=None)
 settings.load_profile("project")
 # A shell that starts tests in the background has them ignore Ctrl-C, and with them what they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm_helpers() -> Iterator[None]:
+    """Worker pools of this process fork their helper from one that has loaded Kiwi (tests/support/warm.py)."""
+    with WarmStart() as start, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pool, "start_process", start)
+        yield
+
+
+@pytest.fixture
+def fresh_helpers(monkeypatch) -> None:
+    """Worker pools start their helper as they do outside of tests."""
+    monkeypatch.setattr(pool, "start_process", START_PROCESS)
 
 
 @pytest.fixture(scope="session")

@@ -127,16 +127,7 @@ class WorkerPool:
     def _start(self) -> None:
         self._folder = tempfile.mkdtemp(prefix="rag-")
         self._helper, theirs = socket.socketpair()
-        source = str(Path(__file__).resolve().parents[2])
-        path = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", self._module, str(theirs.fileno()), str(self._size), self._folder],
-            stdin=subprocess.PIPE,
-            pass_fds=[theirs.fileno()],
-            start_new_session=True,  # Ctrl-C goes to the caller, which ends the pool in good order
-            # Children are as many as there are cores: the threads of each one's BLAS would spin in vain.
-            env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"},
-        )
+        self._process = start_process(self._module, theirs, str(self._size), self._folder)
         theirs.close()
         # Where it has ended already, its socket says so, too.
         with contextlib.suppress(BrokenPipeError), self._process.stdin as pipe:
@@ -274,6 +265,28 @@ def drawing_pool(
         tesseract=tesseract,
     )
     return WorkerPool(options, reads=False)
+
+
+def start_process(module: str, connection: socket.socket, *arguments: str) -> subprocess.Popen:
+    """A fresh Python that runs `module` with the descriptor of `connection`, then `arguments`, as arguments.
+
+    Its standard input is a pipe. It leads a process group of its own.
+    """
+    return subprocess.Popen(
+        [sys.executable, "-m", module, str(connection.fileno()), *arguments],
+        stdin=subprocess.PIPE,
+        pass_fds=[connection.fileno()],
+        start_new_session=True,  # Ctrl-C goes to the caller, which ends the pool in good order
+        env=child_environment(),
+    )
+
+
+def child_environment() -> dict[str, str]:
+    """The environment of a helper: it finds this package wherever the caller found it."""
+    source = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))
+    # Children are as many as there are cores: the threads of each one's BLAS would spin in vain.
+    return {**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"}
 
 
 def _how_it_ended(code: int) -> str:
