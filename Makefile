@@ -9,6 +9,7 @@ VENV ?= .venv
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 RAG_SHARED ?= ../shared
 COUNT ?= 2000
+WORKERS ?= 2
 LEDGER ?= 100000
 SEED ?= 7
 MINUTES ?= 10
@@ -21,7 +22,7 @@ export PDF QUESTION
 
 include tests/server/install.mk
 
-.PHONY: help setup demo test test-slow fuzz faults flips soak leaks ledger test-server bench-real bench-samples bench-retrieval bench-ingestion-quality bench-chunk-sizes bench-summaries index-million bench-index bench-ingest lint schema samples resolve clean bench-beyond bench-gpu bench-serve grammar bench-summarise
+.PHONY: help setup demo test test-full test-slow fuzz faults flips soak leaks ledger test-server bench-real bench-samples bench-retrieval bench-ingestion-quality bench-chunk-sizes bench-summaries index-million bench-index bench-ingest lint schema samples resolve clean bench-beyond bench-gpu bench-serve grammar bench-summarise
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -39,8 +40,11 @@ $(STAMP): pyproject.toml constraints.txt install-torch.sh
 demo: $(STAMP)  ## ingest the samples (or PDF=…) and ask (or QUESTION=…)
 	@$(BIN)/python -m eval.demo
 
-test: $(STAMP)  ## the tests that need no server
-	$(BIN)/python -m pytest
+test: $(STAMP)  ## the tests that need no server, by two processes (or WORKERS=…)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
+
+test-full: $(STAMP)  ## the same, each law with ten times as many random examples
+	HYPOTHESIS_PROFILE=full $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 test-slow: $(STAMP)  ## the long ones
 	$(BIN)/python -m pytest -m slow

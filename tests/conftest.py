@@ -1,30 +1,28 @@
 """Fixtures: the shared data where it is there, the sample documents ingested once."""
 
+import fcntl
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from eval.dataset import SAMPLES
 from ingest.workers import pool
 from rag import Pipeline
-from tests.support.warm import WarmStart
+from tests.support import laws  # noqa: F401 - sets how many examples laws are tried with
+from tests.support.processes.warm import WarmStart
 
 START_PROCESS = pool.start_process
 
-# Time is measured by benchmarks; a busy machine must not fail a law.
-settings.register_profile("project", deadline=None)
-settings.load_profile("project")
 # A shell that starts tests in the background has them ignore Ctrl-C, and with them what they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def warm_helpers() -> Iterator[None]:
-    """Worker pools of this process fork their helper from one that has loaded Kiwi (tests/support/warm.py)."""
+    """Worker pools of this process fork their helper from one that has loaded Kiwi (tests/support/processes/warm.py)."""
     with WarmStart() as start, pytest.MonkeyPatch.context() as patch:
         patch.setattr(pool, "start_process", start)
         yield
@@ -56,12 +54,27 @@ def model_folder(shared: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def sample_index(tmp_path_factory) -> Path:
-    """The sample documents, ingested with the embedded profile."""
-    index = tmp_path_factory.mktemp("samples") / "index"
-    with Pipeline.open(index) as pipeline:
-        report = pipeline.ingest(sorted(SAMPLES.glob("*.pdf")))  # not what they are rendered from
-    assert report.documents.added == 3 and not report.failures
-    return index
+    """The sample documents, ingested with the embedded profile; once for all processes of the tests. Only read it."""
+
+    def make(folder: Path) -> None:
+        with Pipeline.open(folder / "index") as pipeline:
+            report = pipeline.ingest(sorted(SAMPLES.glob("*.pdf")))  # not what they are rendered from
+        assert report.documents.added == 3 and not report.failures
+
+    return made_once(tmp_path_factory, "samples", make) / "index"
+
+
+def made_once(tmp_path_factory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that the first process of this run that wants it fills by `make`; others wait until it is full."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with open(folder.with_suffix(".lock"), "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "made").exists():
+            folder.mkdir()
+            make(folder)
+            (folder / "made").touch()
+    return folder
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eval.dataset import Evidence, Question
@@ -36,6 +36,7 @@ from eval.retrieval.sets import (
 )
 from eval.retrieval.units import Ranker, Span, gains_of, largest_overlap, locate, place_stretches
 from rag import load_config
+from tests.support.laws import examples
 
 NAMES = st.lists(st.sampled_from("가나다라마바사아자차카타"), unique=True, min_size=1, max_size=12)
 WORDS = st.lists(st.text("가나다라마바사", min_size=1, max_size=6), min_size=1, max_size=30)
@@ -72,7 +73,7 @@ def test_a_question_for_which_nothing_came_back_counts():
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=40), st.integers(0, 9))
-@settings(max_examples=20)
+@examples(20)
 def test_an_interval_holds_the_mean_and_is_the_same_again(values, seed):
     column = np.array(values)[:, None]
     low, high = interval(column, 999, seed)
@@ -93,7 +94,7 @@ def run_of(rankings: dict[str, list[str]], gold: str = "a") -> dict:
 
 
 @given(st.lists(NAMES, min_size=1, max_size=20))
-@settings(max_examples=20)
+@examples(20)
 def test_a_run_does_not_differ_from_itself(rankings):
     run = run_of({str(i): ranking for i, ranking in enumerate(rankings)}, gold="가")
     found = differences(run, run, 500)

@@ -1,10 +1,11 @@
 """Second names in brackets."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.korean.aliases import find_aliases
+from tests.support.laws import examples
 
 PIECES = st.sampled_from(
     [
@@ -33,7 +34,7 @@ def aliases(text: str) -> list[tuple[str, str]]:
 
 
 @given(st.lists(PIECES, max_size=30).map("".join) | st.text("가나ABab() ,:&-\n", max_size=60))
-@settings(max_examples=1000, deadline=None)
+@examples(1000)
 def test_both_names_stand_in_the_span(text):
     for alias in find_aliases(text):
         span = text[alias.start : alias.end]
@@ -44,7 +45,6 @@ def test_both_names_stand_in_the_span(text):
 
 
 @given(st.text("가나다라마바사아자차", min_size=4, max_size=7), st.text("ABCDEFGH", min_size=3, max_size=4))
-@settings(deadline=None)
 def test_both_orders_say_the_same(name, short):
     forward, backward = aliases(f"{name}({short})"), aliases(f"{short}({name})")
     assert backward in ([], forward)  # a name that looks like a verb's form is none of these

@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.document import Document, Page, Table
@@ -13,6 +13,7 @@ from ingest.raw import NO_BOX
 from ingest.repair.normalise import Line, Normalised
 from ingest.structure.chunking import ChunkingConfig, pages_of_span, split
 from ingest.structure.outline import find_headings
+from tests.support.laws import examples
 
 ALPHABET = '가나다각힣ㄱㅏ國①Ａ😀제12조장.?!。)"” \t\n\n\u3000()□'
 
@@ -43,7 +44,7 @@ COUNTS = st.sampled_from([len, pairs, lambda text: 2 * len(text), lambda text: l
 
 
 @given(TEXTS, st.lists(st.integers(1, 400), max_size=5).map(tuple), st.integers(16, 60), COUNTS)
-@settings(max_examples=250, deadline=None)
+@examples(250)
 def test_chunks_tile_any_document(text, cuts, size, count):
     whole = document(text, cuts)
     chunks = split(whole, ChunkingConfig(size), count)
@@ -56,7 +57,7 @@ def test_chunks_tile_any_document(text, cuts, size, count):
 
 
 @given(TEXTS, st.integers(16, 60), COUNTS)
-@settings(max_examples=250, deadline=None)
+@examples(250)
 def test_no_chunk_ends_inside_a_word_unless_the_word_is_over_the_limit(text, size, count):
     for before, after in pairwise(split(document(text), ChunkingConfig(size), count)):
         word = re.search(r"\S*$", text[: before.end])[0] + re.match(r"\S*", text[after.start :])[0]
@@ -65,7 +66,7 @@ def test_no_chunk_ends_inside_a_word_unless_the_word_is_over_the_limit(text, siz
 
 
 @given(st.integers(1, 300), st.lists(st.integers(1, 300), max_size=6).map(tuple), st.data())
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_the_pages_of_a_span_are_those_that_share_a_character_with_it(length, cuts, data):
     pages = document("가" * length, cuts).pages
     start = data.draw(st.integers(0, length - 1))

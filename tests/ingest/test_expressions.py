@@ -4,10 +4,11 @@ from datetime import date
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.korean.expressions import Expression, find_expressions, resolve_relative, widened
+from tests.support.laws import examples
 
 ALPHABET = "0123456789.,-/~’‘'%() \n년월일도분기상하반제조억만천백십원명여간전작올해재내FYQqHh가國①😀"
 PIECES = st.sampled_from(
@@ -31,7 +32,7 @@ def resolved(question: str) -> list[str | None]:
 
 
 @given(st.text(ALPHABET, max_size=80) | st.lists(PIECES, max_size=20).map("".join))
-@settings(max_examples=1000, deadline=None)
+@examples(1000)
 def test_expressions_come_in_order_do_not_overlap_and_hold_no_blanks(text):
     found = find_expressions(text)
     assert all(one.start < one.end <= len(text) for one in found)
@@ -41,7 +42,7 @@ def test_expressions_come_in_order_do_not_overlap_and_hold_no_blanks(text):
 
 
 @given(st.lists(PIECES, max_size=20).map("".join))
-@settings(max_examples=500, deadline=None)
+@examples(500)
 def test_every_relative_period_resolves_to_a_period_or_to_nothing(text):
     found = find_expressions(text)
     for one in found:

@@ -15,7 +15,7 @@ import pytest
 from docx.enum.text import WD_BREAK
 from docx.oxml import OxmlElement, parse_xml
 from docx.oxml.ns import nsdecls, qn
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ingest.errors import FILE_CODES, UnreadableFile
@@ -24,6 +24,7 @@ from ingest.readers import archive
 from ingest.readers.plain import decode
 from ingest.readers.read import ENDINGS, read_file
 from tests.support.files import hwpx as hwp
+from tests.support.laws import examples
 
 MAX_PAGES = 1000
 LOL = "".join(f'<!ENTITY l{i} "{f"&l{i - 1};" * 10 if i else "lol"}">' for i in range(12))
@@ -199,7 +200,7 @@ def test_an_encrypted_file_is_told_from_a_damaged_one():
 
 
 @given(st.lists(WORDS, min_size=1, max_size=5), st.lists(st.tuples(WORDS, WORDS), min_size=2, max_size=4))
-@settings(max_examples=50)
+@examples(50)
 def test_every_span_of_hwpx_is_what_was_written(paragraphs, table):
     body = "".join(map(hwp.paragraph, [*paragraphs])) + hwp.paragraph(
         hwp.run(hwp.table(*[[hwp.cell(hwp.paragraph(c), i, r) for i, c in enumerate(row)] for r, row in enumerate(table)]))
@@ -312,7 +313,7 @@ def test_docx_notes_follow_their_paragraph():
 
 
 @given(st.lists(WORDS, min_size=1, max_size=5))
-@settings(max_examples=25)
+@examples(25)
 def test_every_span_of_docx_is_what_was_written(paragraphs):
     data = saved(lambda document: [document.add_paragraph(text) for text in paragraphs])
     assert texts(read(data, "가.docx")) == paragraphs
@@ -327,7 +328,7 @@ def unpacked(data: bytes) -> dict[str, bytes]:
 
 
 @given(KOREAN, st.sampled_from(["utf-8", "utf-8-sig", "cp949", "euc-kr"]))
-@settings(max_examples=300)
+@examples(300)
 def test_korean_text_comes_back_whatever_it_was_saved_in(text, encoding):
     data = text.encode(encoding)
     # One syllable in eleven of EUC-KR is a letter of UTF-8, too («카» is «ī»): a text of them alone is lost.
@@ -351,7 +352,7 @@ def test_utf_16_is_known_by_its_mark(text):
 
 @pytest.mark.parametrize("ending", [".txt", ".md"])
 @given(text=KOREAN | st.text(st.sampled_from("#|- \n`\f가~=\\>*\r1."), max_size=200))
-@settings(max_examples=200)
+@examples(200)
 def test_sections_tile_a_text(ending, text):
     raw = read(text.encode(), f"가{ending}")
     assert "".join(page.text for page in raw.pages) == text
@@ -595,7 +596,7 @@ def wholes() -> dict[str, bytes]:
 
 @pytest.mark.parametrize("name", ["가.hwpx", "가.docx"])
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=100)
+@examples(100)
 def test_broken_bytes_are_read_or_refused(name, seed):
     dice = random.Random(seed)
     data = bytearray(wholes()[name])
@@ -608,7 +609,7 @@ def test_broken_bytes_are_read_or_refused(name, seed):
 
 @pytest.mark.parametrize("name", ["가.hwpx", "가.docx"])
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=100)
+@examples(100)
 def test_broken_xml_is_read_or_refused(name, seed):
     """The same below the checksums of the archive, which find what was changed above."""
     dice = random.Random(seed)

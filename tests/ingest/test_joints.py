@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eval.training.train_joints import align, read_held_out, read_sources, wrap
@@ -21,6 +21,7 @@ from ingest.repair.joints import (
     encode,
     encode_breaks,
 )
+from tests.support.laws import examples
 
 ALPHABET = "가각힣나다을ㄱㅏ國Aa1½①㎡Ａ％😀é\u0301.,()「」-\u00a0\u3000 \t\x00\ufeff\ud800\ue000\n"
 TEXT = st.one_of(st.text(max_size=20), st.text(ALPHABET, max_size=20))
@@ -83,7 +84,7 @@ def test_a_break_within_a_word_is_closed_and_one_between_words_is_not(before, af
 
 
 @given(st.lists(st.tuples(TEXT, TEXT), max_size=6), st.lists(TEXT, max_size=6))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_every_break_of_any_text_gets_one_answer(breaks, lines):
     answers = decide(breaks, lines, unsure=99)
     assert len(answers) == len(breaks) and all(type(answer) is bool for answer in answers)
@@ -129,7 +130,7 @@ def test_a_document_wrapped_between_words_gets_spaces_everywhere():
     st.lists(st.text("가나다 A1.", min_size=1, max_size=12).map(str.strip), min_size=1, max_size=6),
     st.text("가나다 A1.", min_size=2, max_size=12),
 )
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_contexts_are_counted_like_a_slow_obvious_twin(lines, around):
     breaks = [(around[:at].strip() or "가", around[at:].strip() or "나") for at in range(1, len(around))]
     lines = [" ".join(line.split()) for line in lines]

@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.korean.analyse import (
@@ -17,6 +17,7 @@ from ingest.korean.analyse import (
     sentence_spans,
 )
 from ingest.repair.joints import kiwi_spaces
+from tests.support.laws import examples
 
 ALPHABET = "가나다라임ㄱㅏ國Aa19①㎡Ａ😀.。!?…,%()「」『』\"'”’<>[]《》 \t\n제조의"
 
@@ -26,7 +27,7 @@ def sentences(text: str) -> list[str]:
 
 
 @given(st.text(ALPHABET, max_size=200))
-@settings(max_examples=400, deadline=None)
+@examples(400)
 def test_sentences_tile_any_text(text):
     spans = sentence_spans(text)
     assert "".join(text[start:end] for start, end in spans) == text
@@ -61,7 +62,7 @@ def test_sentences_end_where_a_reader_would_say(text, expected):
 
 
 @given(st.text(ALPHABET, max_size=60))
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_bigrams_are_two_syllables_that_stand_together(text):
     for term in bigrams(text):
         assert term in text and 1 <= len(term) <= 2

@@ -210,7 +210,7 @@ def test_a_child_that_ended_for_want_of_memory_gets_no_job_of_the_next_call(brea
 def breaking():
     limits = IngestConfig(workers=2, timeout_seconds=3, max_memory_mb=256)
     options = ParseOptions(CHARACTERS, "bigram", limits=limits)
-    with WorkerPool(options, module="tests.support.misbehaving_reader") as pool:
+    with WorkerPool(options, module="tests.support.processes.misbehaving_reader") as pool:
         yield pool
 
 
@@ -223,7 +223,7 @@ def test_what_readers_leave_in_temporary_folders_goes_with_them(tmp_path, monkey
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "임시"))
     (tmp_path / "임시").mkdir()
     options = ParseOptions(CHARACTERS, "bigram", limits=IngestConfig(workers=1))
-    with WorkerPool(options, module="tests.support.misbehaving_reader") as pool:
+    with WorkerPool(options, module="tests.support.processes.misbehaving_reader") as pool:
         paths = [write(tmp_path, "litter.pdf"), write(tmp_path, "뒤.pdf")]
         assert codes(pool.parse(paths)) == ["crashed", "read"]
         left = [path for path in (tmp_path / "임시").rglob("*") if path.is_file()]
@@ -237,7 +237,7 @@ from ingest.parse import IngestConfig, ParseOptions
 from ingest.workers.pool import WorkerPool
 from tests.support.parsing import CHARACTERS
 options = ParseOptions(CHARACTERS, "bigram", limits=IngestConfig(workers=2, timeout_seconds=60))
-with WorkerPool(options, module="tests.support.misbehaving_reader") as pool:
+with WorkerPool(options, module="tests.support.processes.misbehaving_reader") as pool:
     for result in pool.parse(sys.argv[1:]):
         print(getattr(result, "code", "read"), pool._process.pid, pool._folder, flush=True)
 """

@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.raw import RawFile, RawLine, RawPage
@@ -13,6 +13,7 @@ from ingest.repair.normalise import normalise
 from ingest.repair.paragraphs import width
 from ingest.sourcemap import raw_spans, unpack
 from tests.support.files.raw import assert_leads_back, raw_file
+from tests.support.laws import examples
 
 ALPHABET = (
     "가각힣각ㄱㅏ國Aa1½①㎡Ａ％😀é\u0301.,()「」□-\u00a0\u3000 \t\x00\x01\x85\u200b\ufeff\ud800\ue000\r\n"
@@ -72,7 +73,7 @@ def wrap(text: str, width: int) -> list[str]:
 
 
 @given(st.lists(LINES, max_size=6))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_pages_tile_the_text(texts):
     normalised = normalise(raw_file(*texts))
     pages = normalised.pages
@@ -82,7 +83,7 @@ def test_pages_tile_the_text(texts):
 
 
 @given(st.lists(LINES, max_size=4))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_text_is_composed_printable_and_single_spaced(texts):
     text = text_of(*texts)
     assert unicodedata.is_normalized("NFC", text)
@@ -92,7 +93,7 @@ def test_text_is_composed_printable_and_single_spaced(texts):
 
 
 @given(st.lists(LINES, max_size=4))
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_every_kept_character_leads_back_to_its_raw_character(texts):
     raw = raw_file(*texts)
     assert_leads_back(raw, normalise(raw))
@@ -113,7 +114,7 @@ def test_only_joints_and_separators_are_inserted():
 
 
 @given(LINES)
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_no_letter_is_lost(raw):
     def letters(text: str) -> str:
         shown = LEFT_OUT.sub("", text).translate(SHOWN)

@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.document import Heading
@@ -11,6 +11,7 @@ from ingest.raw import OutlineEntry, RawFile, RawLine, RawPage
 from ingest.repair.normalise import normalise
 from ingest.structure.outline import MAX_TITLE, breadcrumbs, find_contents, find_headings, find_tables
 from tests.support.files.raw import paragraphs, raw_file
+from tests.support.laws import examples
 
 STATUTE = """개인정보 보호법
 제1장 총칙
@@ -48,7 +49,7 @@ def titles(text: str) -> list[str]:
     st.lists(st.tuples(st.integers(1, 6), st.integers(0, 60)), max_size=15),
     st.lists(st.integers(0, 70), max_size=20).map(sorted),
 )
-@settings(max_examples=300, deadline=None)
+@examples(300)
 def test_breadcrumbs_in_one_pass_are_the_breadcrumbs_one_by_one(levels, positions):
     starts = {start: level for level, start in levels}
     headings = [Heading(starts[start], f"제목 {start}", start) for start in sorted(starts)]
@@ -56,7 +57,7 @@ def test_breadcrumbs_in_one_pass_are_the_breadcrumbs_one_by_one(levels, position
 
 
 @given(st.text("제12장절조()의 총칙부별표.·-Ⅰ\n가", max_size=150))
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_headings_of_any_text_are_in_order_and_stand_where_they_say(text):
     normalised = paragraphs(text)
     headings = find_headings(normalised, [])

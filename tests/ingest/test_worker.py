@@ -156,7 +156,7 @@ def test_idle_children_that_are_killed_cost_no_run(pool, tmp_path):
     assert len(results) == 8 and codes(results).count("read") >= 6
 
 
-def test_the_end_of_the_helper_is_an_error_not_a_wait(tmp_path):
+def test_the_end_of_the_helper_is_an_error_not_a_wait(fresh_helpers, tmp_path):
     path = write(tmp_path, "가.pdf")
     with WorkerPool(options()) as pool:
         assert codes(pool.parse([path])) == ["read"]
@@ -165,7 +165,7 @@ def test_the_end_of_the_helper_is_an_error_not_a_wait(tmp_path):
             list(pool.parse([path] * 20))
 
 
-def test_leaving_the_pool_leaves_no_process(tmp_path):
+def test_leaving_the_pool_leaves_no_process(fresh_helpers, tmp_path):
     with WorkerPool(options()) as pool:
         results = pool.parse([write(tmp_path, "작은.pdf"), *[write_big(tmp_path, "큰.pdf", 100)] * 4])
         next(results)

@@ -6,13 +6,14 @@ import threading
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from indexes.disk.store import DATABASE, IDLE, Store, StoredFile, seal_of
 from indexes.errors import DocumentNotFound, IndexDamaged, IndexFormat, IndexNotFound
 from indexes.types import EmbedderIdentity, Manifest, StoredDocument, find_document
 from ingest.document import Chunk, Page, chunk_id
+from tests.support.laws import examples
 
 MANIFEST = Manifest(EmbedderIdentity("bigrams", "1", 64, "", "질문: "), "bigram-1", "characters")
 TEXT = st.text("가각ㄱㅏ國①Ａ😀a1 \n", max_size=80)
@@ -70,7 +71,7 @@ NUMBERS = iter(range(1, 1 << 30))
 
 
 @given(TEXT, st.lists(st.integers(1, 20), max_size=6), st.data())
-@settings(max_examples=80, deadline=None)
+@examples(80)
 def test_documents_pages_chunks_and_text_come_out_as_they_went_in(shared_store, text, sizes, data):
     number = next(NUMBERS)
     identity = f"{number:016x}"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
@@ -39,6 +39,7 @@ from ingest.parse import IngestConfig, ParseOptions
 from ingest.structure.chunking import ChunkingConfig
 from rag.prompting.tokens import ModelTokenizer
 from tests.support.files.pdfs import make_pdf
+from tests.support.laws import examples
 from tests.support.parsing import CHARACTERS
 from tests.support.small_models import DIM, make_bi_encoder, static_folder
 
@@ -83,7 +84,7 @@ def test_a_table_of_bytes_with_shared_rows_equals_sentence_transformers(tmp_path
     np.testing.assert_allclose(ours.embed_queries(TEXTS), theirs.embed_queries(TEXTS), atol=1e-4)
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(st.integers(0, 2**32 - 1), st.floats(1e-6, 1e6))
 def test_what_the_trainer_saves_is_read_back_within_half_a_step(tmp_path_factory, seed, size):
     folder = tmp_path_factory.mktemp("trained")

@@ -2,12 +2,13 @@
 
 import random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.pdf.layout import page_lines
 from ingest.pdf.tables import Rule, Word, find_tables
 from ingest.raw import RawLine
+from tests.support.laws import examples
 
 HEIGHT = 10.0
 
@@ -81,7 +82,7 @@ def test_columns_drawn_line_by_line_are_read_one_after_the_other():
 
 
 @given(st.integers(0, 1000))
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_lines_drawn_in_any_order_are_read_from_top_to_bottom(seed):
     lines = [f"{n}번째 줄이며 길이는 저마다 다릅니다" for n in range(30)]
     shuffled = list(enumerate(lines))
@@ -93,7 +94,7 @@ def test_lines_drawn_in_any_order_are_read_from_top_to_bottom(seed):
 
 
 @given(st.lists(st.tuples(st.integers(0, 500), st.integers(0, 800)), max_size=25))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_every_word_is_on_one_line_and_no_other(places):
     sheet = Sheet()
     for number, (left, top) in enumerate(places):

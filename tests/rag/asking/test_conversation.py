@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from indexes.types import EVERYTHING, Filter
@@ -29,6 +29,7 @@ from rag.errors import ConfigError, EmptyQuestion, InputUnreadable, OutputFailed
 from rag.prompting.prompts import MARKER, Turn
 from rag.prompting.tokens import ModelTokenizer
 from tests.support.fakes import ScriptedGenerator
+from tests.support.laws import examples
 from tests.support.passages import passages
 
 FIRST, NEXT = "팀장의 직책수당은 얼마인가요?", "그럼 본부장은요?"
@@ -83,7 +84,7 @@ def narrow(sample_index) -> Iterator[Pipeline]:
         yield pipeline
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(st.lists(st.builds(Exchange, texts, texts, texts.map(lambda text: text * 300)), max_size=5))
 def test_the_budget_holds_with_any_history(narrow, held):
     chat = narrow.conversation(turns=held)

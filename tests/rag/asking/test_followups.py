@@ -1,12 +1,13 @@
 """Follow-ups made whole by rule: nothing is lost, what is whole is left alone, and what is replaced is right."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eval.retrieval.followups import load_dialogues
 from ingest.korean.words import with_particle
 from rag.asking.followups import LONGEST, Asked, stand_alone
+from tests.support.laws import examples
 
 PIECES = (
     *(
@@ -49,7 +50,7 @@ def whole(question: str, last: str) -> str:
     return stand_alone(question, asked(last))
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(texts, texts, texts)
 def test_a_question_never_becomes_empty_or_endless(question, last, answer):
     understood = stand_alone(question, Asked(last, answer, "규칙", "제1장 > 제2조"))
@@ -58,7 +59,7 @@ def test_a_question_never_becomes_empty_or_endless(question, last, answer):
     assert understood == stand_alone(question, Asked(last, answer, "규칙", "제1장 > 제2조"))
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(
     st.lists(
         st.sampled_from(["그럼 관측선은요?", "왜요?", "단위는요?", "그건요?", "예외는요?"]),

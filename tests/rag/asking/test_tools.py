@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import chain
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from indexes.types import EVERYTHING, Filter
@@ -24,6 +24,7 @@ from rag.prompting.prompts import ABSTENTION, SYSTEM, TOOLS_SYSTEM, Turn
 from rag.prompting.tokens import EMBEDDED_FOLDER, ModelTokenizer
 from tests.support.fakes import ScriptedGenerator
 from tests.support.files.pdfs import make_pdf
+from tests.support.laws import examples
 from tests.support.servers.dialogue import Dialogue, Said, dialogue_server, function_call
 from tests.support.servers.scripted import MODEL
 
@@ -405,7 +406,7 @@ class Looking(ScriptedGenerator):
         return super().generate(prompts, options)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_every_prompt_fits_and_a_passage_keeps_its_number(samples, data):
     (document,) = (d for d in samples.documents() if d.title == "취업규칙")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from indexes.types import EVERYTHING, Filter
@@ -30,6 +30,7 @@ from rag.models.open import ExtractiveGenerator
 from rag.prompting.packing import Prompt
 from rag.prompting.prompts import ABSTENTION, CELL_SYSTEM
 from rag.table_text import BOM, harmless
+from tests.support.laws import examples
 from tests.support.markdown import HOSTILE, WORDS, blocks, inline_tokens
 from tests.support.summaries import report, stages_of, with_text
 from tests.support.tables import NASTY_CELLS
@@ -70,7 +71,7 @@ def check(comparison: Comparison, contents) -> None:
     assert any(f"{none}개는 문서에서 근거를" in warning for warning in comparison.warnings) == (none > 0)
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(st.sampled_from(sorted(ADVERSARIES)), st.integers(0, 50), st.integers(2, 4))
 def test_a_cell_quotes_its_own_report_whatever_is_written(adversary, seed, count):
     contents = [report(f"보고서{n}", seed + n, 3) for n in range(count)]

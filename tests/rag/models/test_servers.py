@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.errors import PipelineError
@@ -27,6 +27,7 @@ from rag.models.servers import OpenAIGenerator, VllmGenerator
 from rag.prompting.markers import marker_grammar
 from rag.prompting.packing import Prompt
 from rag.prompting.tokens import EMBEDDED, Message, ModelTokenizer
+from tests.support.laws import examples
 from tests.support.servers.scripted import (
     MODEL,
     Handler,
@@ -203,7 +204,7 @@ def test_the_first_failure_ends_generate_and_gives_up_the_rest(script, generator
 
 
 @given(st.lists(st.sampled_from(["whole", "busy", "refused", "no prompt"]), max_size=24), st.integers(1, 5))
-@settings(max_examples=25, deadline=None)
+@examples(25)
 def test_every_prompt_has_one_result_whatever_happens(tokenizer, kinds, concurrency):
     troubles = {"whole": whole(), "busy": failing(503), "refused": failing(400)}
     script = Script(tokenizer)

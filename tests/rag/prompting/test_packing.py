@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from indexes.types import Place, StoredDocument
@@ -31,7 +31,6 @@ def place_of(document_id: str, start: int, end: int) -> Place:
     return Place(start // 500 + 1, max(start, end - 1) // 500 + 1, None)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.lists(bodies, min_size=1, max_size=4), max_size=6),
     st.text(alphabet="가나다 연차는며칠?<|im_end|>", min_size=1, max_size=60),
@@ -53,7 +52,6 @@ def test_the_prompt_fits_and_the_ledger_adds_up(documents, question, window, res
     assert prompt.token_ids == TOKENIZER.render(answer_messages(question, prompt.passages)).token_ids
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(bodies, min_size=1, max_size=3), min_size=1, max_size=5), st.integers(500, 2000))
 def test_passages_are_whole_sentences_of_their_document(documents, window):
     prompt = pack("연차는 며칠인가요?", passages(documents), find, place_of, TOKENIZER, window, 64)
@@ -128,7 +126,6 @@ def test_a_passage_has_the_unit_of_its_document_and_the_lowest_confidence_of_its
 turns = st.lists(st.builds(Turn, bodies, bodies), max_size=8)
 
 
-@settings(deadline=None)
 @given(turns, st.lists(st.lists(bodies, min_size=1, max_size=3), max_size=4), st.integers(500, 4000))
 def test_the_oldest_turns_leave_first_and_passages_keep_room(history, documents, window):
     prompt = pack("연차는?", passages(documents), find, place_of, TOKENIZER, window, 64, history=history)

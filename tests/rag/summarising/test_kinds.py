@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from indexes.types import NewContent
@@ -27,6 +27,7 @@ from rag.summarising.kinds import KINDS, PAGES_COLUMN, SummaryOptions
 from rag.summarising.rows import made_row, prose, read_row
 from rag.summarising.stated import telling
 from rag.table_text import BOM
+from tests.support.laws import examples
 from tests.support.summaries import (
     NOTHING_KEPT,
     PAGE,
@@ -77,7 +78,7 @@ def check_rows(summary: Summary) -> None:
         assert summary.sentences[row.sentence].text == prose(row.cells[:-1], KINDS[summary.kind])
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(
     st.sampled_from(sorted(set(KINDS) - {"executive"})),
     st.sampled_from(sorted(WRITERS)),
@@ -105,7 +106,7 @@ def test_every_kind_ends_fits_and_quotes_whatever_is_written(kind, writes, seed,
     assert len(summary.sentences) <= 10 or kind == "sections"
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(st.lists(st.sampled_from(["", "가", "나", "가 > 다", "나 > 다", "(단위: 천원)"]), max_size=12))
 def test_chapters_tile_the_blocks(contexts):
     found = chapters(contexts)
@@ -405,7 +406,7 @@ WORDS = (
 )
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(st.lists(st.sampled_from(WORDS), max_size=14).map(" ".join))
 def test_what_a_figure_is_of_stands_before_it_word_for_word(before):
     phrase = noun_phrase(before)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from math import log2
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from indexes.types import NewContent
@@ -20,6 +20,7 @@ from rag.summarising.kinds import SummaryOptions
 from rag.summarising.stages import SummaryStages
 from rag.summarising.windows import MOST_BLOCKS
 from rag.table_text import row_cells
+from tests.support.laws import examples
 from tests.support.summaries import (
     NOTHING_KEPT,
     TOKENIZER,
@@ -44,7 +45,7 @@ def most_calls(stages: SummaryStages, content: NewContent) -> float:
     return 8 * tokens / room + max(0.0, log2(max(tokens, 1) / room)) + 2
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(
     adversaries,
     st.integers(0, 99),

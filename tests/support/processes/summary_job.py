@@ -1,4 +1,4 @@
-"""A job of summaries in a process of its own, to be killed: `python -m tests.support.summary_job INDEX OUT LOG`.
+"""A job of summaries in a process of its own, to be killed: `python -m tests.support.processes.summary_job INDEX OUT LOG`.
 
 Its generator takes a moment for each prompt and writes to LOG which window it begins.
 """

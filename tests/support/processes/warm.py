@@ -3,7 +3,7 @@
 A fresh one loads Kiwi for three seconds, and the tests start more than a hundred. What runs in the process is
 the product's own: only `ingest.workers.pool.start_process` is another.
 
-    python -m tests.support.warm DESCRIPTOR    (of the socket that says what to run)
+    python -m tests.support.processes.warm DESCRIPTOR    (of the socket that says what to run)
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from pathlib import Path
 from ingest.korean.analyse import load_kiwi
 from ingest.workers.pool import child_environment
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 NUMBER = struct.Struct("<i")  # a process id when it begins, its exit code when it has ended
 MOST_BYTES = 1 << 17  # of a message, most of it the environment
 LIBRARIES = ("ingest.parse", "langchain_text_splitters", "pypdf", "pypdfium2", "lxml.etree", "docx")
@@ -69,7 +69,7 @@ class WarmStart:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._ready = subprocess.Popen(
-                [sys.executable, "-m", "tests.support.warm", str(theirs.fileno())],
+                [sys.executable, "-m", "tests.support.processes.warm", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 cwd=ROOT,
                 env=child_environment(),
