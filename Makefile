@@ -22,7 +22,7 @@ export PDF QUESTION
 
 include tests/server/install.mk
 
-.PHONY: help setup demo test test-full test-slow fuzz faults flips soak leaks ledger test-server bench-real bench-samples bench-retrieval bench-ingestion-quality bench-chunk-sizes bench-summaries index-million bench-index bench-ingest lint schema samples resolve clean bench-beyond bench-gpu bench-serve grammar bench-summarise
+.PHONY: help setup demo test test-full test-slow fuzz faults flips soak leaks ledger test-server bench-real bench-samples bench-retrieval bench-ingestion-quality bench-chunk-sizes bench-summaries index-million bench-index bench-ingest lint schema docs samples resolve clean bench-beyond bench-gpu bench-serve grammar bench-summarise
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -124,6 +124,9 @@ lint: $(STAMP)  ## ruff
 schema: $(STAMP)  ## write the JSON Schema of what the command line prints again
 	$(BIN)/python -m rag.wire > docs/schema/rag.schema.json.new
 	mv docs/schema/rag.schema.json.new docs/schema/rag.schema.json
+
+docs: $(STAMP)  ## write the references and the transcripts of the documents anew
+	$(BIN)/python -m eval.documents
 
 samples: $(STAMP)  ## render the sample documents again
 	$(BIN)/python eval/render_samples.py

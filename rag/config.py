@@ -131,58 +131,58 @@ def _parse(text: str) -> Any:
 
 COMMON = """
 [ingest]
-workers = 0                   # 0: 코어마다 하나 / one per core
+workers = 0                   # 0: 코어마다 하나 / 0: one per core
 timeout_seconds = 300.0       # 파일 하나의 시간 한도 / time limit of one file
 max_memory_mb = 2048          # 파일 하나의 메모리 한도 / memory limit of one file
-max_pages = 20000
-max_file_mb = 1024
-max_characters = 20000000
-ocr = "off"                   # off | auto: 글자가 없는 쪽을 Tesseract로 읽음 / read pages without text by Tesseract
+max_pages = 20000             # 이보다 쪽이 많은 파일은 읽지 않음 / a file with more pages is refused
+max_file_mb = 1024            # 이보다 큰 파일은 읽지 않음 / a larger file is refused
+max_characters = 20000000     # 이보다 글자가 많은 파일은 읽지 않음 / a file with more characters is refused
+ocr = "off"                   # off | auto: 글자가 없는 쪽을 Tesseract로 읽음 / auto: pages without text are read by Tesseract
 
 [chunking]
-max_tokens = 400              # 위 토크나이저 기준 / in tokens of the tokenizer above
+max_tokens = 400              # 가장 긴 청크, models.tokenizer 의 토큰으로 / the longest chunk, in tokens of models.tokenizer
 
 [embedding]
-device = "auto"               # auto | cpu | cuda:0 …
-dtype = "auto"                # auto(GPU: fp16) | float32 | float16 | bfloat16
-dim = 0                       # 0: 전부; 앞의 몇 차원만(마트료시카 모델) / all; the first so many (Matryoshka models)
+device = "auto"               # auto(GPU가 있으면 GPU) | cpu | cuda:0 … / auto (a GPU where there is one) | cpu | cuda:0 …
+dtype = "auto"                # auto(GPU에서 fp16) | float32 … / auto (fp16 on a GPU) | float32 …
+dim = 0                       # 쓸 앞 차원의 수(마트료시카 모델), 0: 전부 / dimensions kept, the first ones (Matryoshka models); 0: all
 batch_tokens = 16384          # 한 번에 처리할 토큰; 메모리가 모자라면 반으로 / tokens at a time; halved where memory runs out
 
 [search]
 k = {k}                        # 찾을 발췌문 수 / passages to retrieve
-mode = "hybrid"               # hybrid | lexical | dense
+mode = "hybrid"               # 낱말과 뜻으로(hybrid), 낱말로만, 뜻으로만 / by words and meaning (hybrid), by words, by meaning
 dense_weight = "auto"         # 뜻(코사인)의 비중, 색인마다 재어 정함 / weight of the cosine beside BM25, measured per index
-analyser = "kiwi"             # kiwi | bigram
+analyser = "kiwi"             # kiwi | bigram(Kiwi 없이, 조금 덜 정확) / kiwi | bigram (without Kiwi, a little less exact)
 dictionary = ""               # 통째로 찾을 말(부서, 제품명)을 한 줄에 하나씩 적은 파일 / a file of names to find whole, one a line
 
 [chat]
-rewrite = "auto"              # 이어지는 질문을 완전한 질문으로: auto(모델이 있으면 모델) | rule | off / how follow-ups are made whole
+rewrite = "auto"              # 이어지는 질문을 완전한 질문으로: auto(모델이 있으면 모델) | rule | off / how follow-ups are made whole: by the model where there is one (auto) | rule | off
 
 [rerank]
 k = 50                        # 다시 줄 세울 발췌문 수 / passages to put in order again
 timeout_seconds = 10.0        # 질문 하나의 시간 한도; 넘으면 나머지는 그대로 / limit for a question; the rest stay as they are
-device = "auto"
-dtype = "auto"
-batch_tokens = 16384
+device = "auto"               # embedding.device 와 같음 / as embedding.device
+dtype = "auto"                # embedding.dtype 과 같음 / as embedding.dtype
+batch_tokens = 16384          # embedding.batch_tokens 와 같음 / as embedding.batch_tokens
 
 [summary]
 sentences = 10                # 길이를 따로 정하지 않을 때의 문장 수 / sentences where no length is given
-figures = "report"            # 근거에 없는 수치가 든 문장: report(알림) | drop(뺌) / sentences with figures that no quote holds
+figures = "report"            # 근거에 없는 수치가 든 문장: report(알림) | drop(뺌) / sentences with figures that no quote holds: report (named) | drop (left out)
 """
 GENERATOR = """\
 model = "{model}"   # 서버의 --served-model-name / the name the server serves it by
-base_url = "http://127.0.0.1:8000/v1"
+base_url = "http://127.0.0.1:8000/v1"   # 모델 서버의 주소 / the address of the model server
 api_key_env = ""              # 키가 든 환경 변수의 이름 / name of the variable that holds the key
-window = {window}
+window = {window}                # 컨텍스트 창의 토큰; 프롬프트와 답변의 합 / tokens of the window: prompt and answer together
 reserved_output = {reserved}        # 답변에 남겨 둘 토큰 / tokens kept for the answer
-temperature = 0.0
+temperature = 0.0             # 0: 가장 그럴듯한 답 하나 / 0: the likeliest answer
 samples = 1                   # 답 후보 수; 근거가 가장 좋은 것을 고름(temperature > 0) / answers to choose the best supported from
 timeout_seconds = {timeout}       # 답 하나의 시간 한도 / time limit of one answer
 connect_seconds = 5.0         # 서버 연결의 시간 한도 / time limit of reaching the server
 retries = 8                   # 서버가 끊기거나 바쁠 때 다시 해 볼 횟수 / tries more where the server is gone or busy
 retry_seconds = 120.0         # 그때 기다릴 시간의 한도 / and for how long
 concurrency = {concurrency}              # 서버에 함께 보낼 질문 수 / questions sent at a time
-grammar = "auto"              # auto(vllm: 보여 준 근거 번호만 쓸 수 있음) | off / only markers of what was shown can be written
+grammar = "auto"              # auto(vllm: 보여 준 근거 번호만 쓸 수 있음) | off / auto (vllm: only markers of what was shown can be written) | off
 
 [tools]
 # rag ask --tools: 모델이 직접 찾아봄 / the model looks things up itself
@@ -196,7 +196,7 @@ must_search = false           # 되묻지 않고 먼저 찾게 함 / search firs
 weights = ""                  # 모델 폴더; 비우면 generator.model / folder of the model; "": generator.model
 gpus = {gpus}                      # 모델을 나누어 올릴 GPU 수 / GPUs that the model is shared out over
 precision = "{precision}"            # bf16 | fp8: 가중치 / weights
-kv_cache = "bf16"             # bf16 | fp8
+kv_cache = "bf16"             # bf16 | fp8: KV 캐시 / KV cache
 gpu_memory_utilization = 0.9  # GPU 메모리 중 쓸 몫 / share of each GPU's memory
 max_num_seqs = {seqs}            # 서버가 한 번에 처리할 질문 수 / questions that the server works at together
 batched_tokens = 8192         # 한 걸음에 읽을 토큰 / tokens read in one step
@@ -228,11 +228,11 @@ GPU = """\
 [models]
 tokenizer = "{model}"
 embedder = "nlpai-lab/KURE-v1"
-reranker = "dragonkue/bge-reranker-v2-m3-ko"   # "": 없음 / none
+reranker = "dragonkue/bge-reranker-v2-m3-ko"   # "": 없음 / "": none
 """
 VLLM = """
 [generator]
-backend = "vllm"              # extractive | vllm | vllm-inprocess | openai | transformers
+backend = "vllm"              # 답을 쓰는 것 / what writes the answers: extractive | vllm | vllm-inprocess | openai | transformers
 """
 
 TEMPLATES: dict[Profile, str] = {
@@ -241,14 +241,15 @@ TEMPLATES: dict[Profile, str] = {
 # Embedded profile: no GPU, no downloaded model, no network.
 
 [models]
-tokenizer = "embedded"        # 또는 모델 폴더·허브 이름 / or a folder or hub name, e.g. "skt/A.X-4.0-Light"
-embedder = "embedded"         # 또는 sentence-transformers 모델 / or any sentence-transformers model
-reranker = ""                 # 없음, 또는 교차 인코더 / none, or any cross-encoder
+# 이름마다 "embedded"(함께 배포), 로컬 폴더, 허브 이름 / each name: "embedded" (it ships), a local folder, or a hub name
+tokenizer = "embedded"        # 토큰을 세는 것; 모델이 답하면 그 모델의 것 / what counts tokens; where a model answers, its own
+embedder = "embedded"         # 뜻으로 찾는 모델(sentence-transformers) / the model that finds by meaning (sentence-transformers)
+reranker = ""                 # 찾은 것을 다시 줄 세우는 교차 인코더; "": 없음 / a cross-encoder that orders what was found; "": none
 """
     + COMMON.format(k=120)
     + """
 [generator]
-backend = "extractive"        # extractive | vllm | vllm-inprocess | openai | transformers
+backend = "extractive"        # 답을 쓰는 것 / what writes the answers: extractive | vllm | vllm-inprocess | openai | transformers
 """
     + LIGHT,
     "gpu": GPU.format(name="A.X 4.0 Light", model="skt/A.X-4.0-Light") + COMMON.format(k=120) + VLLM + LIGHT,

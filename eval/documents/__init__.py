@@ -1,0 +1,1 @@
+"""The project's documents → what in them can be checked: links, headings, code, references, transcripts."""
