@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from indexes.models.embedder import EMBEDDED_FOLDER, folder_fingerprint
-from rag.cli.main import main, say
+from rag.cli.main import main
+from rag.cli.terminal import say
 
 SAMPLE_QUESTIONS = (
     "육아휴직은 얼마나 쓸 수 있나요?",

@@ -3,20 +3,24 @@
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Literal
 
 from rich.console import RenderableType
 from rich.rule import Rule
 from rich.text import Text
 
-from ingest.document import Chunk, Document, Heading, Page
+from ingest.document import Document, Heading, Page
 from ingest.parse import Reading
 from ingest.raw import NO_BOX
 from ingest.repair.clean import CELL_SEPARATOR
 from ingest.repair.normalise import Line, Removed
 from rag.errors import PageNotFound
+from rag.wire import shapes
+from rag.wire.bodies import (
+    inspect_json,
+)
 
 PieceKind = Literal["text", "heading", "header", "row", "contents"]
 # Korean, English; in the order of the legend.
@@ -121,44 +125,13 @@ def removed_lines(reading: Reading) -> dict[int, tuple[list[Removed], list[Remov
 # JSON
 
 
-def report_json(reading: Reading, path: str, wanted: Sequence[int]) -> dict[str, Any]:
+def report_json(reading: Reading, path: str, wanted: Sequence[int]) -> shapes.Inspection:
     """The report as data: of the pages at the indices `wanted`, and of what begins or lies on them."""
-    document = reading.document
-    removed = removed_lines(reading)
-    spans = [(document.pages[index].start, document.pages[index].end) for index in wanted]
-
-    def on_pages(start: int, end: int) -> bool:
-        return any(low < end and start < high for low, high in spans)
-
-    return {
-        "path": path,
-        "title": document.title,
-        "unit": document.unit,
-        "pages": [_page_json(document.pages[index], removed.get(index, ([], []))) for index in wanted],
-        "headings": [
-            {"level": h.level, "title": h.title, "start": h.start}
-            for h in document.headings
-            if on_pages(h.start, h.start + 1)
-        ],
-        "tables": [
-            {"start": t.start, "end": t.end, "unit": t.unit, "context": t.context}
-            for t in document.tables
-            if on_pages(t.start, t.end)
-        ],
-        "contents": [[start, end] for start, end in document.contents if on_pages(start, end)],
-        "chunks": [_chunk_json(chunk) for chunk in reading.chunks if on_pages(chunk.start, chunk.end)],
+    removed = {
+        index: [line.text for side in sides for line in side]
+        for index, sides in removed_lines(reading).items()
     }
-
-
-def _page_json(page: Page, removed: tuple[list[Removed], list[Removed]]) -> dict[str, Any]:
-    body = asdict(page)
-    del body["source"]
-    return body | {"removed": [line.text for side in removed for line in side]}
-
-
-def _chunk_json(chunk: Chunk) -> dict[str, Any]:
-    names = ("start", "end", "kind", "tokens", "context", "first_page", "last_page")
-    return {name: getattr(chunk, name) for name in names}
+    return inspect_json(path, reading.document, reading.chunks, wanted, removed)
 
 
 # words that terminal and HTML share

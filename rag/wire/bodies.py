@@ -10,7 +10,6 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints, is_typeddict
 
-from indexes.types import Passage as FoundPassage
 from indexes.types import StoredDocument
 from ingest.document import Chunk, Document, Page
 from ingest.errors import PipelineError
@@ -74,38 +73,9 @@ def row_json(identity: Any, body: Mapping[str, Any]) -> dict[str, Any]:
 # search, ask, chat
 
 
-def search_json(
-    query: str,
-    understood: Iterable[object],
-    passages: Iterable[shapes.Passage],
-    unreadable_pages: Iterable[object],
-    warnings: Iterable[object],
-    seconds: float,
-) -> shapes.Search:
-    """The passages for one query; see `passage_json`."""
-    return {
-        "query": query,
-        "understood": [shaped(shapes.Understood, each) for each in understood],
-        "passages": list(passages),
-        "unreadable_pages": [shaped(shapes.UnreadablePages, pages) for pages in unreadable_pages],
-        "warnings": [shaped(shapes.Notice, warning) for warning in warnings],
-        "seconds": round(seconds, 4),
-    }
-
-
-def passage_json(passage: FoundPassage, document: StoredDocument, ocr: float | None) -> shapes.Passage:
-    """One passage, which is of `document`."""
-    return shaped(
-        shapes.Passage,
-        passage.chunk,
-        rank=passage.rank,
-        score=passage.score,
-        chunk_id=passage.chunk.id,
-        path=document.path,
-        title=document.title,
-        unit=document.unit,
-        ocr=ocr,
-    )
+def search_json(found: Any) -> shapes.Search:
+    """A `rag.answer.SearchResult`."""
+    return shaped(shapes.Search, found, seconds=round(found.seconds, 4))
 
 
 def answer_json(answer: Any) -> shapes.Answer:
@@ -217,17 +187,12 @@ def tokens_json(tokens: int, tokenizer: str, characters: int) -> shapes.Tokens:
 
 
 def ingest_json(report: Any, language: str) -> shapes.Ingest:
-    """An `indexes.report.IngestReport`."""
+    """An `indexes.report.IngestReport`, in the language "ko" or "en"."""
     failures = [
         shaped(shapes.IngestFailure, failure, message=failure.error.say(language))
         for failure in report.failures
     ]
-    return shaped(
-        shapes.Ingest,
-        report,
-        seconds=round(report.seconds, 3),
-        failures=failures,
-    )
+    return shaped(shapes.Ingest, report, seconds=round(report.seconds, 3), failures=failures)
 
 
 # looking after an index

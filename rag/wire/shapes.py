@@ -555,7 +555,7 @@ class Status(TypedDict):
     embedder_passage_prompt: str
     analyser: str
     tokenizer: str
-    dense_recall_at_50: float | None
+    dense_recall_at_50: float
     dense_weight: float
     calibration: Calibration | None
     file_bytes: int

@@ -10,7 +10,8 @@ import pytest
 
 from eval.dataset import SAMPLES
 from ingest.pdf.ocr import find_tesseract
-from rag.cli.main import main, place_of
+from rag.cli.main import main
+from rag.cli.views import place_of
 from rag.prompting.prompts import ABSTENTION
 from tests.support.files.pdfs import make_pdf
 from tests.support.small_models import static_folder

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from rag import Pipeline
-from rag.cli.summarise import to_folder
+from rag.cli.commands.summarise import to_folder
 from rag.config import Config
 from rag.models.generator import GenerationConfig
 from rag.prompting.tokens import ModelTokenizer

@@ -16,10 +16,9 @@ from rich.text import Text
 from ingest.errors import PipelineError
 from rag.answer import Answer
 from rag.asking.conversation import Conversation, read_turns
-from rag.cli.main import inner_context, place_of, show_answer
-from rag.cli.terminal import (
+from rag.cli.opening import allowed_by, open_pipeline
+from rag.cli.options import (
     DEFAULT_INDEX,
-    LANGUAGE,
     AsOption,
     ConfigOption,
     DebugOption,
@@ -27,17 +26,25 @@ from rag.cli.terminal import (
     IndexOption,
     JsonOption,
     SetOption,
-    allowed_by,
-    app,
+    family,
+)
+from rag.cli.terminal import (
+    LANGUAGE,
     err,
     exit_code,
-    open_pipeline,
     out,
     print_json,
     say,
 )
+from rag.cli.views import (
+    inner_context,
+    place_of,
+    show_answer,
+)
 from rag.pipeline import Pipeline
-from rag.wire.bodies import answer_json, error_json, problem
+from rag.wire.bodies import answer_json, error_json, problem, row_json
+
+commands = family()
 
 # What may be typed in place of a question, in either language whatever the terminal's is.
 SHOW, NEW, SAVE, HELP, QUIT = "show", "new", "save", "help", "quit"
@@ -60,7 +67,7 @@ HELP_LINES = say(
 )
 
 
-@app.command(
+@commands.command(
     help=say(
         "문서와 대화합니다. «그럼 본부장은요?», «2024년은요?»처럼 앞의 질문을 이어 물을 수 있습니다.\n\n"
         "이어 물은 질문은 어떻게 이해했는지 먼저 보여 줍니다. 다르게 이해했으면 온전한 문장으로 다시 물으세요. 앞의"
@@ -117,7 +124,7 @@ def answer_lines(conversation: Conversation) -> int:
         asked += 1
         identity, body = answer_line(conversation, line, asked)
         failed += "error" in body
-        print_json({"id": identity} | body)
+        print_json(row_json(identity, body))
     return exit_code(asked, failed)
 
 

@@ -17,10 +17,9 @@ from rich.text import Text
 from indexes.types import StoredDocument
 from indexes.wording import page_runs
 from rag.answer import FailedSummary, Summary
-from rag.cli.main import progress_bar, show_citation, show_loose
-from rag.cli.terminal import (
+from rag.cli.opening import allowed_by, choose, open_pipeline
+from rag.cli.options import (
     DEFAULT_INDEX,
-    LANGUAGE,
     NAMES_HELP,
     AsOption,
     ConfigOption,
@@ -29,15 +28,20 @@ from rag.cli.terminal import (
     IndexOption,
     JsonOption,
     SetOption,
-    allowed_by,
-    app,
-    choose,
+    family,
+)
+from rag.cli.progress import progress_bar
+from rag.cli.terminal import (
+    LANGUAGE,
     err,
     exit_code,
-    open_pipeline,
     out,
     print_json,
     say,
+)
+from rag.cli.views import (
+    show_citation,
+    show_loose,
 )
 from rag.pipeline import Pipeline
 from rag.summarising.checkpoints import Checkpoints
@@ -52,11 +56,13 @@ from rag.summarising.job import JobProgress
 from rag.summarising.kinds import CUSTOM, EXECUTIVE, KINDS, STYLES, SummaryOptions
 from rag.wire.bodies import failed_summary_json, summary_json
 
+commands = family()
+
 # Seconds between lines about the progress where standard error is no terminal, and between two status files.
 LINES_SECONDS, STATUS_SECONDS = 10.0, 1.0
 
 
-@app.command(
+@commands.command(
     help=say(
         "색인된 보고서를 요약합니다. 문장마다 쪽과 원문이 붙습니다. --out 폴더를 주면 보고서마다 파일로 쓰고,"
         " 중단되어도 같은 명령을 다시 주면 이어서 합니다.",
@@ -160,7 +166,7 @@ def summarise(
     raise typer.Exit(code)
 
 
-app.command("summarize", hidden=True)(summarise)  # as most people spell it
+commands.command("summarize", hidden=True)(summarise)  # as most people spell it
 
 
 def refuse_what_does_not_fit(

@@ -1,41 +1,53 @@
 """The commands that look after an index: `rag status`, `rag check`, `rag delete` and the rest."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 from rich.text import Text
 
 from indexes.disk.store import FORMAT
 from indexes.types import Calibration
-from rag.cli.terminal import (
+from rag.cli.opening import open_pipeline
+from rag.cli.options import (
     DEFAULT_INDEX,
-    DONE,
-    NOTHING,
-    PARTLY,
     ConfigOption,
     DebugOption,
     IndexOption,
     JsonOption,
     SetOption,
-    app,
-    err,
-    open_pipeline,
+    family,
+)
+from rag.cli.progress import counted
+from rag.cli.terminal import (
+    DONE,
+    NOTHING,
+    PARTLY,
     out,
     print_json,
     say,
 )
+from rag.wire.bodies import (
+    backup_json,
+    calibrate_json,
+    check_json,
+    compact_json,
+    delete_json,
+    group_json,
+    reembed_json,
+    repair_json,
+    status_json,
+    upgrade_json,
+)
+
+commands = family()
 
 PANEL = say("색인 관리", "Looking after an index")
 
 
-@app.command(
+@commands.command(
     rich_help_panel=PANEL,
     help=say("색인의 크기와 모델을 봅니다.", "Show how large the index is and what built it."),
 )
@@ -46,24 +58,24 @@ def status(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    body = asdict(open_pipeline(index, config, overrides).upkeep.status())
+    body = status_json(open_pipeline(index, config, overrides).upkeep.status())
     if as_json:
         print_json(body)
         return
     table = Table("", Column(overflow="fold"), box=None, show_header=False, pad_edge=False)
     for key, value in body.items():
-        table.add_row(key, shown(value))
+        table.add_row(key, readable(value))
     out().print(table)
 
 
-def shown(value: Any) -> str:
+def readable(value: Any) -> str:
     """A value of `status` for people."""
     if isinstance(value, dict):
         return " · ".join(f"{name} {part}" for name, part in value.items() if part is not None)
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-@app.command(
+@commands.command(
     rich_help_panel=PANEL,
     help=say(
         "색인의 모든 바이트를 확인합니다. 문제가 있으면 종료 코드 1.",
@@ -79,7 +91,7 @@ def check(
 ) -> None:
     version, findings = open_pipeline(index, config, overrides).upkeep.check()
     if as_json:
-        print_json({"ok": not findings, "version": version, "findings": [asdict(f) for f in findings]})
+        print_json(check_json(version, findings))
     elif findings:
         for finding in findings:
             out().print(Text(f"✗ {finding.file}: {finding.what} — {finding.remedy}", style="red"))
@@ -88,7 +100,7 @@ def check(
     raise typer.Exit(NOTHING if findings else DONE)
 
 
-@app.command(
+@commands.command(
     rich_help_panel=PANEL,
     help=say(
         "손상된 색인을 남은 것으로 고칩니다. 벡터와 낱말 색인은 저장된 글에서 다시 만들고, 글이 손상된 문서는"
@@ -111,15 +123,7 @@ def repair(
     ):
         done = pipeline.upkeep.repair(lambda _: progress)
     if as_json:
-        print_json(
-            {
-                "index": str(index),
-                "version": done.version,
-                "repaired": [{"file": file, "what": what} for file, what in done.repaired],
-                "removed": [asdict(document) for document in done.removed],
-                "seconds": time.monotonic() - started,
-            }
-        )
+        print_json(repair_json(index, done, time.monotonic() - started))
         raise typer.Exit(PARTLY if done.removed else DONE)
     for file, what in done.repaired:
         out().print(Text(f"✓ {file}: {what}"))
@@ -131,7 +135,7 @@ def repair(
     raise typer.Exit(PARTLY if done.removed else DONE)
 
 
-@app.command(
+@commands.command(
     rich_help_panel=PANEL,
     help=say(
         "색인의 임베더를 설정된 것으로 바꿉니다. 문서를 다시 읽지 않고 저장된 글을 다시 임베딩합니다.\n\n"
@@ -156,13 +160,12 @@ def reembed(
         version = pipeline.upkeep.reembed(progress)
         name = pipeline.embedder.identity.name
     if as_json:
-        seconds = time.monotonic() - started
-        print_json({"index": str(index), "version": version, "embedder": name, "seconds": seconds})
+        print_json(reembed_json(index, version, name, time.monotonic() - started))
         return
     out().print(Text(say(f"임베더: {name}(버전 {version})", f"embedder: {name} (version {version})")))
 
 
-@app.command(
+@commands.command(
     rich_help_panel=PANEL,
     help=say(
         "문서에서 뽑은 질문으로 낱말 검색과 뜻 검색의 비중을 다시 재고, 리랭커가 도움이 되는지 봅니다.\n\n"
@@ -182,7 +185,7 @@ def calibrate(
     with open_pipeline(index, config, overrides) as pipeline:
         found = pipeline.upkeep.calibrate()
     if as_json:
-        print_json({"index": str(index), "calibration": asdict(found) if found else None})
+        print_json(calibrate_json(index, found))
     elif found is None:
         out().print(Text(say("글이 적어 잴 수 없습니다.", "too little text to measure by")))
     else:
@@ -211,7 +214,7 @@ def calibration_lines(found: Calibration) -> list[str]:
     return lines
 
 
-@app.command(
+@commands.command(
     rich_help_panel=PANEL,
     help=say("문서를 색인에서 삭제합니다.", "Take documents out of the index."),
 )
@@ -229,13 +232,13 @@ def delete(
     with open_pipeline(index, config, overrides) as pipeline:
         gone = pipeline.delete(names)
     if as_json:
-        print_json({"deleted": [{"document_id": d.id, "path": d.path} for d in gone]})
+        print_json(delete_json(gone))
         return
     for document in gone:
         out().print(Text(say(f"삭제했습니다: {document.title}", f"deleted: {document.title}")))
 
 
-@app.command(
+@commands.command(
     rich_help_panel=PANEL,
     help=say(
         "문서의 그룹을 바꿉니다. 임베딩과 색인은 그대로입니다.\n\n"
@@ -283,9 +286,7 @@ def group(
     with open_pipeline(index, config, ()) as pipeline:
         changed = pipeline.set_groups(names, lambda groups: only or (groups | set(add)) - set(remove))
     if as_json:
-        print_json(
-            {"changed": [{"document_id": d.id, "path": d.path, "groups": list(d.groups)} for d in changed]}
-        )
+        print_json(group_json(changed))
         return
     for document in changed:
         groups = ", ".join(document.groups) or say("그룹 없음", "no group")
@@ -294,7 +295,7 @@ def group(
         out().print(say("바뀐 것이 없습니다.", "nothing changed"))
 
 
-@app.command(
+@commands.command(
     rich_help_panel=PANEL,
     help=say(
         "삭제한 문서의 흔적을 색인 파일에서 모두 없앱니다.\n\n"
@@ -329,13 +330,13 @@ def compact(
     ):
         done = pipeline.upkeep.compact(wait, progress)
     if as_json:
-        print_json({"index": str(index), **asdict(done), "seconds": time.monotonic() - started})
+        print_json(compact_json(index, done, time.monotonic() - started))
         return
     before, after = (f"{size / 2**20:,.1f} MB" for size in (done.bytes_before, done.bytes_after))
     out().print(say(f"정리했습니다: {before} → {after}", f"compacted: {before} → {after}"))
 
 
-@app.command(
+@commands.command(
     rich_help_panel=PANEL,
     help=say(
         "색인의 사본을 만듭니다. 다른 프로세스가 읽거나 쓰는 중에도 됩니다. 사본도 그대로 쓸 수 있는 색인입니다.",
@@ -352,14 +353,14 @@ def backup(
     with open_pipeline(index, config, ()) as pipeline, counted(say("복사", "copying")) as progress:
         version = pipeline.upkeep.backup(target, progress)
     if as_json:
-        print_json({"index": str(index), "backup": str(target), "version": version})
+        print_json(backup_json(index, target, version))
         return
     out().print(
         Text(say(f"{target} 에 저장했습니다(버전 {version})", f"version {version} saved in {target}"))
     )
 
 
-@app.command(
+@commands.command(
     rich_help_panel=PANEL,
     help=say(
         "백업에서 색인을 되살립니다. 백업의 모든 바이트를 먼저 확인합니다.",
@@ -382,12 +383,12 @@ def restore(
     with open_pipeline(index, config, ()) as pipeline, counted(say("복사", "copying")) as progress:
         version = pipeline.upkeep.restore(source, force=force, progress=progress)
     if as_json:
-        print_json({"index": str(index), "backup": str(source), "version": version})
+        print_json(backup_json(index, source, version))
         return
     out().print(Text(say(f"되살렸습니다: {index}(버전 {version})", f"version {version} restored: {index}")))
 
 
-@app.command(
+@commands.command(
     rich_help_panel=PANEL,
     help=say(
         "이전 판의 프로그램이 만든 색인을 이 판에 맞춥니다. 문서를 다시 읽거나 임베딩하지 않습니다.",
@@ -407,19 +408,10 @@ def upgrade(
     ):
         found, renewed = pipeline.upkeep.upgrade(progress)
     if as_json:
-        print_json({"index": str(index), "from": int(found), "to": FORMAT, "renewed": renewed})
+        print_json(upgrade_json(index, int(found), FORMAT, renewed))
     elif renewed and found == str(FORMAT):
         out().print(say("저장된 글에서 색인을 다시 만들었습니다", "made anew from the stored text"))
     elif found == str(FORMAT):
         out().print(say(f"이미 형식 {FORMAT}입니다", f"already of format {FORMAT}"))
     else:
         out().print(say(f"형식 {found} → {FORMAT}", f"format {found} → {FORMAT}"))
-
-
-@contextmanager
-def counted(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error for long work, which is told (done, in all)."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err(), transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -2,28 +2,30 @@
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from rag.cli.terminal import (
+from ingest.errors import Notice
+from rag.cli.opening import read_config
+from rag.cli.options import (
     DEFAULT_INDEX,
-    DONE,
-    LANGUAGE,
-    NOTHING,
     ConfigOption,
     DebugOption,
     IndexOption,
     JsonOption,
     SetOption,
-    app,
+    family,
+)
+from rag.cli.terminal import (
+    DONE,
+    LANGUAGE,
+    NOTHING,
     err,
     out,
     print_json,
-    read_config,
     say,
 )
 from rag.config import Config
@@ -38,12 +40,20 @@ from rag.serving.plan import (
     write_tokenizer_folder,
 )
 from rag.serving.run import Check, check_server, ended, running_server, wait_until_ready
+from rag.wire import shapes
+from rag.wire.bodies import (
+    probes_json,
+    serve_plan_json,
+    started_json,
+)
+
+commands = family()
 
 # In GB, as makers count them: L4, L40S, A100 and H100, H200.
 GPU_SIZES = (24.0, 48.0, 80.0, 141.0)
 
 
-@app.command(
+@commands.command(
     name="serve-model",
     help=say(
         "설정에 맞는 vLLM 명령을 이유와 함께 보여 줍니다. --start 는 켜고 확인한 뒤 Ctrl-C 까지 돌립니다."
@@ -105,21 +115,24 @@ def serve_model(
 ) -> None:
     settings = read_config(config, [*overrides, *_given(gpus, precision, kv_cache)])
     if check:
-        raise typer.Exit(_report_checks(settings, as_json, {}))
+        checks = _looked_at(settings, as_json)
+        if as_json:
+            print_json(probes_json(checks))
+        raise typer.Exit(DONE if all(check.ok for check in checks) else NOTHING)
     folder = (tokenizer_dir or index.absolute().parent / "tokenizer").absolute()
     launcher = find_launcher(python) if python or start else ("vllm", "serve")
     plan = plan_serving(settings.generator, settings.serving, folder, launcher, extra)
-    body = _plan_json(plan, settings, gpu_memory)
+    memory = _memory(plan, settings, (gpu_memory,) if gpu_memory else GPU_SIZES)
     if start:
-        _start(plan, settings, log or index.absolute().parent / "model-server.log", as_json, body)
+        _start(plan, settings, log or index.absolute().parent / "model-server.log", as_json, memory)
         return
     warnings = _prepare(plan, settings)
     if as_json:
-        print_json(body | {"warnings": warnings})
+        print_json(serve_plan_json(plan, memory, warnings))
         return
-    _print_plan(plan, body)
+    _print_plan(plan, memory)
     for warning in warnings:
-        err().print(Text(f"! {warning}", style="yellow"), soft_wrap=True)
+        err().print(Text(f"! {warning.say(LANGUAGE)}", style="yellow"), soft_wrap=True)
 
 
 def _given(gpus: int | None, precision: str | None, kv_cache: str | None) -> list[str]:
@@ -138,20 +151,18 @@ def _tokenizer(settings: Config) -> ModelTokenizer:
     )
 
 
-def _prepare(plan: ServePlan, settings: Config) -> list[str]:
-    """Make the tokenizer folder; where the model's files are not on this machine, say so."""
+def _prepare(plan: ServePlan, settings: Config) -> list[Notice]:
+    """Make the tokenizer folder; a notice where the model's files are not on this machine."""
     try:
         write_tokenizer_folder(_tokenizer(settings), plan.tokenizer)
     except TokenizerUnavailable as exc:
-        missing = say(
-            f"{plan.tokenizer} 을(를) 만들지 못했습니다. 모델이 있는 컴퓨터에서 다시 실행하세요",
-            f"{plan.tokenizer} was not made; run this where the model is",
-        )
-        return [f"{missing}: {exc.say(LANGUAGE)}"]
+        korean = f"{plan.tokenizer} 을(를) 만들지 못했습니다. 모델이 있는 컴퓨터에서 다시 실행하세요"
+        english = f"{plan.tokenizer} was not made; run this where the model is"
+        return [Notice(exc.code, f"{korean}: {exc.say('ko')}", f"{english}: {exc.say('en')}")]
     return []
 
 
-def _start(plan: ServePlan, settings: Config, log: Path, as_json: bool, body: dict[str, Any]) -> None:
+def _start(plan: ServePlan, settings: Config, log: Path, as_json: bool, memory: shapes.Memory | None) -> None:
     write_tokenizer_folder(_tokenizer(settings), plan.tokenizer)
     err().print(
         say(f"모델 서버를 켭니다. 로그: {log}", f"starting the model server; its log: {log}"), soft_wrap=True
@@ -165,24 +176,24 @@ def _start(plan: ServePlan, settings: Config, log: Path, as_json: bool, body: di
                 lambda line: progress.update(Text(line, overflow="ellipsis")),
             )
         err().print(say(f"{seconds:.0f}초 만에 켜졌습니다.", f"ready after {seconds:.0f} s"))
-        if _report_checks(settings, as_json, body) != DONE:
+        checks = _looked_at(settings, as_json)
+        if as_json:
+            print_json(started_json(serve_plan_json(plan, memory), checks))
+        if not all(check.ok for check in checks):
             raise typer.Exit(NOTHING)
         err().print(say("Ctrl-C 로 끕니다.", "Ctrl-C ends it"))
         process.wait()
         raise ended(process, log)
 
 
-def _report_checks(settings: Config, as_json: bool, body: dict[str, Any]) -> int:
-    """Check the server, show what was found; the exit code."""
+def _looked_at(settings: Config, as_json: bool) -> list[Check]:
+    """Check the server; people see each check as it is done."""
     checks = []
     for check in check_server(settings.generator, _tokenizer(settings), LANGUAGE):
         checks.append(check)
         if not as_json:
             _print_check(check)
-    ok = all(check.ok for check in checks)
-    if as_json:
-        print_json(body | {"ok": ok, "checks": [asdict(check) for check in checks]})
-    return DONE if ok else NOTHING
+    return checks
 
 
 def _print_check(check: Check) -> None:
@@ -193,16 +204,7 @@ def _print_check(check: Check) -> None:
     out().print(line, soft_wrap=True)
 
 
-def _plan_json(plan: ServePlan, settings: Config, gpu_memory: float | None) -> dict[str, Any]:
-    return {
-        "command": plan.command,
-        "environment": plan.environment,
-        "tokenizer": str(plan.tokenizer),
-        "memory": _memory(plan, settings, (gpu_memory,) if gpu_memory else GPU_SIZES),
-    }
-
-
-def _memory(plan: ServePlan, settings: Config, sizes: Sequence[float]) -> dict[str, Any] | None:
+def _memory(plan: ServePlan, settings: Config, sizes: Sequence[float]) -> shapes.Memory | None:
     """Bytes of weights and cache, and how many users fit on GPUs of each size; None for unknown models."""
     if plan.shape is None:
         return None
@@ -218,11 +220,11 @@ def _memory(plan: ServePlan, settings: Config, sizes: Sequence[float]) -> dict[s
     }
 
 
-def _print_plan(plan: ServePlan, body: dict[str, Any]) -> None:
+def _print_plan(plan: ServePlan, memory: shapes.Memory | None) -> None:
     """The command with its reasons as remarks, so that it can be pasted, or piped to a shell."""
     for flag in plan.flags:
         out().print(f"# {' '.join(flag.words)}: {say(flag.korean, flag.english)}", soft_wrap=True)
-    if memory := body["memory"]:
+    if memory:
         for line in _memory_lines(memory):
             out().print(f"# {line}", soft_wrap=True)
     settings = [f'{name}="{value}"' for name, value in plan.environment.items()]
@@ -230,7 +232,7 @@ def _print_plan(plan: ServePlan, body: dict[str, Any]) -> None:
     out().print(" \\\n  ".join(lines), soft_wrap=True)
 
 
-def _memory_lines(memory: dict[str, Any]) -> list[str]:
+def _memory_lines(memory: shapes.Memory) -> list[str]:
     weights, window = memory["weights_bytes"] / GB, memory["window_bytes"] / GB
     fits = ", ".join(f"{gb} GB: {count}" for gb, count in memory["full_windows"].items())
     gpus = memory["gpus"]

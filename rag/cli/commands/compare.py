@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from rag.cli.main import progress_bar
-from rag.cli.terminal import (
+from rag.cli.opening import allowed_by, choose, open_pipeline
+from rag.cli.options import (
     DEFAULT_INDEX,
     NAMES_HELP,
     AsOption,
@@ -19,11 +19,11 @@ from rag.cli.terminal import (
     IndexOption,
     JsonOption,
     SetOption,
-    allowed_by,
-    app,
-    choose,
+    family,
+)
+from rag.cli.progress import progress_bar
+from rag.cli.terminal import (
     err,
-    open_pipeline,
     out,
     print_json,
     say,
@@ -33,8 +33,10 @@ from rag.comparing.files import FIRST_COLUMN, WRITERS, pages, write_comparison
 from rag.wire.bodies import comparison_json
 from rag.wording import MARKS
 
+commands = family()
 
-@app.command(
+
+@commands.command(
     help=say(
         "색인된 보고서 여러 개를 표로 비교합니다. 칸마다 문서의 쪽과 원문이 붙고, 없으면 «근거 없음»입니다."
         " --row 를 주지 않으면 여러 보고서에 함께 나오는 항목을 찾아 비교합니다.",

@@ -1,0 +1,58 @@
+"""What was given on the command line → configuration, pipeline and documents."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from indexes.errors import DocumentNotFound
+from indexes.types import Filter, StoredDocument, names_document, nfc
+from rag.config import DEFAULT_FILE, Config, load_config
+from rag.errors import NotIngested
+from rag.passwords import read_passwords
+from rag.pipeline import Pipeline
+
+
+def open_pipeline(index: Path, config: Path | None, overrides: Sequence[str]) -> Pipeline:
+    return Pipeline.open(index, read_config(config, overrides))
+
+
+def read_config(config: Path | None, overrides: Sequence[str]) -> Config:
+    if config is None and Path(DEFAULT_FILE).is_file():
+        config = Path(DEFAULT_FILE)
+    return load_config(config, overrides)
+
+
+def given_passwords(typed: Sequence[str], file: Path | None) -> list[str | tuple[str, str]]:
+    return [*(read_passwords(file) if file else ()), *typed]
+
+
+def allowed_by(groups: Sequence[str], documents: Sequence[str]) -> Filter:
+    return Filter(tuple(groups) or None, tuple(documents) or None)
+
+
+def choose(pipeline: Pipeline, names: Sequence[str], allowed: Filter) -> list[StoredDocument]:
+    """The documents that `names` mean, each once; without names all that may be seen.
+
+    Raises:
+        DocumentNotFound: a name means none.
+        NotIngested: a name means none, but there is such a file or folder.
+    """
+    visible = pipeline.documents(allowed)
+    found: dict[str, StoredDocument] = {} if names else {document.id: document for document in visible}
+    for name in names:
+        meant = [document for document in visible if means(name, document)]
+        if not meant and Path(name).exists():
+            raise NotIngested(path=name, index=pipeline.index)
+        if not meant:
+            raise DocumentNotFound(name=name)
+        found |= {document.id: document for document in meant}
+    return list(found.values())
+
+
+def means(name: str, document: StoredDocument) -> bool:
+    """Whether `name` is the document's id, path, file name, title, a folder it is in, or a pattern."""
+    place = Path(nfc(str(Path(name).absolute())))
+    return (
+        names_document(name, document)
+        or nfc(name) == nfc(document.title)
+        or any(place == path or place in path.parents for path in map(Path, map(nfc, document.paths)))
+    )

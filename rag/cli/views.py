@@ -1,0 +1,179 @@
+"""Answers, citations and what belongs to them, as people read them on a terminal."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from indexes.types import Filter, Understood
+from indexes.wording import page_runs, percent, span
+from ingest.raw import Unit
+from rag.answer import Answer, Citation, Sentence, ToolCall, UnreadablePages
+from rag.cli.terminal import say
+from rag.pipeline import Pipeline
+from rag.wording import MARKS, in_unit
+
+COLORS = {"supported": "green", "partial": "yellow", "unsupported": "red", "uncited": "red"}
+
+
+NEAREST = 3  # passages shown where the documents hold no answer
+
+
+def show_answer(
+    console: Console, pipeline: Pipeline, answer: Answer, allowed: Filter, *, with_text: bool
+) -> None:
+    if with_text:
+        console.print(Padding(Text(answer.text), (0, 0, 1, 2), expand=False))
+    show_looked_up(console, answer)
+    if answer.abstained:
+        show_nearest(console, answer)
+    elif not answer.asks_back:
+        show_citations(console, answer)
+    for warning in answer.warnings:
+        console.print(Text(f"! {warning}", style="yellow"))
+    show_unreadable(console, answer.unreadable_pages)
+    show_footer(console, len(pipeline.documents(allowed)), answer)
+
+
+def show_understood(console: Console, understood: Sequence[Understood]) -> None:
+    """A line on what the question was found to name."""
+    kinds = {
+        "document": say("문서", "document"),
+        "section": say("항목", "section"),
+        "reference": say("조항", "reference"),
+        "period": say("기간", "period"),
+        "amount": say("수량", "amount"),
+        "alias": say("다른 이름", "also called"),
+    }
+    if understood:
+        told = ("period", "amount", "alias")  # of these the words do not say what they were taken for
+        named = " · ".join(
+            f"{kinds[each.kind]} «{each.words}»" + (f" = {each.meaning}" if each.kind in told else "")
+            for each in understood
+        )
+        console.print(Text(say(f"이렇게 이해했습니다: {named}", f"understood: {named}"), style="dim"))
+
+
+def show_looked_up(console: Console, answer: Answer) -> None:
+    """A line on what the model looked up itself, in its order."""
+    if answer.tool_calls:
+        looked_up = " · ".join(map(looked_up_for, answer.tool_calls))
+        console.print(Text(say(f"찾아본 것: {looked_up}", f"looked up: {looked_up}"), style="dim"))
+        console.print()
+
+
+def looked_up_for(call: ToolCall) -> str:
+    """«연차휴가» 5, 「취업규칙」 8–9쪽 2 …: one call, and how many passages it gave."""
+    words = call.name or "?"
+    if not call.error and call.name == "search_documents":
+        words = f"«{call.arguments['query']}»"
+        if document := call.arguments.get("document"):
+            words = f"「{document}」 {words}"
+    elif not call.error and call.name == "open_pages":
+        first, last = call.arguments["first_page"], call.arguments["last_page"]
+        words = f"「{call.arguments['document']}」 {place_of(first, max(first, last), 'page', None)}"
+    return f"{words} ✗" if call.error else say(f"{words} {call.passages}개", f"{words} ({call.passages})")
+
+
+def show_unreadable(console: Console, unreadable: Sequence[UnreadablePages]) -> None:
+    for pages in unreadable:
+        name, numbers = Path(pages.path).name, page_runs(pages.pages)
+        if pages.unit == "page":
+            korean = f"{numbers}쪽은 읽지 못해 찾아보지 못했습니다"
+            english = f"page{'s' * (len(pages.pages) > 1)} {numbers} could not be read, nor searched"
+        else:
+            korean = f"구역 {numbers}의 내용은 읽지 못해 찾아보지 못했습니다"
+            english = f"section{'s' * (len(pages.pages) > 1)} {numbers} could not be read, nor searched"
+        console.print(Text(f"! {name}: {say(korean, english)}", style="yellow"), soft_wrap=True)
+
+
+def show_citations(console: Console, answer: Answer) -> None:
+    console.print(Text(say("근거", "Evidence"), style="bold"))
+    contexts = {passage.marker: passage.context for passage in answer.passages}
+    for citation in answer.citations:
+        show_citation(console, citation, contexts[citation.marker])
+    show_loose(console, answer.sentences)
+
+
+def show_citation(console: Console, citation: Citation, context: str = "") -> None:
+    line = Text(f"  [{citation.marker}] ", style="bold")
+    place = place_of(citation.first_page, citation.last_page, citation.unit, citation.ocr)
+    line.append(f"{citation.title}, {place} ")
+    line.append(MARKS[citation.support], style=COLORS[citation.support])
+    context = context.removesuffix(citation.columns).removesuffix(" > ")
+    if inner := inner_context(context, citation.title):
+        line.append(f"  {inner}", style="dim")
+    console.print(line)
+    if citation.columns:
+        console.print(Padding(Text(citation.columns, style="dim"), (0, 0, 0, 6), expand=False))
+    console.print(
+        Padding(Text(f"“{shorten(citation.quote, 400)}”", style="cyan"), (0, 0, 0, 6), expand=False)
+    )
+
+
+def show_loose(console: Console, sentences: Sequence[Sentence]) -> None:
+    """The sentences that no quote carries."""
+    for sentence in sentences:
+        if sentence.support in ("uncited", "unsupported"):
+            why = say("근거가 없는 문장", "no evidence for")
+            console.print(Text(f"  ✗ {why}: {shorten(sentence.text, 80)}", style="red"))
+    console.print()
+
+
+def show_nearest(console: Console, answer: Answer) -> None:
+    if not answer.passages:
+        return
+    console.print(Text(say("가장 가까운 발췌문", "Nearest passages"), style="bold"))
+    for passage in answer.passages[:NEAREST]:
+        place = place_of(passage.first_page, passage.last_page, passage.unit, passage.ocr)
+        console.print(Text(f"  {passage.title}, {place}", style="bold"))
+        console.print(Padding(Text(shorten(passage.text, 200), style="cyan"), (0, 0, 0, 6), expand=False))
+    console.print()
+
+
+def show_footer(console: Console, documents: int, answer: Answer) -> None:
+    if not documents:
+        nobody = say("조건에 맞는 문서가 없습니다.", "no document matches --as and --document")
+        console.print(Text(f"! {nobody}", style="yellow"))
+    budget = answer.budget
+    tokenizer = Path(answer.tokenizer).name
+    console.print(
+        Text(
+            say(
+                f"문서 {documents:,}개에서 찾은 {len(answer.passages)}개 발췌문 · "
+                f"프롬프트 {budget.prompt:,} + 답변 {budget.reserved_output:,} / 컨텍스트 창 {budget.window:,}토큰"
+                f"({tokenizer}) · {answer.generator} · {answer.seconds:.2f}초",
+                f"{len(answer.passages)} passages from {documents:,} documents · "
+                f"prompt {budget.prompt:,} + answer {budget.reserved_output:,} / window"
+                f" {budget.window:,} tokens ({tokenizer}) · {answer.generator}"
+                f" · {answer.seconds:.2f} s",
+            ),
+            style="dim",
+        ),
+        soft_wrap=True,
+    )
+
+
+def place_of(first: int, last: int, unit: Unit, ocr: float | None) -> str:
+    """«3쪽», «구역 3–4», «3쪽(OCR 87%)»: where a passage stands, and whether OCR read it."""
+    numbers, several = span(first, last), first != last
+    english = f"section{'s' * several} {numbers}" if unit == "section" else f"p{'p' * several}. {numbers}"
+    place = say(in_unit(numbers, unit), english)
+    read = "" if ocr is None else say(f"(OCR {percent(ocr)})", f" (OCR {percent(ocr)})")
+    return place + read
+
+
+def page_count(count: int, unit: Unit) -> str:
+    sections = say(f"구역 {count:,}개", f"{count:,} section{'s' * (count != 1)}")
+    return f"{count:,}" if unit == "page" else sections
+
+
+def inner_context(context: str, title: str) -> str:
+    return context.removeprefix(title).removeprefix(" > ")
+
+
+def shorten(text: str, length: int) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= length else text[: length - 1] + "…"
