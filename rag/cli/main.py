@@ -9,17 +9,9 @@ from rich.text import Text
 
 from ingest.errors import PipelineError
 from rag.cli.commands import ask, chat, compare, documents, ingest, model, search, setup, summarise, upkeep
-from rag.cli.terminal import (
-    DONE,
-    LANGUAGE,
-    NOTHING,
-    STOPPED,
-    USAGE,
-    err,
-    print_json,
-    say,
-)
+from rag.cli.terminal.console import DONE, NOTHING, STOPPED, USAGE, err, print_json
 from rag.cli.usage import help_command, usage_message
+from rag.display.language import language, say
 from rag.wire.bodies import error_json, problem
 
 app = typer.Typer(
@@ -86,10 +78,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def report_error(error: PipelineError, arguments: Sequence[str]) -> None:
     if "--json" in arguments:
-        print_json(error_json(error, LANGUAGE))
+        print_json(error_json(error, language()))
     if "--debug" in arguments:
         traceback.print_exception(error)
-    err().print(Text(error.say(LANGUAGE), style="red"), soft_wrap=True)
+    err().print(Text(error.say(language()), style="red"), soft_wrap=True)
 
 
 def run() -> None:

@@ -13,8 +13,8 @@ from ingest.errors import UnreadableFile
 from ingest.parse import IngestConfig, Parsed, ParseOptions, Parser
 from ingest.passwords import passwords_for, with_patterns
 from rag.cli.main import main
+from rag.cli.terminal.passwords import read_passwords
 from rag.errors import InputUnreadable
-from rag.passwords import read_passwords
 from tests.support.files.pdfs import make_pdf
 from tests.support.parsing import CHARACTERS
 

@@ -11,9 +11,10 @@ from rich.text import Text
 
 from indexes.types import Filter
 from ingest.errors import PipelineError
-from rag.cli.inputs import one_of, read_jsonl
-from rag.cli.opening import allowed_by, open_pipeline
-from rag.cli.options import (
+from rag.cli.terminal.console import exit_code, out, print_json
+from rag.cli.terminal.inputs import one_of, read_jsonl
+from rag.cli.terminal.opening import allowed_by, open_pipeline
+from rag.cli.terminal.options import (
     DEFAULT_INDEX,
     AsOption,
     ConfigOption,
@@ -24,17 +25,11 @@ from rag.cli.options import (
     SetOption,
     family,
 )
-from rag.cli.progress import progress_bar
-from rag.cli.terminal import (
-    LANGUAGE,
-    exit_code,
-    out,
-    print_json,
-    say,
-)
-from rag.cli.views import (
+from rag.cli.terminal.progress import progress_bar
+from rag.cli.terminal.views import (
     show_answer,
 )
+from rag.display.language import language, say
 from rag.pipeline import Pipeline
 from rag.wire.bodies import (
     answer_json,
@@ -106,7 +101,9 @@ def ask_file(pipeline: Pipeline, questions: Path, allowed: Filter) -> int:
         answering = bar.add_task(say("답하는 중", "answering"), total=len(rows), unit="")
         for (identity, _), result in zip(rows, results, strict=True):
             failed += isinstance(result, PipelineError)
-            body = error_json(result, LANGUAGE) if isinstance(result, PipelineError) else answer_json(result)
+            body = (
+                error_json(result, language()) if isinstance(result, PipelineError) else answer_json(result)
+            )
             print_json(row_json(identity, body))
             unit = say(f"질문 · 실패 {failed:,}", f"questions · {failed:,} failed")
             bar.update(answering, advance=1, unit=unit)

@@ -16,8 +16,9 @@ from rich.text import Text
 from ingest.errors import PipelineError
 from rag.answer import Answer
 from rag.asking.conversation import Conversation, read_turns
-from rag.cli.opening import allowed_by, open_pipeline
-from rag.cli.options import (
+from rag.cli.terminal.console import err, exit_code, out, print_json
+from rag.cli.terminal.opening import allowed_by, open_pipeline
+from rag.cli.terminal.options import (
     DEFAULT_INDEX,
     AsOption,
     ConfigOption,
@@ -28,19 +29,12 @@ from rag.cli.options import (
     SetOption,
     family,
 )
-from rag.cli.terminal import (
-    LANGUAGE,
-    err,
-    exit_code,
-    out,
-    print_json,
-    say,
-)
-from rag.cli.views import (
+from rag.cli.terminal.views import (
     inner_context,
     place_of,
     show_answer,
 )
+from rag.display.language import language, say
 from rag.pipeline import Pipeline
 from rag.wire.bodies import answer_json, error_json, problem, row_json
 
@@ -143,7 +137,7 @@ def answer_line(conversation: Conversation, line: str, number: int) -> tuple[Any
     try:
         return identity, answer_json(conversation.ask(question))
     except PipelineError as exc:
-        return identity, error_json(exc, LANGUAGE)
+        return identity, error_json(exc, language())
 
 
 # for people
@@ -180,7 +174,7 @@ class Talk:
                 else:
                     self._do(command, rest.strip())
             except PipelineError as exc:
-                err().print(Text(exc.say(LANGUAGE), style="red"), soft_wrap=True)
+                err().print(Text(exc.say(language()), style="red"), soft_wrap=True)
             except KeyboardInterrupt:
                 self._tell("\n" + say("이 답을 멈췄습니다.", "stopped this answer"))
 

@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from rag.cli.opening import allowed_by, choose, open_pipeline
-from rag.cli.options import (
+from rag.cli.terminal.console import err, out, print_json
+from rag.cli.terminal.opening import allowed_by, choose, open_pipeline
+from rag.cli.terminal.options import (
     DEFAULT_INDEX,
     NAMES_HELP,
     AsOption,
@@ -21,15 +22,10 @@ from rag.cli.options import (
     SetOption,
     family,
 )
-from rag.cli.progress import progress_bar
-from rag.cli.terminal import (
-    err,
-    out,
-    print_json,
-    say,
-)
+from rag.cli.terminal.progress import progress_bar
 from rag.comparing.compare import ROWS, Comparison, ComparisonCell
 from rag.comparing.files import FIRST_COLUMN, WRITERS, pages, write_comparison
+from rag.display.language import say
 from rag.wire.bodies import comparison_json
 from rag.wording import MARKS
 

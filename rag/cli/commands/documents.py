@@ -9,9 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ingest.passwords import passwords_for, with_patterns
-from rag.cli.inputs import one_of, read_text, write_file
-from rag.cli.opening import allowed_by, given_passwords, open_pipeline
-from rag.cli.options import (
+from rag.cli.terminal.console import err, out, print_json
+from rag.cli.terminal.inputs import one_of, read_text, write_file
+from rag.cli.terminal.opening import allowed_by, given_passwords, open_pipeline
+from rag.cli.terminal.options import (
     DEFAULT_INDEX,
     AsOption,
     ConfigOption,
@@ -25,17 +26,11 @@ from rag.cli.options import (
     SetOption,
     family,
 )
-from rag.cli.terminal import (
-    LANGUAGE,
-    err,
-    out,
-    print_json,
-    say,
-)
-from rag.cli.views import (
+from rag.cli.terminal.views import (
     page_count,
     place_of,
 )
+from rag.display.language import language, say
 from rag.errors import PageNotFound
 from rag.viewing.inspect import report_json, selected, terminal_report
 from rag.viewing.inspect_html import PICTURES, draw_pages, html_report
@@ -238,7 +233,7 @@ def inspect(
     if html is not None:
         keys = passwords_for(str(file), with_patterns(given))
         pictures = draw_pages(reading, keys, wanted if page else wanted[:PICTURES])
-        report = html_report(reading, pictures, wanted, LANGUAGE)
+        report = html_report(reading, pictures, wanted, language())
         write_file(html, report.encode("utf-8", "replace"))  # a file's name may be no Unicode
     if as_json:
         print_json(report_json(reading, str(file), wanted))
@@ -246,5 +241,5 @@ def inspect(
         out().print(say(f"{html} 을(를) 만들었습니다.", f"wrote {html}"), soft_wrap=True)
     else:
         console = out()
-        for part in terminal_report(reading, wanted, LANGUAGE):
+        for part in terminal_report(reading, wanted, language()):
             console.print(part)

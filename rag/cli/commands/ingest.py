@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from rag.cli.opening import given_passwords, open_pipeline
-from rag.cli.options import (
+from rag.cli.terminal.console import DONE, NOTHING, PARTLY, out, print_json
+from rag.cli.terminal.opening import given_passwords, open_pipeline
+from rag.cli.terminal.options import (
     DEFAULT_INDEX,
     ConfigOption,
     DebugOption,
@@ -20,8 +21,8 @@ from rag.cli.options import (
     SetOption,
     family,
 )
-from rag.cli.progress import progress_bar
-from rag.cli.terminal import DONE, LANGUAGE, NOTHING, PARTLY, out, print_json, say
+from rag.cli.terminal.progress import progress_bar
+from rag.display.language import language, say
 from rag.wire.bodies import ingest_json
 
 commands = family()
@@ -85,7 +86,7 @@ def ingest(
             paths, groups=group, passwords=given, sync=sync, progress=advance, embedded=embedded
         )
     if as_json:
-        print_json(ingest_json(report, LANGUAGE))
+        print_json(ingest_json(report, language()))
     else:
         show_ingest(report)
     succeeded = asdict(report.documents)
@@ -117,9 +118,9 @@ def show_ingest(report) -> None:
         soft_wrap=True,
     )
     for notice in report.warnings:
-        console.print(Text(f"! {notice.say(LANGUAGE)}", style="yellow"), soft_wrap=True)
+        console.print(Text(f"! {notice.say(language())}", style="yellow"), soft_wrap=True)
     for skipped in report.skipped:
-        console.print(Text(f"! {skipped.path}: {skipped.say(LANGUAGE)}", style="yellow"), soft_wrap=True)
+        console.print(Text(f"! {skipped.path}: {skipped.say(language())}", style="yellow"), soft_wrap=True)
     for failure in report.failures:
-        reason = f"✗ {failure.path}: {failure.error.say(LANGUAGE)}"
+        reason = f"✗ {failure.path}: {failure.error.say(language())}"
         console.print(Text(reason, style="red"), soft_wrap=True)

@@ -9,8 +9,9 @@ import typer
 from rich.text import Text
 
 from ingest.errors import Notice
-from rag.cli.opening import read_config
-from rag.cli.options import (
+from rag.cli.terminal.console import DONE, NOTHING, err, out, print_json
+from rag.cli.terminal.opening import read_config
+from rag.cli.terminal.options import (
     DEFAULT_INDEX,
     ConfigOption,
     DebugOption,
@@ -19,16 +20,8 @@ from rag.cli.options import (
     SetOption,
     family,
 )
-from rag.cli.terminal import (
-    DONE,
-    LANGUAGE,
-    NOTHING,
-    err,
-    out,
-    print_json,
-    say,
-)
 from rag.config import Config
+from rag.display.language import language, say
 from rag.errors import TokenizerUnavailable
 from rag.prompting.tokens import ModelTokenizer
 from rag.serving.plan import (
@@ -132,7 +125,7 @@ def serve_model(
         return
     _print_plan(plan, memory)
     for warning in warnings:
-        err().print(Text(f"! {warning.say(LANGUAGE)}", style="yellow"), soft_wrap=True)
+        err().print(Text(f"! {warning.say(language())}", style="yellow"), soft_wrap=True)
 
 
 def _given(gpus: int | None, precision: str | None, kv_cache: str | None) -> list[str]:
@@ -189,7 +182,7 @@ def _start(plan: ServePlan, settings: Config, log: Path, as_json: bool, memory: 
 def _looked_at(settings: Config, as_json: bool) -> list[Check]:
     """Check the server; people see each check as it is done."""
     checks = []
-    for check in check_server(settings.generator, _tokenizer(settings), LANGUAGE):
+    for check in check_server(settings.generator, _tokenizer(settings), language()):
         checks.append(check)
         if not as_json:
             _print_check(check)

@@ -9,9 +9,10 @@ from rich.text import Text
 
 from indexes.types import MODES
 from rag.answer import SearchResult
-from rag.cli.inputs import batches, one_of, read_jsonl
-from rag.cli.opening import allowed_by, open_pipeline
-from rag.cli.options import (
+from rag.cli.terminal.console import out, print_json
+from rag.cli.terminal.inputs import batches, one_of, read_jsonl
+from rag.cli.terminal.opening import allowed_by, open_pipeline
+from rag.cli.terminal.options import (
     DEFAULT_INDEX,
     AsOption,
     ConfigOption,
@@ -22,8 +23,8 @@ from rag.cli.options import (
     SetOption,
     family,
 )
-from rag.cli.terminal import out, print_json, say
-from rag.cli.views import inner_context, place_of, shorten, show_understood, show_unreadable
+from rag.cli.terminal.views import inner_context, place_of, shorten, show_understood, show_unreadable
+from rag.display.language import say
 from rag.wire.bodies import row_json, search_json
 
 commands = family()

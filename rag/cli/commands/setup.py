@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from rag.cli.opening import open_pipeline
-from rag.cli.options import (
+from rag.cli.terminal.console import DONE, NOTHING, out, print_json
+from rag.cli.terminal.opening import open_pipeline
+from rag.cli.terminal.options import (
     DEFAULT_INDEX,
     ConfigOption,
     DebugOption,
@@ -16,8 +17,8 @@ from rag.cli.options import (
     SetOption,
     family,
 )
-from rag.cli.terminal import DONE, LANGUAGE, NOTHING, out, print_json, say
 from rag.config import DEFAULT_FILE, TEMPLATES
+from rag.display.language import language, say
 from rag.doctor import examine
 from rag.errors import ConfigError, ConfigExists
 from rag.wire.bodies import init_json, probes_json
@@ -69,7 +70,7 @@ def doctor(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    checks = examine(open_pipeline(index, config, overrides), LANGUAGE)
+    checks = examine(open_pipeline(index, config, overrides), language())
     bad = [check for check in checks if not check.ok]
     if as_json:
         print_json(probes_json(checks))

@@ -17,8 +17,9 @@ from rich.text import Text
 from indexes.types import StoredDocument
 from indexes.wording import page_runs
 from rag.answer import FailedSummary, Summary
-from rag.cli.opening import allowed_by, choose, open_pipeline
-from rag.cli.options import (
+from rag.cli.terminal.console import err, exit_code, out, print_json
+from rag.cli.terminal.opening import allowed_by, choose, open_pipeline
+from rag.cli.terminal.options import (
     DEFAULT_INDEX,
     NAMES_HELP,
     AsOption,
@@ -30,19 +31,12 @@ from rag.cli.options import (
     SetOption,
     family,
 )
-from rag.cli.progress import progress_bar
-from rag.cli.terminal import (
-    LANGUAGE,
-    err,
-    exit_code,
-    out,
-    print_json,
-    say,
-)
-from rag.cli.views import (
+from rag.cli.terminal.progress import progress_bar
+from rag.cli.terminal.views import (
     show_citation,
     show_loose,
 )
+from rag.display.language import language, say
 from rag.pipeline import Pipeline
 from rag.summarising.checkpoints import Checkpoints
 from rag.summarising.files import (
@@ -241,7 +235,7 @@ def to_folder(
         for result in run(pipeline, todo, options, files.checkpoints, both):
             if isinstance(result, FailedSummary):
                 failed += 1
-                files.fail(result.document_id, failed_summary_json(result, LANGUAGE))
+                files.fail(result.document_id, failed_summary_json(result, language()))
             else:
                 files.write(result)
             show_written(result, files, as_json)
@@ -274,7 +268,7 @@ def run(
 def show_result(result: Summary | FailedSummary, as_json: bool) -> None:
     if as_json:
         print_json(
-            failed_summary_json(result, LANGUAGE)
+            failed_summary_json(result, language())
             if isinstance(result, FailedSummary)
             else summary_json(result)
         )
@@ -292,7 +286,7 @@ def show_written(result: Summary | FailedSummary, files: SummaryFolder, as_json:
 
 
 def show_failure(failed: FailedSummary) -> None:
-    reason = f"✗ {failed.title}: {failed.error.say(LANGUAGE)}"
+    reason = f"✗ {failed.title}: {failed.error.say(language())}"
     err().print(Text(reason, style="red"), soft_wrap=True)
 
 
@@ -353,7 +347,7 @@ def show_told(console: Console, summary: Summary) -> None:
 
 def coverage_text(summary: Summary) -> str:
     coverage = summary.coverage
-    if LANGUAGE == "ko":
+    if language() == "ko":
         return " · ".join(coverage_lines(summary))
     told = (
         ("used", coverage.pages_used),

@@ -10,8 +10,9 @@ from rich.text import Text
 
 from indexes.disk.store import FORMAT
 from indexes.types import Calibration
-from rag.cli.opening import open_pipeline
-from rag.cli.options import (
+from rag.cli.terminal.console import DONE, NOTHING, PARTLY, out, print_json
+from rag.cli.terminal.opening import open_pipeline
+from rag.cli.terminal.options import (
     DEFAULT_INDEX,
     ConfigOption,
     DebugOption,
@@ -20,15 +21,8 @@ from rag.cli.options import (
     SetOption,
     family,
 )
-from rag.cli.progress import counted
-from rag.cli.terminal import (
-    DONE,
-    NOTHING,
-    PARTLY,
-    out,
-    print_json,
-    say,
-)
+from rag.cli.terminal.progress import counted
+from rag.display.language import say
 from rag.wire.bodies import (
     backup_json,
     calibrate_json,

@@ -11,7 +11,7 @@ import pytest
 from eval.dataset import SAMPLES
 from ingest.pdf.ocr import find_tesseract
 from rag.cli.main import main
-from rag.cli.views import place_of
+from rag.cli.terminal.views import place_of
 from rag.prompting.prompts import ABSTENTION
 from tests.support.files.pdfs import make_pdf
 from tests.support.small_models import static_folder
@@ -354,7 +354,7 @@ def test_wrong_usage_is_exit_code_two(run):
     ],
 )
 def test_a_korean_terminal_says_in_korean_what_is_wrong_with_a_command(run, monkeypatch, arguments, korean):
-    monkeypatch.setattr("rag.cli.terminal.LANGUAGE", "ko")
+    monkeypatch.setenv("LC_ALL", "ko_KR.UTF-8")
     code, _, error = run(*arguments)
     assert code == 2 and korean in error and "rag" in error
 
@@ -488,7 +488,7 @@ def with_picture(lines: list[str], picture_page: bytes = b"") -> bytes:
 @pytest.fixture
 def korean(monkeypatch):
     """The terminal speaks Korean."""
-    monkeypatch.setattr("rag.cli.terminal.LANGUAGE", "ko")
+    monkeypatch.setenv("LC_ALL", "ko_KR.UTF-8")
 
 
 def test_pages_that_nobody_could_read_are_named_in_every_result(run, tmp_path, korean):
@@ -532,7 +532,7 @@ def test_sections_are_not_called_pages(run, tmp_path, korean):
 )
 def test_places_read_well(monkeypatch, place, korean_text, english):
     for language, expected in (("ko", korean_text), ("en", english)):
-        monkeypatch.setattr("rag.cli.terminal.LANGUAGE", language)
+        monkeypatch.setenv("LC_ALL", f"{language}.UTF-8")
         assert place_of(*place) == expected
 
 

@@ -6,17 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
-from rag.display.language import language
-
 DONE, NOTHING, USAGE, PARTLY, STOPPED = 0, 1, 2, 3, 130
-
-
-LANGUAGE = language()
-
-
-def say(korean: str, english: str) -> str:
-    """The wording for this terminal's language."""
-    return korean if LANGUAGE == "ko" else english
 
 
 def exit_code(wanted: int, failed: int) -> int:

@@ -7,9 +7,7 @@ from typing import Any
 
 import typer
 
-from rag.cli.terminal import (
-    say,
-)
+from rag.display.language import say
 from rag.errors import InputUnreadable, OutputFailed
 
 

@@ -11,7 +11,7 @@ from indexes.types import Filter, Understood
 from indexes.wording import page_runs, percent, span
 from ingest.raw import Unit
 from rag.answer import Answer, Citation, Sentence, ToolCall, UnreadablePages
-from rag.cli.terminal import say
+from rag.display.language import say
 from rag.pipeline import Pipeline
 from rag.wording import MARKS, in_unit
 

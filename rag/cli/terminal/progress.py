@@ -13,7 +13,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from rag.cli.terminal import err
+from rag.cli.terminal.console import err
 
 
 def progress_bar(**options: bool) -> Progress:

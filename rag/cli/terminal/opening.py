@@ -5,9 +5,9 @@ from pathlib import Path
 
 from indexes.errors import DocumentNotFound
 from indexes.types import Filter, StoredDocument, names_document, nfc
+from rag.cli.terminal.passwords import read_passwords
 from rag.config import DEFAULT_FILE, Config, load_config
 from rag.errors import NotIngested
-from rag.passwords import read_passwords
 from rag.pipeline import Pipeline
 
 
