@@ -366,6 +366,6 @@ PAGES = {
 
 
 if __name__ == "__main__":
-    from rag.cli.terminal import LANGUAGE
+    from rag.display.language import language
 
-    print(json.dumps({name: make(LANGUAGE) for name, make in PAGES.items()}))
+    print(json.dumps({name: make(language()) for name, make in PAGES.items()}))

@@ -118,7 +118,7 @@ def show_question(console: Console, question: str) -> None:
 def show_stream(pipeline: Pipeline, question: str, allowed: Filter) -> None:
     console = out()
     show_question(console, question)
-    live = console.is_terminal and pipeline.config.generator.backend != "extractive"
+    live = console.is_terminal and pipeline.generator.writes
     with pipeline.ask_stream(question, allowed) as stream:
         for piece in stream:
             if live:

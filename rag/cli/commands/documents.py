@@ -8,7 +8,6 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from ingest.passwords import passwords_for, with_patterns
 from rag.cli.terminal.console import err, out, print_json
 from rag.cli.terminal.inputs import one_of, read_text, write_file
 from rag.cli.terminal.opening import allowed_by, given_passwords, open_pipeline
@@ -231,8 +230,7 @@ def inspect(
         reading = pipeline.inspect(file, given)
     wanted = selected(reading, page)
     if html is not None:
-        keys = passwords_for(str(file), with_patterns(given))
-        pictures = draw_pages(reading, keys, wanted if page else wanted[:PICTURES])
+        pictures = draw_pages(reading, given, wanted if page else wanted[:PICTURES], pipeline.config.ingest)
         report = html_report(reading, pictures, wanted, language())
         write_file(html, report.encode("utf-8", "replace"))  # a file's name may be no Unicode
     if as_json:
