@@ -329,7 +329,7 @@ def test_interrupted_while_reading_the_next_run_goes_on(tmp_path):
 
 def interrupt_and_go_on(folder: Path, seconds: float | None) -> int:
     """Interrupt an ingest after that time (None: once it reads); the exit code of that run."""
-    count = 40
+    count = 40 if seconds else 12
     (folder / "문서").mkdir()
     for number in range(count):
         write_big(folder / "문서", f"{number:02}번.pdf", 2 + number % 3)

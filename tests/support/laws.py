@@ -1,6 +1,9 @@
-"""The number of random examples that a law is tried with: few in every run, ten times as many in `make test-full`."""
+"""How much a law is tried: on few examples in every run, on ten times as many or all in `make test-full`."""
 
 import os
+import random
+from collections.abc import Sequence
+from pathlib import Path
 
 from hypothesis import settings
 
@@ -15,3 +18,11 @@ settings.load_profile(PROFILE)
 def examples(quick: int, **more) -> settings:
     """Settings of a law that is tried with `quick` examples, and with ten times as many in the full profile."""
     return settings(max_examples=quick * TIMES[PROFILE], **more)
+
+
+def some(items: Sequence[Path], quick: int) -> list[Path]:
+    """`quick` of `items`, other ones in each run, in their order; all of them in the full profile."""
+    if PROFILE == "full" or len(items) <= quick:
+        return list(items)
+    places = random.SystemRandom().sample(range(len(items)), quick)  # hypothesis seeds the module's own
+    return [items[place] for place in sorted(places)]

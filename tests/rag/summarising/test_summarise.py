@@ -45,7 +45,7 @@ def most_calls(stages: SummaryStages, content: NewContent) -> float:
     return 8 * tokens / room + max(0.0, log2(max(tokens, 1) / room)) + 2
 
 
-@examples(40)
+@examples(16)
 @given(
     adversaries,
     st.integers(0, 99),
