@@ -9,7 +9,7 @@ from rich.text import Text
 
 from ingest.errors import PipelineError
 from rag.cli.commands import ask, chat, compare, documents, ingest, model, search, setup, summarise, upkeep
-from rag.cli.terminal.console import DONE, NOTHING, STOPPED, USAGE, err, print_json
+from rag.cli.terminal.console import DONE, NOTHING, STOPPED, USAGE, err, one_line, print_json
 from rag.cli.usage import help_command, usage_message
 from rag.display.language import language, say
 from rag.wire.bodies import error_json, problem
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if "--json" in arguments:
                 print_json(problem("usage", said, taught))
             message = f"{said} — {say(f'{taught} 를 보세요', f'see {taught}')}"
-            err().print(Text(message, style="red"), soft_wrap=True)
+            err().print(Text(one_line(message), style="red"), soft_wrap=True)
             return USAGE
         if "--debug" in arguments:
             raise
@@ -80,8 +80,8 @@ def report_error(error: PipelineError, arguments: Sequence[str]) -> None:
     if "--json" in arguments:
         print_json(error_json(error, language()))
     if "--debug" in arguments:
-        traceback.print_exception(error)
-    err().print(Text(error.say(language()), style="red"), soft_wrap=True)
+        err().print(Text("".join(traceback.format_exception(error))), soft_wrap=True)
+    err().print(Text(one_line(error.say(language())), style="red"), soft_wrap=True)
 
 
 def run() -> None:

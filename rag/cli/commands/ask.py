@@ -11,7 +11,7 @@ from rich.text import Text
 
 from indexes.types import Filter
 from ingest.errors import PipelineError
-from rag.cli.terminal.console import exit_code, out, print_json
+from rag.cli.terminal.console import exit_code, one_line, out, print_json
 from rag.cli.terminal.inputs import one_of, read_jsonl
 from rag.cli.terminal.opening import allowed_by, open_pipeline
 from rag.cli.terminal.options import (
@@ -111,7 +111,7 @@ def ask_file(pipeline: Pipeline, questions: Path, allowed: Filter) -> int:
 
 
 def show_question(console: Console, question: str) -> None:
-    console.print(Text(f"{say('질문', 'Question')}  {question}", style="bold"))
+    console.print(Text(one_line(f"{say('질문', 'Question')}  {question}"), style="bold"))
     console.print()
 
 

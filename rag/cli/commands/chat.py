@@ -16,7 +16,7 @@ from rich.text import Text
 from ingest.errors import PipelineError
 from rag.answer import Answer
 from rag.asking.conversation import Conversation, read_turns
-from rag.cli.terminal.console import err, exit_code, out, print_json
+from rag.cli.terminal.console import err, exit_code, one_line, out, print_json
 from rag.cli.terminal.opening import allowed_by, open_pipeline
 from rag.cli.terminal.options import (
     DEFAULT_INDEX,
@@ -174,7 +174,7 @@ class Talk:
                 else:
                     self._do(command, rest.strip())
             except PipelineError as exc:
-                err().print(Text(exc.say(language()), style="red"), soft_wrap=True)
+                err().print(Text(one_line(exc.say(language())), style="red"), soft_wrap=True)
             except KeyboardInterrupt:
                 self._tell("\n" + say("이 답을 멈췄습니다.", "stopped this answer"))
 
@@ -225,8 +225,8 @@ class Talk:
             self._tell(say(f"그런 번호의 발췌문이 없습니다{among}.", f"no passage of that number{among}"))
             return
         place = place_of(passage.first_page, passage.last_page, passage.unit, passage.ocr)
-        title = Text(f"[{passage.marker}] {passage.title}, {place}", style="bold")
-        title.append(f"  {inner_context(passage.context, passage.title)}", style="dim")
+        title = Text(one_line(f"[{passage.marker}] {passage.title}, {place}"), style="bold")
+        title.append(one_line(f"  {inner_context(passage.context, passage.title)}"), style="dim")
         self._console.print(title)
         self._console.print(Padding(Text(passage.text.strip(), style="cyan"), (0, 0, 1, 4), expand=False))
 
@@ -254,7 +254,7 @@ def typed_lines(console: Console) -> Iterator[str]:
     prompt = say("질문> ", "Question> ")
     if not sys.stdin.isatty():
         for line in filter(None, map(str.strip, sys.stdin)):
-            console.print(Text(f"{prompt}{line}", style="bold"), soft_wrap=True)
+            console.print(Text(one_line(f"{prompt}{line}"), style="bold"), soft_wrap=True)
             yield line
         return
     edit_lines()

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from rag.cli.terminal.console import err, out, print_json
+from rag.cli.terminal.console import err, one_line, out, print_json
 from rag.cli.terminal.opening import allowed_by, choose, open_pipeline
 from rag.cli.terminal.options import (
     DEFAULT_INDEX,
@@ -23,6 +23,7 @@ from rag.cli.terminal.options import (
     family,
 )
 from rag.cli.terminal.progress import progress_bar
+from rag.cli.terminal.views import said
 from rag.comparing.compare import ROWS, Comparison, ComparisonCell
 from rag.comparing.files import FIRST_COLUMN, WRITERS, pages, write_comparison
 from rag.display.language import say
@@ -99,17 +100,17 @@ def compare(
     if as_json:
         print_json(comparison_json(comparison))
     elif file:
-        out().print(Text(f"✓ {file}"), soft_wrap=True)
+        out().print(Text(one_line(f"✓ {file}")), soft_wrap=True)
     else:
         show_comparison(out(), comparison)
     for warning in () if as_json else comparison.warnings:
-        err().print(Text(f"! {warning}", style="yellow"), soft_wrap=True)
+        err().print(Text(one_line(f"! {said(warning)}"), style="yellow"), soft_wrap=True)
 
 
 def show_comparison(console: Console, comparison: Comparison) -> None:
     table = Table(Column(FIRST_COLUMN, overflow="fold"), show_lines=True)
     for document in comparison.documents:
-        table.add_column(Text(document.title), overflow="fold")
+        table.add_column(Text(one_line(document.title)), overflow="fold")
     for row in comparison.rows:
         table.add_row(Text(row.name, style="bold"), *map(shown_cell, row.cells))
     console.print(table)

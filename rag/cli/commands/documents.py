@@ -1,6 +1,5 @@
 """Commands about single documents: `rag text`, `tokens`, `list`, `show`, `inspect`."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +7,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from rag.cli.terminal.console import err, out, print_json
+from rag.cli.terminal.console import err, one_line, out, print_json, print_text
 from rag.cli.terminal.inputs import one_of, read_text, write_file
 from rag.cli.terminal.opening import allowed_by, given_passwords, open_pipeline
 from rag.cli.terminal.options import (
@@ -68,7 +67,7 @@ def text(
         start = start or 0
         body = pipeline.text(found, start, end)
         if not as_json:
-            sys.stdout.write(body if body.endswith("\n") else body + "\n")
+            print_text(body)
             return
         print_json(text_json(found, start, body, pages))
 
@@ -131,7 +130,9 @@ def list_documents(
     ):
         table.add_column(name, overflow="fold")
     for d in found:
-        table.add_row(d.id, Text(d.title), page_count(d.pages, d.unit), f"{d.chunks:,}", ", ".join(d.groups))
+        table.add_row(
+            d.id, Text(one_line(d.title)), page_count(d.pages, d.unit), f"{d.chunks:,}", ", ".join(d.groups)
+        )
     out().print(table)
 
 
@@ -190,10 +191,10 @@ def show(
         return
     for shown, file in pages:
         place = place_of(shown.number, shown.number, "page", None)
-        out().print(Text(f"{place}: {file}"), soft_wrap=True)
+        out().print(Text(one_line(f"{place}: {file}")), soft_wrap=True)
         if start is not None and not shown.boxes:
             nowhere = say("이 쪽에서 글자의 자리를 찾지 못했습니다", "the span was not found on this page")
-            err().print(Text(f"! {nowhere}", style="yellow"), soft_wrap=True)
+            err().print(Text(one_line(f"! {nowhere}"), style="yellow"), soft_wrap=True)
 
 
 @commands.command(

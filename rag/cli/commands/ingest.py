@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from rag.cli.terminal.console import DONE, NOTHING, PARTLY, out, print_json
+from rag.cli.terminal.console import DONE, NOTHING, PARTLY, one_line, out, print_json
 from rag.cli.terminal.opening import given_passwords, open_pipeline
 from rag.cli.terminal.options import (
     DEFAULT_INDEX,
@@ -118,9 +118,11 @@ def show_ingest(report) -> None:
         soft_wrap=True,
     )
     for notice in report.warnings:
-        console.print(Text(f"! {notice.say(language())}", style="yellow"), soft_wrap=True)
+        console.print(Text(one_line(f"! {notice.say(language())}"), style="yellow"), soft_wrap=True)
     for skipped in report.skipped:
-        console.print(Text(f"! {skipped.path}: {skipped.say(language())}", style="yellow"), soft_wrap=True)
+        console.print(
+            Text(one_line(f"! {skipped.path}: {skipped.say(language())}"), style="yellow"), soft_wrap=True
+        )
     for failure in report.failures:
         reason = f"✗ {failure.path}: {failure.error.say(language())}"
-        console.print(Text(reason, style="red"), soft_wrap=True)
+        console.print(Text(one_line(reason), style="red"), soft_wrap=True)

@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from ingest.errors import Notice
-from rag.cli.terminal.console import DONE, NOTHING, err, out, print_json
+from rag.cli.terminal.console import DONE, NOTHING, err, one_line, out, print_json
 from rag.cli.terminal.opening import read_config
 from rag.cli.terminal.options import (
     DEFAULT_INDEX,
@@ -125,7 +125,7 @@ def serve_model(
         return
     _print_plan(plan, memory)
     for warning in warnings:
-        err().print(Text(f"! {warning.say(language())}", style="yellow"), soft_wrap=True)
+        err().print(Text(one_line(f"! {warning.say(language())}"), style="yellow"), soft_wrap=True)
 
 
 def _given(gpus: int | None, precision: str | None, kv_cache: str | None) -> list[str]:
@@ -191,9 +191,9 @@ def _looked_at(settings: Config, as_json: bool) -> list[Check]:
 
 def _print_check(check: Check) -> None:
     line = Text("✓ " if check.ok else "✗ ", style="green" if check.ok else "red")
-    line.append(f"{check.name}: ", style="bold").append(check.what, style="default")
+    line.append(one_line(f"{check.name}: "), style="bold").append(check.what, style="default")
     if check.remedy:
-        line.append(f" — {check.remedy}", style="default")
+        line.append(one_line(f" — {check.remedy}"), style="default")
     out().print(line, soft_wrap=True)
 
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from indexes.types import MODES
 from rag.answer import SearchResult
-from rag.cli.terminal.console import out, print_json
+from rag.cli.terminal.console import one_line, out, print_json
 from rag.cli.terminal.inputs import batches, one_of, read_jsonl
 from rag.cli.terminal.opening import allowed_by, open_pipeline
 from rag.cli.terminal.options import (
@@ -23,7 +23,7 @@ from rag.cli.terminal.options import (
     SetOption,
     family,
 )
-from rag.cli.terminal.views import inner_context, place_of, shorten, show_understood, show_unreadable
+from rag.cli.terminal.views import inner_context, place_of, said, shorten, show_understood, show_unreadable
 from rag.display.language import say
 from rag.wire.bodies import row_json, search_json
 
@@ -77,12 +77,14 @@ def show_search(found: SearchResult) -> None:
     console, passages, seconds = out(), found.passages, found.seconds
     for passage in passages:
         place = place_of(passage.first_page, passage.last_page, passage.unit, passage.ocr)
-        title = Text(f"{passage.rank}. {passage.title}, {place}", style="bold")
-        title.append(f"  {passage.score:.3f}  {inner_context(passage.context, passage.title)}", style="dim")
+        title = Text(one_line(f"{passage.rank}. {passage.title}, {place}"), style="bold")
+        title.append(
+            one_line(f"  {passage.score:.3f}  {inner_context(passage.context, passage.title)}"), style="dim"
+        )
         console.print(title)
         console.print(Padding(Text(shorten(passage.text, 300)), (0, 0, 1, 3), expand=False))
     for warning in found.warnings:
-        console.print(Text(f"! {warning}", style="yellow"))
+        console.print(Text(one_line(f"! {said(warning)}"), style="yellow"))
     show_unreadable(console, found.unreadable_pages)
     console.print(
         Text(

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from rag.cli.terminal.console import DONE, NOTHING, out, print_json
+from rag.cli.terminal.console import DONE, NOTHING, one_line, out, print_json
 from rag.cli.terminal.opening import open_pipeline
 from rag.cli.terminal.options import (
     DEFAULT_INDEX,
@@ -77,7 +77,7 @@ def doctor(
     else:
         for check in checks:
             line = Text("✓ " if check.ok else "✗ ", style="green" if check.ok else "red")
-            line.append(f"{check.name}: ", style="bold").append(check.what, style="default")
+            line.append(one_line(f"{check.name}: "), style="bold").append(check.what, style="default")
             if check.remedy:
                 line.append(f"\n    → {check.remedy}", style="yellow")
             out().print(line)

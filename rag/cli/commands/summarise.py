@@ -17,7 +17,7 @@ from rich.text import Text
 from indexes.types import StoredDocument
 from indexes.wording import page_runs
 from rag.answer import FailedSummary, Summary
-from rag.cli.terminal.console import err, exit_code, out, print_json
+from rag.cli.terminal.console import err, exit_code, one_line, out, print_json
 from rag.cli.terminal.opening import allowed_by, choose, open_pipeline
 from rag.cli.terminal.options import (
     DEFAULT_INDEX,
@@ -33,6 +33,7 @@ from rag.cli.terminal.options import (
 )
 from rag.cli.terminal.progress import progress_bar
 from rag.cli.terminal.views import (
+    said,
     show_citation,
     show_loose,
 )
@@ -282,12 +283,12 @@ def show_written(result: Summary | FailedSummary, files: SummaryFolder, as_json:
     if as_json or isinstance(result, FailedSummary):
         show_result(result, as_json)
     else:
-        out().print(Text(f"✓ {files.path(result.document_id, '.md')}"), soft_wrap=True)
+        out().print(Text(one_line(f"✓ {files.path(result.document_id, '.md')}")), soft_wrap=True)
 
 
 def show_failure(failed: FailedSummary) -> None:
     reason = f"✗ {failed.title}: {failed.error.say(language())}"
-    err().print(Text(reason, style="red"), soft_wrap=True)
+    err().print(Text(one_line(reason), style="red"), soft_wrap=True)
 
 
 def show_end(written: int, ready: int, failed: int, files: SummaryFolder) -> None:
@@ -306,7 +307,7 @@ def show_end(written: int, ready: int, failed: int, files: SummaryFolder) -> Non
 
 
 def show_summary(console: Console, summary: Summary) -> None:
-    console.print(Text(summary.title, style="bold"))
+    console.print(Text(one_line(summary.title), style="bold"))
     show_told(console, summary)
     if summary.citations:
         console.print(Text(say("근거", "Evidence"), style="bold"))
@@ -317,7 +318,7 @@ def show_summary(console: Console, summary: Summary) -> None:
             show_citation(console, citation)
     show_loose(console, summary.sentences)
     for warning in summary.warnings:
-        console.print(Text(f"! {warning}", style="yellow"), soft_wrap=True)
+        console.print(Text(one_line(f"! {said(warning)}"), style="yellow"), soft_wrap=True)
     console.print(Text(coverage_text(summary), style="dim"), soft_wrap=True)
     written = say(
         f"{summary.generator} · 호출 {summary.calls}번 · {summary.seconds:.2f}초",
@@ -339,7 +340,7 @@ def show_told(console: Console, summary: Summary) -> None:
         console.print(Padding(table, (1, 0, 1, 2), expand=False))
         return
     for section, text in section_texts(summary):
-        console.print(Padding(Text(section.heading, style="bold"), (1, 0, 0, 2), expand=False))
+        console.print(Padding(Text(one_line(section.heading), style="bold"), (1, 0, 0, 2), expand=False))
         console.print(Padding(Text(text), (0, 0, 0, 2), expand=False))
     text = "" if summary.sections else summary.text
     console.print(Padding(Text(text), (1, 0, 1, 2), expand=False))

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from indexes.disk.store import FORMAT
 from indexes.types import Calibration
-from rag.cli.terminal.console import DONE, NOTHING, PARTLY, out, print_json
+from rag.cli.terminal.console import DONE, NOTHING, PARTLY, one_line, out, print_json
 from rag.cli.terminal.opening import open_pipeline
 from rag.cli.terminal.options import (
     DEFAULT_INDEX,
@@ -88,7 +88,7 @@ def check(
         print_json(check_json(version, findings))
     elif findings:
         for finding in findings:
-            out().print(Text(f"✗ {finding.file}: {finding.what} — {finding.remedy}", style="red"))
+            out().print(Text(one_line(f"✗ {finding.file}: {finding.what} — {finding.remedy}"), style="red"))
     else:
         out().print(say(f"이상 없습니다(버전 {version}).", f"nothing wrong (version {version})"))
     raise typer.Exit(NOTHING if findings else DONE)
@@ -120,10 +120,10 @@ def repair(
         print_json(repair_json(index, done, time.monotonic() - started))
         raise typer.Exit(PARTLY if done.removed else DONE)
     for file, what in done.repaired:
-        out().print(Text(f"✓ {file}: {what}"))
+        out().print(Text(one_line(f"✓ {file}: {what}")))
     for document in done.removed:
         text = say("뺐습니다, 다시 넣으세요", "taken out, ingest it again")
-        out().print(Text(f"✗ {document.title}: {text} — {document.path}", style="red"))
+        out().print(Text(one_line(f"✗ {document.title}: {text} — {document.path}"), style="red"))
     if not done.repaired:
         out().print(say("고칠 것이 없습니다.", "nothing to repair"))
     raise typer.Exit(PARTLY if done.removed else DONE)
@@ -284,7 +284,7 @@ def group(
         return
     for document in changed:
         groups = ", ".join(document.groups) or say("그룹 없음", "no group")
-        out().print(Text(f"{document.title}: {groups}"))
+        out().print(Text(one_line(f"{document.title}: {groups}")))
     if not changed:
         out().print(say("바뀐 것이 없습니다.", "nothing changed"))
 

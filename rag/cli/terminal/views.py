@@ -9,9 +9,11 @@ from rich.text import Text
 
 from indexes.types import Filter, Understood
 from indexes.wording import page_runs, percent, span
+from ingest.errors import Notice
 from ingest.raw import Unit
 from rag.answer import Answer, Citation, Sentence, ToolCall, UnreadablePages
-from rag.display.language import say
+from rag.cli.terminal.console import one_line
+from rag.display.language import language, say
 from rag.pipeline import Pipeline
 from rag.wording import MARKS, in_unit
 
@@ -32,7 +34,7 @@ def show_answer(
     elif not answer.asks_back:
         show_citations(console, answer)
     for warning in answer.warnings:
-        console.print(Text(f"! {warning}", style="yellow"))
+        console.print(Text(one_line(f"! {said(warning)}"), style="yellow"))
     show_unreadable(console, answer.unreadable_pages)
     show_footer(console, len(pipeline.documents(allowed)), answer)
 
@@ -86,7 +88,12 @@ def show_unreadable(console: Console, unreadable: Sequence[UnreadablePages]) -> 
         else:
             korean = f"구역 {numbers}의 내용은 읽지 못해 찾아보지 못했습니다"
             english = f"section{'s' * (len(pages.pages) > 1)} {numbers} could not be read, nor searched"
-        console.print(Text(f"! {name}: {say(korean, english)}", style="yellow"), soft_wrap=True)
+        console.print(Text(one_line(f"! {name}: {say(korean, english)}"), style="yellow"), soft_wrap=True)
+
+
+def said(warning: Notice | str) -> str:
+    """A warning in the language of the terminal."""
+    return warning if isinstance(warning, str) else warning.say(language())
 
 
 def show_citations(console: Console, answer: Answer) -> None:
@@ -98,18 +105,18 @@ def show_citations(console: Console, answer: Answer) -> None:
 
 
 def show_citation(console: Console, citation: Citation, context: str = "") -> None:
-    line = Text(f"  [{citation.marker}] ", style="bold")
+    line = Text(one_line(f"  [{citation.marker}] "), style="bold")
     place = place_of(citation.first_page, citation.last_page, citation.unit, citation.ocr)
-    line.append(f"{citation.title}, {place} ")
+    line.append(one_line(f"{citation.title}, {place} "))
     line.append(MARKS[citation.support], style=COLORS[citation.support])
     context = context.removesuffix(citation.columns).removesuffix(" > ")
     if inner := inner_context(context, citation.title):
-        line.append(f"  {inner}", style="dim")
+        line.append(one_line(f"  {inner}"), style="dim")
     console.print(line)
     if citation.columns:
-        console.print(Padding(Text(citation.columns, style="dim"), (0, 0, 0, 6), expand=False))
+        console.print(Padding(Text(one_line(citation.columns), style="dim"), (0, 0, 0, 6), expand=False))
     console.print(
-        Padding(Text(f"“{shorten(citation.quote, 400)}”", style="cyan"), (0, 0, 0, 6), expand=False)
+        Padding(Text(one_line(f"“{shorten(citation.quote, 400)}”"), style="cyan"), (0, 0, 0, 6), expand=False)
     )
 
 
@@ -118,7 +125,7 @@ def show_loose(console: Console, sentences: Sequence[Sentence]) -> None:
     for sentence in sentences:
         if sentence.support in ("uncited", "unsupported"):
             why = say("근거가 없는 문장", "no evidence for")
-            console.print(Text(f"  ✗ {why}: {shorten(sentence.text, 80)}", style="red"))
+            console.print(Text(one_line(f"  ✗ {why}: {shorten(sentence.text, 80)}"), style="red"))
     console.print()
 
 
@@ -128,7 +135,7 @@ def show_nearest(console: Console, answer: Answer) -> None:
     console.print(Text(say("가장 가까운 발췌문", "Nearest passages"), style="bold"))
     for passage in answer.passages[:NEAREST]:
         place = place_of(passage.first_page, passage.last_page, passage.unit, passage.ocr)
-        console.print(Text(f"  {passage.title}, {place}", style="bold"))
+        console.print(Text(one_line(f"  {passage.title}, {place}"), style="bold"))
         console.print(Padding(Text(shorten(passage.text, 200), style="cyan"), (0, 0, 0, 6), expand=False))
     console.print()
 
@@ -136,7 +143,7 @@ def show_nearest(console: Console, answer: Answer) -> None:
 def show_footer(console: Console, documents: int, answer: Answer) -> None:
     if not documents:
         nobody = say("조건에 맞는 문서가 없습니다.", "no document matches --as and --document")
-        console.print(Text(f"! {nobody}", style="yellow"))
+        console.print(Text(one_line(f"! {nobody}"), style="yellow"))
     budget = answer.budget
     tokenizer = Path(answer.tokenizer).name
     console.print(
