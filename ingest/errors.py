@@ -68,11 +68,18 @@ def shown(text: str, length: int = 160) -> str:
 
 
 class MissingDependency(PipelineError, ImportError):
-    """A library of an optional extra is not installed. Fields: library, extra."""
+    """A library is not installed. Fields: library, extra (the optional extra it is of; empty: of none)."""
 
     code = "missing_dependency"
     en = ("{library} is not installed", 'pip install "rag-korean-pdf[{extra}]"')
     ko = ("{library} 라이브러리가 없습니다", 'pip install "rag-korean-pdf[{extra}]" 로 설치하세요')
+    always_en = "install what is missing again: pip install rag-korean-pdf"
+    always_ko = "빠진 라이브러리를 다시 설치하세요: pip install rag-korean-pdf"
+
+    def remedy(self, language: str) -> str:
+        if self.fields["extra"]:
+            return super().remedy(language)
+        return self.always_ko if language == "ko" else self.always_en
 
 
 # code: (English, remedy, Korean, remedy); the codes are part of the JSON contract.

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Callable
-from html import escape
 from pathlib import Path
 
 from rag.answer import Citation
 from rag.comparing.compare import Comparison, ComparisonCell
+from rag.html.render import render
 from rag.markdown import markdown_line, markdown_table, markdown_words, plain_line
 from rag.summarising.files import write_whole
 from rag.table_text import csv_text
@@ -14,23 +14,6 @@ from rag.wire.bodies import comparison_json
 from rag.wording import MARKS, where
 
 FIRST_COLUMN = "항목"
-STYLE = """
-:root{color-scheme:light dark;--bg:#fff;--fg:#1d1d1f;--dim:#6e6e73;--line:#d2d2d7;--soft:#f5f5f7}
-@media(prefers-color-scheme:dark){:root{--bg:#161618;--fg:#e8e8ed;--dim:#98989d;--line:#3a3a3c;--soft:#222225}}
-body{margin:0 auto;max-width:1500px;padding:1.5rem;background:var(--bg);color:var(--fg);
-font:15px/1.6 system-ui,-apple-system,"Apple SD Gothic Neo","Malgun Gothic","Noto Sans KR",sans-serif}
-h1{font-size:1.3rem}
-.table{overflow-x:auto}
-table{border-collapse:collapse;width:100%}
-th,td{border:1px solid var(--line);padding:.5rem .7rem;text-align:left;vertical-align:top;min-width:11rem;
-overflow-wrap:anywhere}
-th{background:var(--soft)}
-thead small,.none,summary,footer{color:var(--dim);font-weight:normal}
-tbody th{min-width:7rem;width:9rem}
-details{font-size:.85rem;margin-top:.3rem}
-summary{cursor:pointer}
-blockquote{margin:.3rem 0;padding-left:.6rem;border-left:3px solid var(--line);white-space:pre-wrap}
-"""
 
 
 def as_json(comparison: Comparison) -> str:
@@ -77,38 +60,21 @@ def as_markdown(comparison: Comparison) -> str:
 
 def as_html(comparison: Comparison) -> str:
     """One page without scripts and without anything from elsewhere; all that is a document's is escaped."""
-    heads = "".join(
-        f'<th scope="col">{escape(document.title)}<br><small>{escape(Path(document.path).name)}</small></th>'
-        for document in comparison.documents
+    return render(
+        "comparison",
+        language="ko",
+        title="문서 비교",
+        first_column=FIRST_COLUMN,
+        documents=[{"title": one.title, "name": Path(one.path).name} for one in comparison.documents],
+        rows=[{"name": row.name, "cells": list(map(_shown_cell, row.cells))} for row in comparison.rows],
+        warnings=comparison.warnings,
+        generator=comparison.generator,
     )
-    rows = "\n".join(
-        f'<tr><th scope="row">{escape(row.name)}</th>{"".join(map(_html_cell, row.cells))}</tr>'
-        for row in comparison.rows
-    )
-    warnings = "".join(f"<p>{escape(warning)}</p>" for warning in comparison.warnings)
-    return f"""<!doctype html>
-<html lang="ko"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>문서 비교</title><style>{STYLE}</style></head><body>
-<h1>문서 비교</h1>
-<div class="table"><table><thead><tr><th scope="col">{FIRST_COLUMN}</th>{heads}</tr></thead><tbody>
-{rows}
-</tbody></table></div>
-<footer>{warnings}<p>{escape(comparison.generator)}</p></footer>
-</body></html>
-"""
 
 
-def _html_cell(cell: ComparisonCell) -> str:
-    if not cell.found:
-        return f'<td class="none">{escape(cell.text)}</td>'
-    shown = "".join(
-        (f"<p>{escape(citation.columns)}</p>" if citation.columns else "")
-        + f"<blockquote>{escape(citation.quote)}</blockquote>"
-        for citation in cell.citations
-    )
+def _shown_cell(cell: ComparisonCell) -> dict[str, object]:
     place = f"{pages(cell)} {MARKS[cell.support]}"
-    return f"<td>{escape(cell.text)}<details><summary>{escape(place)}</summary>{shown}</details></td>"
+    return {"text": cell.text, "place": place, "citations": cell.citations}
 
 
 def pages(cell: ComparisonCell) -> str:

@@ -202,3 +202,9 @@ def test_a_page_that_nobody_could_read_is_shown_as_one(run, tmp_path):
     assert code == 0 and body["chunks"] == [] and len(body["pages"]) == 1
     assert run("inspect", "빈쪽.pdf", "--html", "out.html")[0] == 0
     assert run("inspect", "없는.pdf", "--json")[0] == 1
+
+
+def test_the_html_allows_nothing_but_its_own_styles_and_pictures(report):
+    html = html_report(report, {}, [0], "ko")
+    assert html.index("Content-Security-Policy") < html.index("<title>")
+    assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'" in html

@@ -1,0 +1,30 @@
+"""A template and its values → an HTML page that runs no script and loads nothing from anywhere.
+
+Every value is escaped, because it may come from a document. The pages stand on `page.html`, whose content policy
+allows their own styles and pictures inside them, and nothing else.
+"""
+
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+
+def render(template: str, **values: object) -> str:
+    """The page that `templates/{template}.html` makes of `values`.
+
+    Raises:
+        jinja2.UndefinedError: the template reads a value that is not given.
+    """
+    return _environment().get_template(f"{template}.html").render(values)
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("rag.html"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )

@@ -1,0 +1,70 @@
+"""Pages that we write run nothing and load nothing, whatever a document says."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from jinja2 import UndefinedError
+
+import rag.html.render
+from rag.html.render import render
+
+TEMPLATES = Path(rag.html.render.__file__).parent / "templates"
+HOSTILE = "</title><script>alert('x')</script><img src=\"http://a/b.png\" onerror=x>"
+
+
+def comparison(**values: object) -> str:
+    given = {
+        "language": "ko",
+        "title": HOSTILE,
+        "first_column": HOSTILE,
+        "documents": [{"title": HOSTILE, "name": HOSTILE}],
+        "rows": [
+            {
+                "name": HOSTILE,
+                "cells": [
+                    {
+                        "text": HOSTILE,
+                        "place": HOSTILE,
+                        "citations": [{"columns": HOSTILE, "quote": HOSTILE}],
+                    }
+                ],
+            }
+        ],
+        "warnings": [HOSTILE],
+        "generator": HOSTILE,
+    }
+    return render("comparison", **(given | values))
+
+
+def test_what_a_document_says_is_escaped():
+    page = comparison()
+    assert "<script" not in page and "<img" not in page and page.count("&lt;script&gt;") == 12
+
+
+def test_a_value_that_is_missing_is_no_empty_page():
+    with pytest.raises(UndefinedError, match="title"):
+        render("comparison", language="ko")
+
+
+def test_every_page_has_the_policy():
+    assert (
+        "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none';"
+        " form-action 'none'\"" in comparison()
+    )
+    pages = [path for path in TEMPLATES.glob("*.html") if path.name != "page.html"]
+    assert pages and all(path.read_text("utf-8").startswith('{% extends "page.html" %}') for path in pages)
+
+
+def test_no_module_writes_html_of_its_own():
+    root = Path(rag.html.render.__file__).parents[2]
+    strings = (
+        (path, node.value)
+        for package in ("ingest", "indexes", "rag")
+        for path in (root / package).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+    assert {
+        str(path) for path, text in strings if "<html" in text or "<td" in text or "<div" in text
+    } == set()
