@@ -257,7 +257,7 @@ class Answer(Result):
     budget: BudgetLedger
     generator: str
     tokenizer: str
-    warnings: tuple[str, ...]
+    warnings: tuple[Notice, ...]
     unreadable_pages: tuple[UnreadablePages, ...]
     seconds: float
     standalone: str = ""

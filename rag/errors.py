@@ -51,6 +51,20 @@ class PromptTooLong(PipelineError):
     )
 
 
+class QuestionTooLong(PipelineError):
+    """A question or query is over the limit. Fields: characters, most."""
+
+    code = "question_too_long"
+    en = (
+        "the question has {characters:,} characters; {most:,} are the limit",
+        "ask for one thing; a longer text is a document to ingest",
+    )
+    ko = (
+        "질문이 {characters:,}자로 너무 깁니다(한도 {most:,}자)",
+        "물을 것만 적어 주세요. 긴 글은 문서로 색인하세요",
+    )
+
+
 class EmptyQuestion(PipelineError):
     """A question of blanks. No fields."""
 

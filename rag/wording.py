@@ -11,9 +11,23 @@ RUNS = 4
 MARKS: dict[Support, str] = {"supported": "✓", "partial": "△", "unsupported": "✗", "uncited": "?"}
 
 
-def where(first: int, last: int, unit: Unit) -> str:
-    """«3쪽», «구역 3–4»."""
-    return in_unit(span(first, last), unit)
+def one_line(text: str) -> str:
+    """`text` without line breaks, control characters and marks that turn the direction of writing.
+
+    For titles and names, which come from files, in prompts and notices.
+    """
+    if text.isprintable():
+        return text
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
+def where(first: int, last: int, unit: Unit, language: str = "ko") -> str:
+    """«3쪽», «구역 3–4»; in English «p. 3», «sections 3–4»."""
+    numbers = span(first, last)
+    if language == "ko":
+        return in_unit(numbers, unit)
+    several = first != last
+    return f"section{'s' * several} {numbers}" if unit == "section" else f"p{'p' * several}. {numbers}"
 
 
 def places(pages: Iterable[int], unit: Unit) -> str:

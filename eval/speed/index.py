@@ -27,7 +27,7 @@ from indexes.types import EVERYTHING, MODES, Filter, Manifest, NewContent, Store
 from ingest.parse import Parsed
 from ingest.workers.pool import WorkerPool
 from rag import Config, Pipeline
-from rag.asking.ask import pack_prompts
+from rag.asking.pack import prepare
 
 QUERIES = 200
 KS = (10, 120)
@@ -127,7 +127,7 @@ def measure(shared: Path, index: Path) -> dict[str, Any]:
     for name, allowed in filters.items():
         row[name] = quantiles(lambda q, a=allowed: opened.retrieve([q], 10, "hybrid", a), queries)
     stages = pipeline._stages()
-    row["whole"] = quantiles(lambda q: pack_prompts(stages, [q], EVERYTHING), queries)
+    row["whole"] = quantiles(lambda q: prepare(stages, [q], EVERYTHING), queries)
     row["memory_mb"] = pss_mb(os.getpid()) - before
     opened.close()
     pipeline.close()

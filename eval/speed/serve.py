@@ -24,7 +24,8 @@ from eval.report import machine, save, table
 from indexes.types import EVERYTHING
 from ingest.errors import PipelineError
 from rag import Config, Pipeline
-from rag.asking.ask import pack_prompts, sampling_of
+from rag.asking.ask import sampling_of
+from rag.asking.pack import prepare
 from rag.models.connection import server_root
 from rag.models.servers import VllmGenerator
 from rag.wire.bodies import answer_json
@@ -97,7 +98,7 @@ def bench(index: Path, config: Config, questions: Sequence[str], rounds: int, ou
 def bodies(pipeline: Pipeline, questions: Sequence[str]) -> list[bytes]:
     """The requests that the product makes of `questions`."""
     stages = pipeline._stages()
-    prompts = [prompt for prompt, _ in pack_prompts(stages, questions, EVERYTHING)]
+    prompts = [packed.prompt for packed in prepare(stages, questions, EVERYTHING)]
     generator = pipeline.generator
     if not isinstance(generator, VllmGenerator):
         sys.exit('generator.backend has to be "vllm"')

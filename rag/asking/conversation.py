@@ -12,6 +12,7 @@ from indexes.types import EVERYTHING, Filter
 from rag.answer import Answer
 from rag.asking.ask import ask, ask_stream
 from rag.asking.followups import LONGEST, Asked, Rewrite, stand_alone
+from rag.asking.read import MOST_CHARACTERS, read_query, read_question
 from rag.asking.stages import Stages
 from rag.asking.streams import AnswerStream, AsyncAnswerStream
 from rag.errors import InputUnreadable, OutputFailed
@@ -72,7 +73,8 @@ class Conversation:
         """The cited answer to `question`; `Answer.standalone` says how it was understood.
 
         Raises:
-            EmptyQuestion, PromptTooLong: and the conversation is as it was; so with every error.
+            EmptyQuestion, QuestionTooLong, PromptTooLong: like every error they leave the conversation as
+                it was.
         """
         stages, standalone = self._prepared(question)
         (answer,) = ask(stages, [standalone], self.allowed)
@@ -106,8 +108,12 @@ class Conversation:
         return AsyncAnswerStream(self.ask_stream(question, standalone))
 
     def understand(self, question: str) -> str:
-        """`question` as it would be asked without what came before it."""
-        return _standalone(self._stages(), question, tuple(self.turns), self._rewrite)
+        """`question` as it would be asked without what came before it.
+
+        Raises:
+            QuestionTooLong.
+        """
+        return _standalone(self._stages(), read_query(question), tuple(self.turns), self._rewrite)
 
     def forget(self) -> None:
         """Begin anew."""
@@ -126,6 +132,7 @@ class Conversation:
             raise OutputFailed(path=path, detail=exc.strerror or str(exc)) from exc
 
     def _prepared(self, question: str, standalone: str | None = None) -> tuple[Stages, str]:
+        read_question(question)
         turns, stages = tuple(self.turns), self._stages()
         if standalone is None:
             standalone = _standalone(stages, question, turns, self._rewrite)
@@ -195,7 +202,8 @@ def _standalone(stages: Stages, question: str, turns: Sequence[Exchange], how: R
         written = _by_model(stages, question, history_of(turns[-TURNS_SHOWN:]))
         if is_sound(written, question, asked[-TURNS_SHOWN:]):
             return written
-    return stand_alone(question, asked[-1])
+    whole = stand_alone(question, asked[-1])
+    return whole if len(whole) <= MOST_CHARACTERS else question
 
 
 def _by_model(stages: Stages, question: str, history: Sequence[Turn]) -> str:

@@ -4,22 +4,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from indexes.models.reranker import Reranked, rerank
-from indexes.types import Filter, Passage, RerankerTrial
+from indexes.types import Filter, Passage
+from ingest.errors import Notice
 from ingest.structure.terms import searched_text
 from rag.asking.stages import RetrievalStages
+from rag.asking.warnings import rerank_cut_short, reranker_off
 
-# How much it counts what is found with the question before, where one goes on from it. On the development half of
-# the set of conversations: follow-ups that the rule takes for whole questions .93 → 1.00 hit@5, the others and
-# the whole ones as they were; from .25 on the whole ones lose.
+# How much passages count that are found with the previous question of a conversation in front of the query.
+# On the development half of the set of conversations, follow-up questions that the rule takes for whole ones go
+# from .93 to 1.00 hit@5, and all others stay as they were; from .25 on whole questions lose.
 SPOKEN_OF = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """The passages for one query, best first, and what there is to say about their order."""
+    """The passages for one query, best first; `warnings` are about their order."""
 
+    query: str
     passages: list[Passage]
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
 
 
 def retrieve(
@@ -34,15 +37,18 @@ def retrieve(
     distrusted = reranker is not None and engine.calibration and engine.calibration.distrusts(reranker)
     if reranker is None or distrusted:
         rankings = _rankings(stages, queries, k, allowed, before)
-        warnings = (_distrust(engine.calibration.reranker),) if distrusted else ()
-        return [Retrieved(passages, warnings) for passages in rankings]
+        told = (reranker_off(engine.calibration.reranker),) if distrusted else ()
+        return [Retrieved(query, ranking, told) for query, ranking in zip(queries, rankings, strict=True)]
     rankings = _rankings(stages, queries, max(k, stages.rerank.k), allowed, before)
 
     def text_of(passage: Passage) -> str:
         return searched_text(engine.with_id(passage.chunk.document_id).title, passage.chunk)
 
     reranked = rerank(reranker, queries, rankings, text_of, stages.rerank)
-    return [Retrieved(result.passages[:k], _warnings(result, stages.rerank.k)) for result in reranked]
+    return [
+        Retrieved(query, result.passages[:k], _cut_short(result, stages.rerank.k))
+        for query, result in zip(queries, reranked, strict=True)
+    ]
 
 
 def _rankings(
@@ -58,9 +64,9 @@ def _rankings(
 
 
 def together(own: Sequence[Passage], others: Sequence[Passage]) -> list[Passage]:
-    """Every passage of the two rankings: score / (best score) in `own` + `SPOKEN_OF` × the same in `others`.
+    """Every passage of the two rankings, best first.
 
-    Ties stay in order of first appearance.
+    A passage scores score / (best score) in `own` + `SPOKEN_OF` × the same in `others`. Ties stay in order of first appearance.
     """
     scores: dict[str, float] = {}
     passages: dict[str, Passage] = {}
@@ -76,18 +82,7 @@ def together(own: Sequence[Passage], others: Sequence[Passage]) -> list[Passage]
     ]
 
 
-def _distrust(tried: RerankerTrial) -> str:
-    return (
-        f"이 색인에서는 리랭커 {tried.name} 가 순위를 떨어뜨려 껐습니다"
-        f"(문서에서 뽑은 질문으로 nDCG@10 {tried.before:.3f} → {tried.after:.3f}). rag calibrate 로 다시 잴 수 있습니다."
-    )
-
-
-def _warnings(result: Reranked, most: int) -> tuple[str, ...]:
+def _cut_short(result: Reranked, most: int) -> tuple[Notice, ...]:
+    """At most one notice: not all passages that should be were reranked."""
     wanted = min(most, len(result.passages))
-    if result.scored == wanted:
-        return ()
-    return (
-        f"시간 한도(rerank.timeout_seconds) 안에 발췌문 {wanted}개 가운데 앞의 {result.scored}개만"
-        " 다시 줄 세웠습니다.",
-    )
+    return () if result.scored == wanted else (rerank_cut_short(result.scored, wanted),)

@@ -7,31 +7,31 @@ from indexes import types
 from indexes.engine import SearchEngine
 from indexes.types import Filter
 from rag.answer import Passage, SearchResult
-from rag.asking.ask import unreadable_pages
+from rag.asking.read import read_query
+from rag.asking.resolve import unreadable_pages
 from rag.asking.retrieve import Retrieved, retrieve
 from rag.asking.stages import RetrievalStages
 
 
 def search(stages: RetrievalStages, queries: Sequence[str], allowed: Filter) -> list[SearchResult]:
-    """A result for each query, in order, with at most `search.k` passages each."""
+    """A result for each query, in order, with at most `search.k` passages each.
+
+    Raises:
+        QuestionTooLong: one of the queries.
+    """
     started = time.monotonic()
-    retrieved = retrieve(stages, queries, allowed)
+    retrieved = retrieve(stages, [read_query(query) for query in queries], allowed)
     seconds = (time.monotonic() - started) / max(len(queries), 1)
-    return [
-        _result(stages.engine, query, one, allowed, seconds)
-        for query, one in zip(queries, retrieved, strict=True)
-    ]
+    return [_result(stages.engine, one, allowed, seconds) for one in retrieved]
 
 
-def _result(
-    engine: SearchEngine, query: str, found: Retrieved, allowed: Filter, seconds: float
-) -> SearchResult:
+def _result(engine: SearchEngine, found: Retrieved, allowed: Filter, seconds: float) -> SearchResult:
     return SearchResult(
-        query=query,
+        query=found.query,
         passages=tuple(_named(engine, passage) for passage in found.passages),
-        understood=engine.understand(query, allowed),
+        understood=engine.understand(found.query, allowed),
         unreadable_pages=unreadable_pages(engine, (passage.chunk.document_id for passage in found.passages)),
-        warnings=tuple(found.warnings),
+        warnings=found.warnings,
         seconds=seconds,
     )
 

@@ -17,15 +17,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from indexes.errors import AmbiguousDocument, DocumentNotFound
-from indexes.search.copies import without_copies
 from indexes.types import Filter, StoredDocument
 from ingest.document import Page
+from ingest.errors import Notice
 from ingest.korean.analyse import LONGEST_ROW, sentence_spans
 from rag.answer import Answer, PackedPassage, ToolCall
-from rag.asking.ask import ask, date_of, name_copies, resolved_answer, sampling_of
+from rag.asking import warnings
+from rag.asking.ask import ask, sampling_of
+from rag.asking.copies import leave_out_copies
+from rag.asking.pack import PackedQuestion
+from rag.asking.read import MOST_CHARACTERS, read_question
+from rag.asking.resolve import resolve_answer
 from rag.asking.retrieve import retrieve
 from rag.asking.stages import Stages
-from rag.errors import ConfigError, EmptyQuestion
+from rag.errors import ConfigError
 from rag.models.generator import Completion
 from rag.prompting.calls import Asked, ToolsConfig, checked, read_calls
 from rag.prompting.packing import (
@@ -58,6 +63,7 @@ from rag.prompting.prompts import (
     tool_messages,
 )
 from rag.prompting.tokens import Call, Message, Part, ToolSpec
+from rag.wording import one_line
 
 SEARCHED = 5  # passages that a search gives where the model does not say
 DEPTH = 4  # so many times as many are retrieved, for copies among them are left out
@@ -80,7 +86,7 @@ class Result:
 
     text: str
     passages: tuple[PackedPassage, ...] = ()
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
     error: bool = False
 
 
@@ -108,12 +114,11 @@ def _search_documents(
         if isinstance(named, Result):
             return named
         allowed = replace(allowed, documents=(named.id,))
-    (found,) = retrieve(stages.retrieval.with_search(DEPTH * k), [query], allowed)
-    distinct = without_copies(found.passages, stages.engine.with_id, partial(date_of, stages), query)
+    (retrieved,) = retrieve(stages.retrieval.with_search(DEPTH * k), [query[:MOST_CHARACTERS]], allowed)
+    distinct = leave_out_copies(stages, retrieved)
     shelf, count = _shelf(stages), stages.tokenizer.count
     packed = [shelf.take(passage, count(shown_text(passage.chunk.text))) for passage in distinct.passages[:k]]
-    named = name_copies(stages, packed, found.passages, distinct.copies)
-    return Result(FOUND if named else FOUND_NOTHING, named, found.warnings)
+    return Result(FOUND if packed else FOUND_NOTHING, distinct.named(packed), distinct.warnings)
 
 
 def _open_pages(stages: Stages, allowed: Filter, document: str, first_page: int, last_page: int) -> Result:
@@ -162,7 +167,7 @@ def _named(stages: Stages, name: str, allowed: Filter) -> StoredDocument | Resul
     try:
         return stages.engine.document(name, allowed)
     except DocumentNotFound:
-        return Result(NO_DOCUMENT.format(name=name), error=True)
+        return Result(NO_DOCUMENT.format(name=one_line(name)), error=True)
     except AmbiguousDocument as exc:
         return Result(exc.say("ko"), error=True)
 
@@ -180,11 +185,10 @@ def ask_with_tools(
         tools: what it may call; None: search_documents and open_pages.
 
     Raises:
-        EmptyQuestion, PromptTooLong.
+        EmptyQuestion, QuestionTooLong, PromptTooLong.
         ConfigError: no model writes the answers.
     """
-    if not question.strip():
-        raise EmptyQuestion()
+    read_question(question)
     if not stages.generator.writes:
         raise ConfigError(detail='generator.backend = "extractive" has no model that could call tools')
     started = time.monotonic()
@@ -194,7 +198,7 @@ def ask_with_tools(
         completion = dialogue.generate(prompt)
         said, asked = read_calls(completion.text)
         if not asked:
-            answer = resolved_answer(stages, prompt, dialogue.warnings, started, completion)
+            answer = resolve_answer(stages, dialogue.packed(prompt, started), completion)
             return dialogue.checked_answer(answer, started)
         dialogue.run(said, asked)
     return dialogue.last_answer(started)
@@ -220,7 +224,7 @@ class _Dialogue:
         limits: ToolsConfig,
         tools: Sequence[Tool],
     ) -> None:
-        self.warnings: tuple[str, ...] = ()
+        self.warnings: tuple[Notice, ...] = ()
         self._stages, self._question, self._allowed, self._limits = stages, question, allowed, limits
         self._tools = {tool.spec["function"]["name"]: tool for tool in tools}
         self._specs = tuple(tool.spec for tool in tools)
@@ -242,23 +246,23 @@ class _Dialogue:
         """The prompt of the next round; None where it has to be the last answer, and then a warning says why."""
         limits = self._limits
         if self._stuck:
-            self._warn("모델이 같은 호출만 되풀이해 지금까지 찾은 것으로 답했습니다.")
+            self._warn(warnings.tools_repeated())
         elif len(self._rounds) >= limits.rounds:
-            self._warn(f"도구를 {limits.rounds}번까지 쓰고 지금까지 찾은 것으로 답했습니다(tools.rounds).")
+            self._warn(warnings.tools_rounds(limits.rounds))
         elif len(self._calls) >= limits.calls:
-            self._warn(f"도구를 {limits.calls}번 호출하고 지금까지 찾은 것으로 답했습니다(tools.calls).")
+            self._warn(warnings.tools_calls(limits.calls))
         else:
             prompt = self._fit(self._messages, self._window - self._reserved, self._specs)
             if prompt is None:
-                self._warn("창에 자리가 없어 지금까지 찾은 것으로 답했습니다.")
+                self._warn(warnings.tools_room())
             # The last answer must be paid for, too.
             elif self._spent + 2 * self._cost(prompt) > limits.tokens:
-                self._warn(f"토큰을 {self._spent:,}개 쓰고 지금까지 찾은 것으로 답했습니다(tools.tokens).")
+                self._warn(warnings.tools_tokens(self._spent))
             else:
                 return prompt
         return None
 
-    def _warn(self, warning: str) -> None:
+    def _warn(self, warning: Notice) -> None:
         self.warnings = (*self.warnings, warning)
 
     @property
@@ -407,13 +411,17 @@ class _Dialogue:
 
     # what it answers
 
+    def packed(self, prompt: Prompt, started: float) -> PackedQuestion:
+        """`prompt` with what there is to tell so far."""
+        return PackedQuestion(prompt, self.warnings, started)
+
     def checked_answer(self, answer: Answer, started: float) -> Answer:
         """`answer`, if it is a question back, or anything was looked up for it; else the ordinary one."""
         asks_back = not answer.citations and answer.text.endswith(("?", "？"))
         if asks_back:
             return replace(answer, sentences=(), asks_back=True, tool_calls=tuple(self._calls))
         if not any(not call.error for call in self._calls):
-            self._warn("모델이 찾아보지 않고 답해, 질문으로 찾은 발췌문으로 다시 답했습니다.")
+            self._warn(warnings.tools_unused())
             return self._ordinary(started)
         return replace(answer, tool_calls=tuple(self._calls))
 
@@ -427,7 +435,7 @@ class _Dialogue:
         if prompt is None:
             return self._ordinary(started)
         completion = self.generate(prompt)
-        answer = resolved_answer(self._stages, prompt, self.warnings, started, completion)
+        answer = resolve_answer(self._stages, self.packed(prompt, started), completion)
         return replace(answer, tool_calls=tuple(self._calls))
 
     def _ordinary_messages(self, shown: Mapping[int, PackedPassage]) -> list[Message]:

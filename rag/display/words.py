@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
 from indexes.types import Understood
-from indexes.wording import page_runs, percent, span
+from indexes.wording import page_runs, percent
 from ingest.errors import Notice, shown
 from ingest.raw import Unit
 from rag.answer import Sentence, Support, UnreadablePages
 from rag.display.language import language, say
-from rag.wording import MARKS, in_unit
+from rag.wording import MARKS, in_unit, where
 
 QUOTE_CHARACTERS = 400
 NEAREST = 3
@@ -17,10 +17,8 @@ NEAREST = 3
 
 def place(first: int, last: int, unit: Unit, ocr: float | None = None) -> str:
     """«3쪽», «구역 3–4», «pp. 3–4», «3쪽(OCR 87%)»."""
-    numbers, several = span(first, last), first != last
-    english = f"section{'s' * several} {numbers}" if unit == "section" else f"p{'p' * several}. {numbers}"
     read = "" if ocr is None else say(f"(OCR {percent(ocr)})", f" (OCR {percent(ocr)})")
-    return say(in_unit(numbers, unit), english) + read
+    return where(first, last, unit, language()) + read
 
 
 def verdict(support: Support) -> str:

@@ -5,7 +5,6 @@ import json
 import os
 import random
 import threading
-import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import Future
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 
 from ingest.errors import MissingDependency, PipelineError
 from rag.errors import BrokenAnswer, GenerationFailed, GenerationTimeout, GeneratorBusy, GeneratorUnavailable
+from rag.models.clock import REAL, Clock
 from rag.models.generator import Completion, FinishReason, Generated, GenerationConfig, Job, Pieces, in_thread
 from rag.prompting.packing import Prompt
 
@@ -39,13 +39,13 @@ class Connection:
 
     A request that waits in a thread cannot be given up; one that waits in a loop can: cancelling it
     closes its connection, on which vLLM drops what it was writing.
-
     """
 
-    def __init__(self, config: GenerationConfig) -> None:
+    def __init__(self, config: GenerationConfig, clock: Clock = REAL) -> None:
         self._config = config
+        self._clock = clock
         self._contact = _Contact()
-        self._client = _client(config, self._contact)
+        self._client = _client(config, self._contact, clock)
         self._loop = asyncio.new_event_loop()
         self.url = config.base_url
         threading.Thread(
@@ -154,7 +154,7 @@ class Connection:
                 async with self.limits():
                     return await attempt(self._client)
             except (GeneratorUnavailable, GeneratorBusy, BrokenAnswer) as exc:
-                now = self._loop.time()
+                now = self._clock.now()
                 last = last or now + self._config.retry_seconds
                 pause = _pause(tries, exc)
                 gone = isinstance(exc, GeneratorUnavailable)
@@ -164,7 +164,7 @@ class Connection:
                     if gone:
                         self._contact.known = False
                     raise _after(exc, tries) from exc.__cause__
-            await asyncio.sleep(pause)
+            await self._clock.pause(pause)
 
     @asynccontextmanager
     async def limits(self) -> AsyncIterator[None]:
@@ -199,9 +199,9 @@ class Connection:
         It may where the server could not be reached, or said nothing for longer than one takes to start:
         a connection that was closed in between is made anew without a word.
         """
-        if time.monotonic() - self._contact.last > SILENT_SECONDS:
+        if self._clock.now() - self._contact.last > SILENT_SECONDS:
             self._contact.era += 1
-            self._contact.last = time.monotonic()
+            self._contact.last = self._clock.now()
         return self._contact.era
 
     def whole(self, reason: str | None) -> FinishReason:
@@ -278,7 +278,7 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
 
 
-def _client(config: GenerationConfig, contact: _Contact) -> "AsyncOpenAI":
+def _client(config: GenerationConfig, contact: _Contact, clock: Clock) -> "AsyncOpenAI":
     try:
         import openai
     except ImportError as exc:
@@ -286,7 +286,7 @@ def _client(config: GenerationConfig, contact: _Contact) -> "AsyncOpenAI":
     key = os.environ.get(config.api_key_env, "") if config.api_key_env else ""
 
     async def answered(_: Any) -> None:
-        contact.known, contact.last = True, time.monotonic()
+        contact.known, contact.last = True, clock.now()
 
     proxies = not is_local(config.base_url)
     return openai.AsyncOpenAI(

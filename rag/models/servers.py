@@ -2,12 +2,13 @@
 
 import asyncio
 import json
-import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rag.errors import BrokenAnswer, GeneratorMismatch, GeneratorUnavailable
+from rag.models.clock import REAL, Clock
 from rag.models.connection import Connection, server_root
+from rag.models.control_words import without_control_words
 from rag.models.generator import (
     Completion,
     FinishReason,
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 # Kept free for servers that tokenise themselves: a sixteenth of the window.
 OPENAI_MARGIN = 16
-# A chat server reads control tokens in what it is sent: a blank of no width makes them text.
-CONTROL = re.compile(r"<\|(?=[^|<>\n]{1,40}\|>)")
 # A server that was not started by `rag serve-model` may have other defaults, of the model's makers.
 NEUTRAL = {"repetition_penalty": 1.0, "top_k": 0, "min_p": 0.0}
 # What a server's tokenisation is compared on: digits and amounts are what wrong tokenizers split.
@@ -46,9 +45,9 @@ class _ServerGenerator:
 
     writes = True
 
-    def __init__(self, config: GenerationConfig) -> None:
+    def __init__(self, config: GenerationConfig, clock: Clock = REAL) -> None:
         self._config = config
-        self._connection = Connection(config)
+        self._connection = Connection(config, clock)
 
     def generate(self, prompts: Sequence[Prompt], options: Sampling) -> list[Completion]:
         return in_order(self.generate_each(prompts, options), len(prompts))
@@ -82,8 +81,8 @@ class VllmGenerator(_ServerGenerator):
 
     margin = 0
 
-    def __init__(self, config: GenerationConfig, tokenizer: ModelTokenizer) -> None:
-        super().__init__(config)
+    def __init__(self, config: GenerationConfig, tokenizer: ModelTokenizer, clock: Clock = REAL) -> None:
+        super().__init__(config, clock)
         self._tokenizer = tokenizer
         self._checked: int | None = None  # the era of the server that was
         self._checking = asyncio.Lock()
@@ -240,8 +239,8 @@ def _form(prompt: Prompt, options: Sampling) -> dict[str, str]:
 class OpenAIGenerator(_ServerGenerator):
     """Any OpenAI-compatible chat server. It tokenises itself, so a margin of the window is kept."""
 
-    def __init__(self, config: GenerationConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: GenerationConfig, clock: Clock = REAL) -> None:
+        super().__init__(config, clock)
         self.name = f"openai:{config.model}"
         self.margin = config.window // OPENAI_MARGIN
 
@@ -261,7 +260,7 @@ class OpenAIGenerator(_ServerGenerator):
         """What is sent to `/v1/chat/completions` for `prompt`."""
         request = {
             "model": self._config.model,
-            "messages": [_openai_message(message, _without_controls) for message in prompt.messages],
+            "messages": [_openai_message(message, without_control_words) for message in prompt.messages],
             "max_tokens": options.max_tokens,
             "temperature": options.temperature,
             "n": options.n,
@@ -270,10 +269,6 @@ class OpenAIGenerator(_ServerGenerator):
             request["tools"] = list(prompt.tools)
             request["tool_choice"] = "required" if options.must_call else "auto"
         return request
-
-
-def _without_controls(text: str) -> str:
-    return CONTROL.sub("<\u200b|", text)
 
 
 def _openai_message(message: Message, plain: Callable[[str], str] = str) -> dict[str, Any]:

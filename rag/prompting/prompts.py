@@ -8,7 +8,7 @@ from indexes.types import StoredDocument
 from indexes.wording import percent
 from rag.answer import PackedPassage
 from rag.prompting.tokens import Message, ToolSpec
-from rag.wording import unit_name, where
+from rag.wording import one_line, unit_name, where
 
 # What the prompt asks for and what the code looks for: one constant.
 MARKER = re.compile(r"[\[［]\s*(\d{1,3}(?:\s*[,，·]\s*\d{1,3})*)\s*[\]］]")
@@ -133,7 +133,8 @@ def passage_header(passage: PackedPassage) -> str:
     """The lines above a passage's words."""
     context = passage.context.removeprefix(passage.title).removeprefix(" > ")
     place = f" | {context}" if context else ""
-    return f"\n[{passage.marker}] " + in_other_brackets(f"「{passage.title}」 {pages_text(passage)}{place}\n")
+    title = one_line(passage.title)
+    return f"\n[{passage.marker}] " + in_other_brackets(f"「{title}」 {pages_text(passage)}{place}\n")
 
 
 def pages_text(passage: PackedPassage) -> str:
@@ -159,7 +160,7 @@ def summary_messages(title: str, shown: str, task: str) -> list[Message]:
         Message(
             "user",
             (
-                ("passages", f"[문서] 「{in_other_brackets(title)}」\n{PASSAGES_OPENING}{shown}"),
+                ("passages", f"[문서] 「{in_other_brackets(one_line(title))}」\n{PASSAGES_OPENING}{shown}"),
                 ("question", f"\n[할 일]\n{task}"),
             ),
         ),
@@ -289,7 +290,7 @@ def document_list(documents: Sequence[StoredDocument]) -> str:
     lines, characters = [], 0
     for document in documents:
         unit = unit_name(document.unit)
-        line = in_other_brackets(f"「{document.title}」 {document.pages:,}{unit}\n")
+        line = in_other_brackets(f"「{one_line(document.title)}」 {document.pages:,}{unit}\n")
         characters += len(line)
         if characters > LISTED_CHARACTERS:
             break

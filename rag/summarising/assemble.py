@@ -9,10 +9,10 @@ from itertools import accumulate
 
 from indexes.types import StoredDocument
 from rag.answer import Citation, Coverage, Figure, Sentence, Summary, SummaryRow, SummarySection
-from rag.asking.ask import ocr_warnings
 from rag.extracting.extract import one_line
 from rag.extracting.priors import SourceSentence, source_sentences
 from rag.extracting.salience import salient
+from rag.notices import read_by_ocr
 from rag.prompting.prompts import in_other_brackets
 from rag.summarising.blocks import Block, most_sentences
 from rag.summarising.chapters import Chapter, chapters
@@ -240,4 +240,4 @@ def _warnings(
             f"서버가 스스로 토큰화하므로 창에서 {stages.generator.margin:,}토큰을 여유로 비웠습니다.",
         ),
     )
-    return [*ocr_warnings(citations), *(text for happened, text in told if happened)]
+    return [*(notice.ko for notice in read_by_ocr(citations)), *(text for happened, text in told if happened)]

@@ -15,6 +15,7 @@ from indexes.types import EVERYTHING, Filter
 from rag import Pipeline, load_config
 from rag.asking.ask import ask, ask_stream
 from rag.errors import ConfigError
+from rag.notices import unknown_markers
 from rag.prompting.prompts import ABSTENTION, in_other_brackets
 from rag.summarising.kinds import SummaryOptions
 from tests.support.fakes import ScriptedGenerator
@@ -45,7 +46,7 @@ def test_a_model_that_invents_a_marker_is_corrected(samples):
     (answer,) = ask(stages, [QUESTION], EVERYTHING)
     assert {citation.marker for citation in answer.citations} == {1}
     assert answer.sentences[1].support == "uncited"
-    assert any("1개" in warning for warning in answer.warnings)
+    assert any("1개" in warning.ko for warning in answer.warnings)
 
 
 def test_a_model_that_finds_nothing_abstains(samples):
@@ -86,7 +87,9 @@ def test_an_answer_from_a_scan_warns_of_it(samples, text, warned):
     _, stages = scripted(samples, text)
     scanned = replace(stages, retrieval=replace(stages.retrieval, engine=engine))
     (answer,) = ask(scanned, [QUESTION], EVERYTHING)
-    assert [warning for warning in answer.warnings if "OCR" in warning] == [warned] * bool(warned)
+    assert [warning.ko for warning in answer.warnings if warning.code == "read_by_ocr"] == [warned] * bool(
+        warned
+    )
     assert all(passage.ocr == 0.874 for passage in answer.passages)
 
 
@@ -107,8 +110,8 @@ def test_streamed_pieces_join_to_the_answer(samples, generated, text, dropped):
     (answer,) = ask(stages, [QUESTION], EVERYTHING)
     assert all(pieces) and "".join(pieces) == text == streamed.text
     assert replace(streamed, seconds=0) == replace(answer, seconds=0)
-    counted = [warning for warning in answer.warnings if "인용 번호" in warning]
-    assert counted == ([f"근거에 없는 인용 번호 {dropped}개를 지웠습니다."] if dropped else [])
+    counted = [warning for warning in answer.warnings if warning.code == "unknown_markers"]
+    assert counted == ([unknown_markers(dropped)] if dropped else [])
 
 
 def test_the_prompt_holds_the_question_and_the_passages_that_are_shown(samples):
@@ -203,7 +206,7 @@ def test_a_stream_cut_at_the_output_limit_says_so(samples):
             return "length"
 
     *_, answer = ask_stream(replace(samples._stages(), generator=Cut()), QUESTION, EVERYTHING)
-    assert any("reserved_output" in warning for warning in answer.warnings)
+    assert any("reserved_output" in warning.ko for warning in answer.warnings)
 
 
 RULES = """취업규칙
@@ -239,9 +242,9 @@ def test_the_newer_edition_answers_and_the_older_one_is_named(editions):
     answer = editions.ask(BONUS)
     assert "5일" in answer.text and not any("3일" in passage.text for passage in answer.passages)
     assert any(
-        "이전 판 「취업규칙 20230301」(2023. 3. 1.) 구역 1의 글과 다릅니다" in w for w in answer.warnings
+        "이전 판 「취업규칙 20230301」(2023. 3. 1.) 구역 1의 글과 다릅니다" in w.ko for w in answer.warnings
     )
-    assert any(re.search(r"\[\d+\]의 내용은 「.*」.* 구역 1에도 있습니다", w) for w in answer.warnings)
+    assert any(re.search(r"\[\d+\]의 내용은 「.*」.* 구역 1에도 있습니다", w.ko) for w in answer.warnings)
     left_out = {(out.reason, out.changed, out.date) for p in answer.passages for out in p.copies}
     assert ("older", True, "2023-03-01") in left_out and ("copy", False, None) in left_out
     texts = [passage.text for passage in answer.passages]
@@ -251,7 +254,7 @@ def test_the_newer_edition_answers_and_the_older_one_is_named(editions):
 def test_the_edition_that_is_asked_for_answers(editions):
     answer = editions.ask("2023년 취업규칙에서 포상휴가는 며칠인가요?")
     assert "3일의 포상휴가" in answer.text
-    assert any("더 새로운 판 「취업규칙 20250101」(2025. 1. 1.)" in warning for warning in answer.warnings)
+    assert any("더 새로운 판 「취업규칙 20250101」(2025. 1. 1.)" in warning.ko for warning in answer.warnings)
 
 
 def test_what_was_left_out_repeats_what_is_shown(editions):
@@ -273,7 +276,7 @@ def test_what_was_left_out_repeats_what_is_shown(editions):
 def test_the_older_edition_can_be_asked_for(editions, question, allowed):
     answer = editions.ask(question, allowed)
     assert any("3일의 포상휴가" in passage.text for passage in answer.passages)
-    assert not any("이전 판" in warning for warning in answer.warnings)
+    assert not any("이전 판" in warning.ko for warning in answer.warnings)
 
 
 def test_a_copy_that_may_not_be_seen_is_not_named(editions):
@@ -297,7 +300,7 @@ def test_two_prints_of_one_statute_fill_the_context_once(shared, tmp_path):
     assert len(set(texts)) < 0.7 * len(texts)  # both prints were found
     assert sum(len(passage.copies) for passage in answer.passages) > 10
     assert all(out.reason == "copy" for passage in answer.passages for out in passage.copies)
-    assert any("에도 있습니다" in warning for warning in answer.warnings)
+    assert any("에도 있습니다" in warning.ko for warning in answer.warnings)
 
 
 def test_a_dictionary_belongs_to_the_index_and_is_changed_by_an_upgrade(tmp_path):

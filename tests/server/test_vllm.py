@@ -257,7 +257,7 @@ def test_32_questions_at_once_are_answered_in_order(pipeline, questions):
         check_answer(pipeline, answer)
     # The model writes markers at random: under the grammar only of what was shown.
     assert sum(len(answer.citations) for answer in answers) >= 10
-    assert not any(DROPPED in warning for answer in answers for warning in answer.warnings)
+    assert not any(DROPPED in warning.ko for answer in answers for warning in answer.warnings)
 
 
 @pytest.mark.parametrize("changes", [{"grammar": "off"}, {"backend": "openai"}])
@@ -267,7 +267,7 @@ def test_without_the_grammar_unknown_markers_are_dropped_and_counted(index, conf
         answers = pipeline.ask(questions[:16])
     for answer in answers:
         check_answer(pipeline, answer)
-    assert any(DROPPED in warning for answer in answers for warning in answer.warnings)
+    assert any(DROPPED in warning.ko for answer in answers for warning in answer.warnings)
 
 
 def test_a_document_cannot_write_control_tokens(pipeline, tokenizer):
@@ -286,7 +286,7 @@ def test_an_openai_server_gets_messages_and_a_margin(server, index, config):
         margin = pipeline.generator.margin
         assert answer.generator == f"openai:{MODEL}"
         assert answer.budget.reserved_output == config.generator.reserved_output + margin
-        assert any(f"{margin:,}" in warning for warning in answer.warnings)
+        assert any(f"{margin:,}" in warning.ko for warning in answer.warnings)
         # It tokenises for itself, here as we do, except for control tokens in the documents.
         assert abs(counted - answer.budget.prompt) <= margin
         stream = pipeline.ask_stream(QUESTION)

@@ -201,5 +201,5 @@ def test_an_answer_says_that_the_time_was_too_short(sample_index, folder):
     config = load_config(None, [f"models.reranker={folder}", "rerank.timeout_seconds=0.000001"])
     with Pipeline.open(sample_index, config) as pipeline:
         found = pipeline.search("연차휴가는 며칠인가요?", 5)
-        assert len(found.passages) == 5 and "50개 가운데 앞의 0개" in found.warnings[0]
+        assert len(found.passages) == 5 and "50개 가운데 앞의 0개" in found.warnings[0].ko
         assert found.warnings[0] in pipeline.ask("연차휴가는 며칠인가요?").warnings

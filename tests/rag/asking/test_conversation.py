@@ -181,7 +181,7 @@ def test_turns_that_do_not_fit_are_told_of(samples):
         turns=[Exchange(FIRST, FIRST, "가나다라 " * 4000), Exchange(FIRST, FIRST, "350,000원")]
     )
     answer = chat.ask(NEXT)
-    assert any("앞선 대화 1개" in warning for warning in answer.warnings)
+    assert any("앞선 대화 1개" in warning.ko for warning in answer.warnings)
     assert 0 < answer.budget.history < 100
 
 

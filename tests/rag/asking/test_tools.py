@@ -226,7 +226,7 @@ def test_the_same_call_again_and_again_is_answered_refused_and_ended(sample_inde
     # The last completion has no tools: the prompt of an ordinary question, with the same numbers.
     assert TOOLS_SYSTEM in server.prompts[2] and SYSTEM in server.prompts[3]
     assert "regex" in server.asked[3]["structured_outputs"] and "<tools>" not in server.prompts[3]
-    assert answer.citations and "같은 호출만 되풀이해" in answer.warnings[0]
+    assert answer.citations and "같은 호출만 되풀이해" in answer.warnings[0].ko
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_a_model_that_never_answers_is_asked_once_more_without_tools(sample_inde
         answer = pipeline.ask(QUESTION, tools=True)
         check(pipeline, answer)
     assert len(answer.tool_calls) == made and len(server.asked) == rounds + 1
-    assert any(why in warning for warning in answer.warnings)
+    assert any(why in warning.ko for warning in answer.warnings)
     assert answer.citations
     spent = sum(len(body["prompt"]) for body in server.asked)
     assert spent <= limits.get("tokens", spent)
@@ -305,7 +305,7 @@ def test_a_model_that_looks_nothing_up_gets_the_ordinary_search(sample_index, re
     with asking(sample_index, reply, HOW_LONG) as (pipeline, server):
         answer = pipeline.ask(QUESTION, tools=True)
         check(pipeline, answer)
-    assert "찾아보지 않고" in answer.warnings[0] and answer.citations
+    assert "찾아보지 않고" in answer.warnings[0].ko and answer.citations
     assert SYSTEM in server.prompts[1] and not answer.tool_calls
 
 
@@ -313,7 +313,7 @@ def test_a_marker_of_what_was_not_shown_is_dropped(sample_index):
     with asking(sample_index, SEARCH, "1년입니다. [1][77]") as (pipeline, _):
         answer = pipeline.ask(QUESTION, tools=True)
     assert {citation.marker for citation in answer.citations} == {1}
-    assert any("인용 번호 1개" in warning for warning in answer.warnings)
+    assert any("인용 번호 1개" in warning.ko for warning in answer.warnings)
 
 
 def test_without_a_model_or_a_question_it_is_refused(samples):

@@ -556,7 +556,7 @@ def test_text_from_ocr_is_marked_wherever_it_is_shown(run, tmp_path, korean):
     citation = answer["citations"][0]
     assert citation["first_page"] == 2 and 0.5 < citation["ocr"] < 1
     assert next(p for p in answer["passages"] if p["marker"] == citation["marker"])["ocr"] == citation["ocr"]
-    assert any("스캔한 쪽을 OCR로 읽은 글입니다(신뢰도" in warning for warning in answer["warnings"])
+    assert any("스캔한 쪽을 OCR로 읽은 글입니다(신뢰도" in warning["ko"] for warning in answer["warnings"])
     output = run("ask", question)[1]
     assert "2쪽(OCR " in output and "숫자는 원문에서 확인하세요." in output
     found = only_json(run("search", question, "--json")[1])["passages"]

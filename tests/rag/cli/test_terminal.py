@@ -22,7 +22,9 @@ def shown(renderable, **options) -> str:
 
 
 def steers(text: str) -> bool:
-    return any(ord(char) < 32 and char != "\n" or 127 <= ord(char) < 160 or char == "\u202e" for char in text)
+    return any(
+        (ord(char) < 32 and char != "\n") or 127 <= ord(char) < 160 or char == "\u202e" for char in text
+    )
 
 
 @pytest.mark.parametrize(

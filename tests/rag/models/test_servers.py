@@ -21,12 +21,13 @@ from rag.errors import (
     GeneratorUnavailable,
     PromptTooLong,
 )
-from rag.models.connection import SILENT_SECONDS
+from rag.models.connection import FIRST_PAUSE, SILENT_SECONDS
 from rag.models.generator import Completion, GenerationConfig, Sampling
 from rag.models.servers import OpenAIGenerator, VllmGenerator
 from rag.prompting.markers import marker_grammar
 from rag.prompting.packing import Prompt
 from rag.prompting.tokens import EMBEDDED, Message, ModelTokenizer
+from tests.support.clocks import QuickClock
 from tests.support.laws import examples
 from tests.support.servers.scripted import (
     MODEL,
@@ -68,8 +69,13 @@ def config(script) -> Iterator[GenerationConfig]:
 
 
 @pytest.fixture
-def generator(config, tokenizer) -> VllmGenerator:
-    return VllmGenerator(config, tokenizer)
+def time_passing() -> QuickClock:
+    return QuickClock()
+
+
+@pytest.fixture
+def generator(config, tokenizer, time_passing) -> VllmGenerator:
+    return VllmGenerator(config, tokenizer, time_passing.clock)
 
 
 def prompt_of(tokenizer: ModelTokenizer, question: str) -> Prompt:
@@ -122,13 +128,22 @@ def test_what_will_not_pass_is_not_tried_again(script, generator, prompt, status
     assert len(script.asked) == 1
 
 
-def test_the_pause_that_a_server_asks_for_is_kept(script, generator, prompt):
+def test_the_pause_that_a_server_asks_for_is_kept(script, generator, time_passing, prompt):
     script.replies += [failing(429, Retry_After="2")]
     generator.generate([prompt], OPTIONS)
-    waited = _seconds_between(script)
-    assert waited >= 2
+    assert time_passing.pauses == [2]
     script.replies += [failing(503, Retry_After="Thu, 01 Jan 1970 00:00:00 GMT")]  # long past
     generator.generate([prompt], OPTIONS)
+    assert 0 < time_passing.pauses[1] <= FIRST_PAUSE
+
+
+def test_each_pause_is_up_to_twice_as_long_as_the_one_before(script, generator, time_passing, prompt):
+    script.replies += 3 * [failing(503)]
+    generator.generate([prompt], OPTIONS)
+    limits = [FIRST_PAUSE * 2**tries for tries in range(3)]
+    assert all(
+        limit / 2 <= paused <= limit for paused, limit in zip(time_passing.pauses, limits, strict=True)
+    )
 
 
 def test_a_pause_longer_than_the_limit_is_not_waited_for(script, generator, prompt):
@@ -136,11 +151,6 @@ def test_a_pause_longer_than_the_limit_is_not_waited_for(script, generator, prom
     with pytest.raises(GeneratorBusy):
         generator.generate([prompt], OPTIONS)
     assert len(script.asked) == 1
-
-
-def _seconds_between(script: Script) -> float:
-    first, second = script.times[-2:]
-    return second - first
 
 
 # limits of time
@@ -307,25 +317,25 @@ def test_half_a_stream_never_passes_for_a_whole(script, generator, prompt, cut: 
 # a server that comes back
 
 
-def test_a_server_that_comes_back_is_waited_for(tokenizer, prompt):
+def test_a_server_that_comes_back_is_waited_for(tokenizer, time_passing, prompt):
     script, port = Script(tokenizer), free_port()
-    generator = VllmGenerator(config_of(port), tokenizer)
+    generator = VllmGenerator(config_of(port), tokenizer, time_passing.clock)
     with scripted_server(script, port):
         generator.generate([prompt], OPTIONS)
-    with coming_back(script, port):
+    with coming_back(script, port, time_passing):
         (completion,) = generator.generate([prompt], OPTIONS)
     assert completion.text == text_of(prompt)
 
 
 @pytest.mark.parametrize("asked_meanwhile", [True, False])
-def test_a_server_that_comes_back_as_another_gets_no_prompt(tokenizer, prompt, asked_meanwhile):
+def test_a_server_that_comes_back_as_another_gets_no_prompt(tokenizer, time_passing, prompt, asked_meanwhile):
     script, other, port = Script(tokenizer), Script(tokenizer, model="other/model"), free_port()
-    generator = VllmGenerator(config_of(port), tokenizer)
+    generator = VllmGenerator(config_of(port), tokenizer, time_passing.clock)
     with scripted_server(script, port):
         generator.generate([prompt], OPTIONS)
-    with coming_back(other, port):
+    with coming_back(other, port, time_passing):
         if not asked_meanwhile:
-            time.sleep(SILENT_SECONDS + 0.5)
+            time_passing.advance(SILENT_SECONDS + 0.5)
         with pytest.raises(GeneratorMismatch, match="serves other/model"):
             generator.generate([prompt], OPTIONS)
     assert not other.asked
@@ -337,20 +347,16 @@ def config_of(port: int, retries: int = 5) -> GenerationConfig:
 
 
 @contextmanager
-def coming_back(script: Script, port: int) -> Iterator[None]:
-    """In it the server is there from one second on."""
+def coming_back(script: Script, port: int, time_passing: QuickClock) -> Iterator[None]:
+    """In it the server is there after one more second."""
     with ExitStack() as server:
-        start = threading.Timer(1.0, lambda: server.enter_context(scripted_server(script, port)))
-        start.start()
-        try:
-            yield
-        finally:
-            start.join()
+        time_passing.after(1.0, lambda: server.enter_context(scripted_server(script, port)))
+        yield
 
 
-def test_of_a_long_job_only_the_first_prompts_wait_for_a_server_that_is_gone(tokenizer, prompt):
+def test_of_a_long_job_only_the_first_prompts_wait_for_a_server_that_is_gone(tokenizer, time_passing, prompt):
     script, port = Script(tokenizer), free_port()
-    generator = VllmGenerator(config_of(port, retries=2), tokenizer)
+    generator = VllmGenerator(config_of(port, retries=2), tokenizer, time_passing.clock)
     with scripted_server(script, port):
         generator.generate([prompt], OPTIONS)
     results = [result for _, result in generator.generate_each(200 * [prompt], OPTIONS)]
@@ -375,7 +381,7 @@ def test_a_prompt_is_asked_with_the_grammar_of_its_own_passages(script, config, 
 # chat servers
 
 
-def test_a_chat_server_is_tried_again_too(script, config, prompt):
+def test_a_chat_server_is_tried_again_too(script, config, time_passing, prompt):
     def said(handler: Handler) -> None:
         message = {"role": "assistant", "content": f"답 {handler.body['messages'][0]['content']}"}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
@@ -384,7 +390,7 @@ def test_a_chat_server_is_tried_again_too(script, config, prompt):
         )
 
     script.replies += [failing(503), said]
-    (completion,) = OpenAIGenerator(config).generate([prompt], OPTIONS)
+    (completion,) = OpenAIGenerator(config, time_passing.clock).generate([prompt], OPTIONS)
     assert completion == Completion(f"답 {prompt.question}", "stop")
 
 

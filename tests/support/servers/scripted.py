@@ -3,7 +3,6 @@
 import json
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -67,7 +66,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @dataclass
 class Script:
-    """What the server does: `replies` one by one, then what `choose` says; and what it was asked, when.
+    """What the server does: `replies` one by one, then what `choose` says; and what it was asked.
 
     `most`: how many requests for a completion it had at a time.
     """
@@ -77,7 +76,6 @@ class Script:
     model: str = MODEL
     choose: Callable[[dict[str, Any]], Reply] = lambda body: whole()
     asked: list[dict[str, Any]] = field(default_factory=list)
-    times: list[float] = field(default_factory=list)
     most: int = 0
     _running: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -85,7 +83,6 @@ class Script:
     def answer(self, handler: Handler) -> None:
         with self._lock:
             self.asked.append(handler.body)
-            self.times.append(time.monotonic())
             self._running += 1
             self.most = max(self.most, self._running)
             reply = self.replies.pop(0) if self.replies else self.choose(handler.body)
