@@ -3,21 +3,50 @@
 from rag import Pipeline
 
 with Pipeline.open("rag-index") as pipeline:
-    pipeline.ingest(["문서폴더"])
-    print(pipeline.ask("연차휴가는 며칠인가요?").text)
+    pipeline.ingest("문서폴더")
+    print(pipeline.ask("연차휴가는 며칠인가요?"))
 """
 
-from rag.answer import Answer, BudgetLedger, Citation, FailedSummary, Summary
+from indexes.types import Filter, StoredDocument
+from ingest.errors import PipelineError
+from rag.answer import (
+    Answer,
+    BudgetLedger,
+    Citation,
+    FailedSummary,
+    IngestReport,
+    Passage,
+    SearchResult,
+    Summary,
+)
+from rag.asking.conversation import Conversation
+from rag.asking.streams import AnswerStream, AsyncAnswerStream
+from rag.comparing.compare import Comparison
 from rag.config import Config, load_config
 from rag.pipeline import Pipeline
+from rag.upkeep import Upkeep
+
+__version__ = "0.1.0"
 
 __all__ = [
     "Answer",
+    "AnswerStream",
+    "AsyncAnswerStream",
     "BudgetLedger",
     "Citation",
+    "Comparison",
     "Config",
+    "Conversation",
     "FailedSummary",
+    "Filter",
+    "IngestReport",
+    "Passage",
     "Pipeline",
+    "PipelineError",
+    "SearchResult",
+    "StoredDocument",
     "Summary",
+    "Upkeep",
+    "__version__",
     "load_config",
 ]

@@ -2,9 +2,10 @@
 
 import importlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, overload
 
+from indexes import report
 from indexes.types import Understood
 from ingest.document import Chunk
 from ingest.errors import Notice, PipelineError
@@ -29,6 +30,10 @@ class Result:
     def __repr__(self) -> str:
         """One line for a programmer."""
         return str(importlib.import_module("rag.display.text").line_of(self))
+
+    def _repr_html_(self) -> str:
+        """HTML for a notebook: no script, and all text escaped."""
+        return str(importlib.import_module("rag.display.html").html_of(self))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -359,3 +364,13 @@ class FailedSummary(Result):
     title: str
     kind: str
     error: PipelineError
+
+
+@dataclass(slots=True, repr=False)
+class IngestReport(Result, report.IngestReport):
+    """What one ingest did, as a caller of the Python API gets it."""
+
+    @classmethod
+    def of(cls, made: report.IngestReport) -> "IngestReport":
+        """`made`, with what every result can do for its reader."""
+        return cls(**{field.name: getattr(made, field.name) for field in fields(made)})

@@ -16,7 +16,6 @@ from indexes.engine import SearchEngine
 from indexes.models.embedder import Embedder
 from indexes.models.reranker import Reranker
 from indexes.open import open_index, require_index
-from indexes.report import IngestReport
 from indexes.types import EVERYTHING, Filter, Mode, StoredDocument, find_document
 from ingest.document import Page
 from ingest.errors import PipelineError
@@ -26,7 +25,7 @@ from ingest.passwords import with_patterns
 from ingest.pdf.ocr import find_tesseract
 from ingest.workers.pool import WorkerPool
 from rag.allowed import Allowed, filter_of
-from rag.answer import Answer, FailedSummary, SearchResult, Summary
+from rag.answer import Answer, FailedSummary, IngestReport, SearchResult, Summary
 from rag.asking.ask import ask, ask_each, ask_stream
 from rag.asking.asynchronous import iterate
 from rag.asking.conversation import Conversation, Exchange
@@ -217,7 +216,7 @@ class Pipeline:
             open_reranker=lambda: self.reranker,
         )
         self._forget_version()
-        return report
+        return IngestReport.of(report)
 
     def _parse_options(self, passwords: Passwords) -> ParseOptions:
         return ParseOptions(

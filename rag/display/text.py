@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from functools import singledispatch
 
-from indexes.report import IngestReport
 from ingest.errors import shown
 from rag.answer import (
     Answer,
     Citation,
     FailedSummary,
+    IngestReport,
     PackedPassage,
     Passage,
     SearchResult,
