@@ -7,7 +7,7 @@ from pathlib import Path
 
 from indexes.models.embedder import EMBEDDED_FOLDER, folder_fingerprint
 from rag.cli.main import main
-from rag.display.language import say
+from rag.language import say
 
 SAMPLE_QUESTIONS = (
     "육아휴직은 얼마나 쓸 수 있나요?",

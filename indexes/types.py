@@ -69,6 +69,11 @@ class StoredDocument:
     pages: int = 0
 
     @property
+    def document_id(self) -> str:
+        """`id`, by the name that results and JSON have for it."""
+        return self.id
+
+    @property
     def path(self) -> str:
         """The first of the paths that lead to it."""
         return self.paths[0] if self.paths else ""

@@ -1,7 +1,7 @@
 """SearchResult, Answer, Summary and what they are made of: plain data, as the JSON contract shows it."""
 
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, overload
 
@@ -10,6 +10,8 @@ from indexes.types import Understood
 from ingest.document import Chunk
 from ingest.errors import Notice, PipelineError
 from ingest.raw import Unit
+from rag.language import language
+from rag.wire import bodies, shapes
 
 Support = Literal["supported", "partial", "unsupported", "uncited"]
 
@@ -17,8 +19,8 @@ Support = Literal["supported", "partial", "unsupported", "uncited"]
 class Result:
     """What every result can do for its reader, on a terminal, in a notebook and in another program.
 
-    The modules that do it read the results, so they lie above this one. They are therefore imported by
-    name, and not before a result is shown.
+    The modules that write text and HTML read the results, so they lie above this one. They are therefore
+    imported by name, and not before a result is shown.
     """
 
     __slots__ = ()
@@ -34,6 +36,14 @@ class Result:
     def _repr_html_(self) -> str:
         """HTML for a notebook: no script, and all text escaped."""
         return str(importlib.import_module("rag.display.html").html_of(self))
+
+    def to_dict(self) -> Mapping[str, Any]:
+        """The JSON object of the result, as `rag … --json` prints it; `json.dumps` takes it.
+
+        Raises:
+            NotImplementedError: a subclass without one.
+        """
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -88,6 +98,10 @@ class Passage(Result):
     def text(self) -> str:
         """The document's own words: `document.text[start:end]`."""
         return self.chunk.text
+
+    def to_dict(self) -> shapes.Passage:
+        """The JSON object that `rag.wire` states for it."""
+        return bodies.passage_json(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +204,10 @@ class Citation(Result):
     unit: Unit = "page"
     ocr: float | None = None
 
+    def to_dict(self) -> shapes.Citation:
+        """The JSON object that `rag.wire` states for it."""
+        return bodies.citation_json(self)
+
 
 @dataclass(frozen=True, slots=True)
 class UnreadablePages:
@@ -230,6 +248,10 @@ class SearchResult(Result, Sequence[Passage]):
     def __getitem__(self, index: int | slice) -> Passage | tuple[Passage, ...]:
         return self.passages[index]
 
+    def to_dict(self) -> shapes.Search:
+        """The JSON object that `rag.wire` states for it."""
+        return bodies.search_json(self)
+
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
@@ -268,6 +290,10 @@ class Answer(Result):
     standalone: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     asks_back: bool = False
+
+    def to_dict(self) -> shapes.Answer:
+        """The JSON object that `rag.wire` states for it."""
+        return bodies.answer_json(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,6 +380,10 @@ class Summary(Result):
     rows: tuple[SummaryRow, ...] = ()
     unit: Unit = "page"
 
+    def to_dict(self) -> shapes.Summary:
+        """The JSON object that `rag.wire` states for it."""
+        return bodies.summary_json(self)
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class FailedSummary(Result):
@@ -365,6 +395,10 @@ class FailedSummary(Result):
     kind: str
     error: PipelineError
 
+    def to_dict(self) -> shapes.FailedSummary:
+        """The JSON object that `rag.wire` states for it."""
+        return bodies.failed_summary_json(self, language())
+
 
 @dataclass(slots=True, repr=False)
 class IngestReport(Result, report.IngestReport):
@@ -374,3 +408,7 @@ class IngestReport(Result, report.IngestReport):
     def of(cls, made: report.IngestReport) -> "IngestReport":
         """`made`, with what every result can do for its reader."""
         return cls(**{field.name: getattr(made, field.name) for field in fields(made)})
+
+    def to_dict(self) -> shapes.Ingest:
+        """The JSON object that `rag.wire` states for it."""
+        return bodies.ingest_json(self, language())

@@ -24,8 +24,10 @@ from ingest.parse import ParseOptions, Reading
 from ingest.passwords import with_patterns
 from ingest.pdf.ocr import find_tesseract
 from ingest.workers.pool import WorkerPool
-from rag.allowed import Allowed, filter_of
 from rag.answer import Answer, FailedSummary, IngestReport, SearchResult, Summary
+from rag.api.allowed import Allowed, filter_of
+from rag.api.loaded import Models
+from rag.api.upkeep import Upkeep
 from rag.asking.ask import ask, ask_each, ask_stream
 from rag.asking.asynchronous import iterate
 from rag.asking.conversation import Conversation, Exchange
@@ -35,7 +37,6 @@ from rag.asking.streams import AnswerStream, AsyncAnswerStream
 from rag.asking.tools import ask_with_tools
 from rag.comparing.compare import ROWS, Comparison, compare
 from rag.config import Config, read_dictionary
-from rag.loaded import Models
 from rag.models.generator import Generator
 from rag.prompting.tokens import ModelTokenizer
 from rag.summarising.checkpoints import Checkpoints
@@ -43,7 +44,6 @@ from rag.summarising.flow import summary_key
 from rag.summarising.job import OnProgress, summarise
 from rag.summarising.kinds import EXECUTIVE, Style, SummaryOptions
 from rag.summarising.stages import SummaryStages
-from rag.upkeep import Upkeep
 from rag.viewing.show import ShownPage, show
 
 # One document, as `Pipeline.documents` gives it, or its id, path, file name or title.

@@ -36,7 +36,7 @@ GIVEN = (
     "rag.asking.streams:AsyncAnswerStream",
     "rag.comparing.compare:Comparison",
     "rag.comparing.compare:ComparisonCell",
-    "rag.upkeep:Upkeep",
+    "rag.api.upkeep:Upkeep",
 )
 SHARED = ("--index", "--config", "--set", "--json", "--debug")
 
@@ -366,6 +366,6 @@ PAGES = {
 
 
 if __name__ == "__main__":
-    from rag.display.language import language
+    from rag.language import language
 
     print(json.dumps({name: make(language()) for name, make in PAGES.items()}))

@@ -11,7 +11,7 @@ from ingest.errors import PipelineError
 from rag.cli.commands import ask, chat, compare, documents, ingest, model, search, setup, summarise, upkeep
 from rag.cli.terminal.console import DONE, NOTHING, STOPPED, USAGE, err, one_line, print_json
 from rag.cli.usage import help_command, usage_message
-from rag.display.language import language, say
+from rag.language import language, say
 from rag.wire.bodies import error_json, problem
 
 app = typer.Typer(

@@ -2,7 +2,7 @@
 
 import re
 
-from rag.display.language import say
+from rag.language import say
 
 # What typer says → the same in Korean; what is not here stays as it is.
 KOREAN = tuple(

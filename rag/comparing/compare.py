@@ -19,6 +19,7 @@ from rag.evidence.support import strongest
 from rag.extracting.values import by_columns, extract_value, without_name
 from rag.models.open import ExtractiveGenerator
 from rag.prompting.prompts import CELL_SYSTEM, MARKER
+from rag.wire import bodies, shapes
 
 NO_EVIDENCE = "근거 없음"
 # How many rows are found where nobody names them.
@@ -72,6 +73,10 @@ class Comparison(Result):
     tokenizer: str
     warnings: tuple[str, ...]
     seconds: float
+
+    def to_dict(self) -> shapes.Comparison:
+        """The JSON object that `rag.wire` states for it."""
+        return bodies.comparison_json(self)
 
 
 def compare(

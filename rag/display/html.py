@@ -7,9 +7,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from rag.answer import Answer, Citation, Passage, Result, SearchResult, Summary
 from rag.comparing.compare import Comparison
-from rag.display.language import say
 from rag.display.text import text_of
 from rag.display.words import NEAREST, loose, place, told, understanding, verdict
+from rag.language import say
 
 TEMPLATE = "results.html.j2"
 

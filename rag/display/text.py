@@ -15,7 +15,6 @@ from rag.answer import (
     Summary,
 )
 from rag.comparing.compare import Comparison, ComparisonCell
-from rag.display.language import language, say
 from rag.display.words import (
     NEAREST,
     QUOTE_CHARACTERS,
@@ -25,6 +24,7 @@ from rag.display.words import (
     understanding,
     verdict,
 )
+from rag.language import language, say
 
 LINE_CHARACTERS = 60
 
@@ -115,7 +115,9 @@ def _(report: IngestReport) -> str:
         f"{report.pages:,} pages, {report.chunks:,} chunks · {report.seconds:.1f} s",
     )
     failures = [f"✗ {shown(failure.path)}: {failure.error.say(language())}" for failure in report.failures]
-    return "\n".join([documents or say("문서 없음", "no documents"), size, *failures])
+    skipped = [f"- {shown(left.path)}: {left.say(language())}" for left in report.skipped]
+    parts = [documents or say("문서 없음", "no documents"), size, *failures, *skipped]
+    return "\n".join(parts + _noted(told(report.warnings)))
 
 
 @singledispatch

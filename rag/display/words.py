@@ -8,7 +8,7 @@ from indexes.wording import page_runs, percent
 from ingest.errors import Notice, shown
 from ingest.raw import Unit
 from rag.answer import Sentence, Support, UnreadablePages
-from rag.display.language import language, say
+from rag.language import language, say
 from rag.wording import MARKS, in_unit, where
 
 QUOTE_CHARACTERS = 400
@@ -49,8 +49,8 @@ def told(warnings: Iterable[Notice | str], unreadable: Iterable[UnreadablePages]
             f"{in_unit(numbers, pages.unit)}: 읽지 못해 찾아보지 못했습니다",
             f"{english} could not be read, nor searched",
         )
-        lines.append(f"{shown(PurePath(pages.path).name)}: {missing}")
-    return lines
+        lines.append(f"{PurePath(pages.path).name}: {missing}")
+    return [shown(line, len(line) + 1) for line in lines]
 
 
 def understanding(understood: Sequence[Understood]) -> str:

@@ -78,6 +78,16 @@ def search_json(found: Any) -> shapes.Search:
     return shaped(shapes.Search, found, seconds=round(found.seconds, 4))
 
 
+def passage_json(passage: object) -> shapes.Passage:
+    """A `rag.answer.Passage`."""
+    return shaped(shapes.Passage, passage)
+
+
+def citation_json(citation: object) -> shapes.Citation:
+    """A `rag.answer.Citation`."""
+    return shaped(shapes.Citation, citation)
+
+
 def answer_json(answer: Any) -> shapes.Answer:
     """A `rag.answer.Answer`: the passages without their text, which the store has."""
     return shaped(shapes.Answer, answer, seconds=round(answer.seconds, 4))

@@ -5,13 +5,15 @@ import pytest
 from indexes.errors import DocumentNotFound
 from indexes.types import Filter
 from rag import Pipeline
-from rag.allowed import filter_of
-from tests.support.pdfs import pdf_with_pages
+from rag.api.allowed import filter_of
+from tests.support.files.pdfs import make_pdf
 
 SECRET = "연봉 인상률은 사내 비밀이며 올해는 7퍼센트로 한다."
 
 
-@pytest.mark.parametrize("groups", [{"인사", "재무"}, frozenset({"재무", "인사"}), ["재무", "인사"], ("인사", "재무")])
+@pytest.mark.parametrize(
+    "groups", [{"인사", "재무"}, frozenset({"재무", "인사"}), ["재무", "인사"], ("인사", "재무")]
+)
 def test_names_of_groups_are_a_filter(groups):
     assert filter_of(groups) == Filter(groups=("인사", "재무"))
 
@@ -20,7 +22,9 @@ def test_no_group_lets_nothing_through():
     assert filter_of(set()) == Filter(groups=())
 
 
-@pytest.mark.parametrize(("allowed", "told"), [("인사", "allowed={'인사'}"), (None, "leave it out"), ({1}, "group names")])
+@pytest.mark.parametrize(
+    ("allowed", "told"), [("인사", "allowed={'인사'}"), (None, "leave it out"), ({1}, "group names")]
+)
 def test_what_is_no_filter_is_refused_and_the_message_says_what_to_write(allowed, told):
     with pytest.raises(TypeError, match=told):
         filter_of(allowed)
@@ -30,8 +34,8 @@ def test_what_is_no_filter_is_refused_and_the_message_says_what_to_write(allowed
 def pipeline(tmp_path_factory):
     """An index of two documents, one of the group «인사» and one of nobody's."""
     folder = tmp_path_factory.mktemp("allowed")
-    (folder / "급여.pdf").write_bytes(pdf_with_pages([SECRET]))
-    (folder / "안내.pdf").write_bytes(pdf_with_pages(["구내식당은 열두 시에 문을 연다."]))
+    (folder / "급여.pdf").write_bytes(make_pdf([[SECRET]]))
+    (folder / "안내.pdf").write_bytes(make_pdf([["구내식당은 열두 시에 문을 연다."]]))
     with Pipeline.open(folder / "index") as opened:
         opened.ingest(folder / "급여.pdf", groups=["인사"])
         opened.ingest(folder / "안내.pdf")
@@ -39,7 +43,9 @@ def pipeline(tmp_path_factory):
 
 
 def test_each_group_sees_its_own(pipeline):
-    assert [document.title for document in pipeline.documents({"인사"})] == [pipeline.document("급여.pdf").title]
+    assert [document.title for document in pipeline.documents({"인사"})] == [
+        pipeline.document("급여.pdf").title
+    ]
     assert pipeline.documents({"재무"}) == pipeline.documents(set()) == []
     assert len(pipeline.documents()) == 2
     assert not pipeline.search("연봉 인상률", allowed={"재무"})

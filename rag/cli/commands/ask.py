@@ -29,7 +29,7 @@ from rag.cli.terminal.progress import progress_bar
 from rag.cli.terminal.views import (
     show_answer,
 )
-from rag.display.language import language, say
+from rag.language import language, say
 from rag.pipeline import Pipeline
 from rag.wire.bodies import (
     answer_json,

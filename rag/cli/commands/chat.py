@@ -34,7 +34,7 @@ from rag.cli.terminal.views import (
     place_of,
     show_answer,
 )
-from rag.display.language import language, say
+from rag.language import language, say
 from rag.pipeline import Pipeline
 from rag.wire.bodies import answer_json, error_json, problem, row_json
 

@@ -26,7 +26,7 @@ from rag.cli.terminal.progress import progress_bar
 from rag.cli.terminal.views import said
 from rag.comparing.compare import ROWS, Comparison, ComparisonCell
 from rag.comparing.files import FIRST_COLUMN, WRITERS, pages, write_comparison
-from rag.display.language import say
+from rag.language import say
 from rag.wire.bodies import comparison_json
 from rag.wording import MARKS
 

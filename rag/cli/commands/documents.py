@@ -28,8 +28,8 @@ from rag.cli.terminal.views import (
     page_count,
     place_of,
 )
-from rag.display.language import language, say
 from rag.errors import PageNotFound
+from rag.language import language, say
 from rag.viewing.inspect import report_json, selected, terminal_report
 from rag.viewing.inspect_html import PICTURES, draw_pages, html_report
 from rag.wire.bodies import list_json, show_json, text_json, tokens_json

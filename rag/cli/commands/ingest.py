@@ -22,7 +22,7 @@ from rag.cli.terminal.options import (
     family,
 )
 from rag.cli.terminal.progress import progress_bar
-from rag.display.language import language, say
+from rag.language import language, say
 from rag.wire.bodies import ingest_json
 
 commands = family()

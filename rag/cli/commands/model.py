@@ -21,8 +21,8 @@ from rag.cli.terminal.options import (
     family,
 )
 from rag.config import Config
-from rag.display.language import language, say
 from rag.errors import TokenizerUnavailable
+from rag.language import language, say
 from rag.prompting.tokens import ModelTokenizer
 from rag.serving.plan import (
     GB,

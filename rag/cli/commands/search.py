@@ -24,7 +24,7 @@ from rag.cli.terminal.options import (
     family,
 )
 from rag.cli.terminal.views import inner_context, place_of, said, shorten, show_understood, show_unreadable
-from rag.display.language import say
+from rag.language import say
 from rag.wire.bodies import row_json, search_json
 
 commands = family()

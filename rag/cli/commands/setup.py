@@ -18,9 +18,9 @@ from rag.cli.terminal.options import (
     family,
 )
 from rag.config import DEFAULT_FILE, TEMPLATES
-from rag.display.language import language, say
 from rag.doctor import examine
 from rag.errors import ConfigError, ConfigExists
+from rag.language import language, say
 from rag.wire.bodies import init_json, probes_json
 
 commands = family()

@@ -37,7 +37,7 @@ from rag.cli.terminal.views import (
     show_citation,
     show_loose,
 )
-from rag.display.language import language, say
+from rag.language import language, say
 from rag.pipeline import Pipeline
 from rag.summarising.checkpoints import Checkpoints
 from rag.summarising.files import (

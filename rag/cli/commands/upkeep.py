@@ -22,7 +22,7 @@ from rag.cli.terminal.options import (
     family,
 )
 from rag.cli.terminal.progress import counted
-from rag.display.language import say
+from rag.language import say
 from rag.wire.bodies import (
     backup_json,
     calibrate_json,

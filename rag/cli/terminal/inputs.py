@@ -7,8 +7,8 @@ from typing import Any
 
 import typer
 
-from rag.display.language import say
 from rag.errors import InputUnreadable, OutputFailed
+from rag.language import say
 
 
 def one_of(first: Any, second: Any, first_name: str, second_name: str) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ingest.parse import Ocr
-from rag.display.language import say
+from rag.language import say
 
 IndexOption = Annotated[
     Path, typer.Option("--index", metavar="DIR", help=say("색인 폴더", "folder of the index"))

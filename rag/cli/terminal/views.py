@@ -13,7 +13,7 @@ from ingest.errors import Notice
 from ingest.raw import Unit
 from rag.answer import Answer, Citation, Sentence, ToolCall, UnreadablePages
 from rag.cli.terminal.console import one_line
-from rag.display.language import language, say
+from rag.language import language, say
 from rag.pipeline import Pipeline
 from rag.wording import MARKS, in_unit
 

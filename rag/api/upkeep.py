@@ -16,7 +16,7 @@ from indexes.upkeep.reembed import reembed
 from indexes.upkeep.repair import Repair, repair
 from indexes.upkeep.status import IndexStatus, status
 from indexes.upkeep.upgrade import upgrade
-from rag.loaded import Models
+from rag.api.loaded import Models
 
 
 class Upkeep:
