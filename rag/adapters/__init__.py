@@ -1,0 +1,1 @@
+"""A pipeline → a retriever of another library: LangChain's, LlamaIndex's."""
