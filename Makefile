@@ -117,9 +117,10 @@ bench-ingest: $(STAMP) .venv-bench/installed  ## speed and memory of ingestion, 
 	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
 	-.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r eval/bench-requirements.txt && touch $@
 
-lint: $(STAMP)  ## ruff
+lint: $(STAMP)  ## ruff, and mypy over the public names
 	$(BIN)/ruff check ingest indexes rag eval tests
 	$(BIN)/ruff format --check ingest indexes rag eval tests
+	$(BIN)/python -m mypy
 
 schema: $(STAMP)  ## write the JSON Schema of what the command line prints again
 	$(BIN)/python -m rag.wire > docs/schema/rag.schema.json.new

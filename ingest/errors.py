@@ -9,7 +9,7 @@ Each class carries its own wording, so that no text is far from the condition it
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,9 @@ class PipelineError(Exception):
     (what is wrong, what to do) filled from the keyword arguments of the constructor.
     """
 
-    code: ClassVar[str] = "error"
-    en: ClassVar[tuple[str, str]] = ("{detail}", "")
-    ko: ClassVar[tuple[str, str]] = ("{detail}", "")
+    code: str = "error"
+    en: tuple[str, str] = ("{detail}", "")
+    ko: tuple[str, str] = ("{detail}", "")
 
     def __init__(self, **fields: Any) -> None:
         self.fields = fields

@@ -27,6 +27,7 @@ from ingest.workers.pool import WorkerPool
 from rag.answer import Answer, FailedSummary, IngestReport, SearchResult, Summary
 from rag.api.allowed import Allowed, filter_of
 from rag.api.loaded import Models
+from rag.api.progress import counted
 from rag.api.upkeep import Upkeep
 from rag.asking.ask import ask, ask_each, ask_stream
 from rag.asking.asynchronous import iterate
@@ -37,11 +38,12 @@ from rag.asking.streams import AnswerStream, AsyncAnswerStream
 from rag.asking.tools import ask_with_tools
 from rag.comparing.compare import ROWS, Comparison, compare
 from rag.config import Config, read_dictionary
+from rag.language import say
 from rag.models.generator import Generator
 from rag.prompting.tokens import ModelTokenizer
 from rag.summarising.checkpoints import Checkpoints
 from rag.summarising.flow import summary_key
-from rag.summarising.job import OnProgress, summarise
+from rag.summarising.job import JobProgress, OnProgress, summarise
 from rag.summarising.kinds import EXECUTIVE, Style, SummaryOptions
 from rag.summarising.stages import SummaryStages
 from rag.viewing.show import ShownPage, show
@@ -187,7 +189,7 @@ class Pipeline:
         groups: Iterable[str] = (),
         passwords: Passwords = (),
         sync: bool = False,
-        progress: build.Progress = lambda *_: None,
+        progress: bool | build.Progress = False,
         embedded: EmbeddingProgress = lambda *_: None,
     ) -> IngestReport:
         """Bring the index up to the files at `paths` (files, or folders to walk); see `indexes.build.ingest`.
@@ -195,6 +197,7 @@ class Pipeline:
         Args:
             groups: whose documents these are; added to the groups that a document already has.
             sync: remove documents under `paths` whose files are gone.
+            progress: True shows a bar, on a terminal or in a notebook; a function is told of each file.
             embedded: told, from another thread, how many of the chunks read so far are embedded.
 
         Raises:
@@ -203,18 +206,20 @@ class Pipeline:
         if isinstance(groups, str):
             raise TypeError(f"groups={groups!r} is one string; write groups=[{groups!r}] for that group")
         options = self._parse_options(passwords)
-        report = build.ingest(
-            self.index,
-            [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)],
-            self.embedder,
-            options,
-            tokenizer=self.tokenizer.fingerprint,
-            groups=tuple(groups),
-            sync=sync,
-            progress=progress,
-            embedded=embedded,
-            open_reranker=lambda: self.reranker,
-        )
+        with counted(say("읽는 중", "reading"), progress is True) as count:
+            tell = progress if callable(progress) else lambda done, total, *_: count(done, total)
+            report = build.ingest(
+                self.index,
+                [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)],
+                self.embedder,
+                options,
+                tokenizer=self.tokenizer.fingerprint,
+                groups=tuple(groups),
+                sync=sync,
+                progress=tell,
+                embedded=embedded,
+                open_reranker=lambda: self.reranker,
+            )
         self._forget_version()
         return IngestReport.of(report)
 
@@ -445,8 +450,9 @@ class Pipeline:
         instruction: str = "",
         allowed: Allowed = EVERYTHING,
         checkpoints: str | Path | None = None,
+        progress: bool = False,
         on_progress: OnProgress = lambda _: None,
-    ) -> Iterator[Summary | FailedSummary]:
+    ) -> collections.abc.Generator[Summary | FailedSummary, None, None]:
         """The summary of each document, or why there is none, as it is done; a server gets them all together.
 
         Args:
@@ -456,6 +462,7 @@ class Pipeline:
             instruction: what is wanted of the kind `custom`.
             checkpoints: a folder for what is generated, so that a killed job goes on where it was. What is
                 kept of a document goes when the result after it is asked for.
+            progress: whether a bar is shown, on a terminal or in a notebook.
 
         Raises:
             DocumentNotFound, AmbiguousDocument: before anything is generated.
@@ -464,7 +471,24 @@ class Pipeline:
         options = SummaryOptions(kind, sentences, tokens, style, instruction)
         once = self._distinct(documents, filter_of(allowed))
         kept = Checkpoints(Path(checkpoints) if checkpoints else None)
-        return summarise(self._reading_stages(), once, options, kept, on_progress)
+        return self._summaries(self._reading_stages(), once, options, kept, progress, on_progress)
+
+    def _summaries(
+        self,
+        stages: SummaryStages,
+        documents: Sequence[StoredDocument],
+        options: SummaryOptions,
+        kept: Checkpoints,
+        shown: bool,
+        on_progress: OnProgress,
+    ) -> collections.abc.Generator[Summary | FailedSummary, None, None]:
+        with counted(say("요약하는 중", "summarising"), shown) as count:
+
+            def both(made: JobProgress) -> None:
+                count(made.done + made.failed, made.documents)
+                on_progress(made)
+
+            yield from summarise(stages, documents, options, kept, both)
 
     def summary_key(self, document: StoredDocument, options: SummaryOptions) -> str:
         """The `key` that the summary of `document` would have."""
@@ -512,7 +536,7 @@ class Pipeline:
         groups: Iterable[str] = (),
         passwords: Passwords = (),
         sync: bool = False,
-        progress: build.Progress = lambda *_: None,
+        progress: bool | build.Progress = False,
         embedded: EmbeddingProgress = lambda *_: None,
     ) -> IngestReport:
         """`ingest`, awaitable."""
@@ -595,6 +619,7 @@ class Pipeline:
         instruction: str = "",
         allowed: Allowed = EVERYTHING,
         checkpoints: str | Path | None = None,
+        progress: bool = False,
         on_progress: OnProgress = lambda _: None,
     ) -> AsyncGenerator[Summary | FailedSummary, None]:
         """`summarise`, as an asynchronous iterator; leaving it ends the job."""
@@ -608,6 +633,7 @@ class Pipeline:
             instruction=instruction,
             allowed=allowed,
             checkpoints=checkpoints,
+            progress=progress,
             on_progress=on_progress,
         )
         async with aclosing(iterate(summaries)) as results:

@@ -27,7 +27,7 @@ MADE = {
 WIDEST = 100
 # What the public names give, and users hold in their hands without importing it.
 GIVEN = (
-    "indexes.build:IngestReport",
+    "rag.answer:IngestReport",
     "indexes.types:StoredDocument",
     "rag.answer:Passage",
     "rag.answer:SearchResult",

@@ -8,7 +8,7 @@ documents are under way at a time. It may take them in a thread of its own, whil
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -54,7 +54,7 @@ def summarise(
     options: SummaryOptions,
     checkpoints: Checkpoints,
     on_progress: OnProgress = lambda _: None,
-) -> Iterator[Summary | FailedSummary]:
+) -> Generator[Summary | FailedSummary, None, None]:
     """The summary of each document, or why there is none, as it is done.
 
     The checkpoints of a document are kept until its summary was taken and the next one is asked for.

@@ -5,10 +5,10 @@ that has the attributes which its shape names.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from types import UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints, is_typeddict
 
 from indexes.types import StoredDocument
 from ingest.document import Chunk, Document, Page
@@ -28,17 +28,21 @@ def shaped(shape: type[S], value: object, **given: object) -> S:
     """
     if shape is shapes.Notice and isinstance(value, str):  # until every flow makes notices
         value = {"code": "note", "ko": value, "en": value}
-    return {
+    body = {
         name: given[name] if name in given else _json(hint, _part(value, name))
-        for name, hint in _hints(shape).items()
-    }  # type: ignore[return-value]
+        for name, hint in _hints(shape).items()  # type: ignore[arg-type]  # a class is hashable
+    }
+    return cast(S, body)
 
 
 def _part(value: object, name: str) -> object:
     return value[name] if isinstance(value, Mapping) else getattr(value, name)
 
 
-_hints = lru_cache(maxsize=None)(get_type_hints)
+@cache
+def _hints(shape: Any) -> dict[str, Any]:
+    """The type of each key of a shape."""
+    return get_type_hints(shape)
 
 
 def _json(hint: Any, value: Any) -> Any:

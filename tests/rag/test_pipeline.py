@@ -5,14 +5,17 @@ import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
 from eval.dataset import SAMPLES, load_questions
 from indexes.disk.retriever import Retriever
 from indexes.errors import DocumentNotFound, IndexMismatch, IndexNotFound
 from indexes.types import EVERYTHING, Filter
 from rag import Pipeline, load_config
+from rag.api.progress import counted
 from rag.asking.ask import ask, ask_stream
 from rag.errors import ConfigError
 from rag.notices import unknown_markers
@@ -354,3 +357,22 @@ def test_a_document_that_is_not_there_is_named_before_anything_is_summarised(sam
         samples.summarise(["취업규칙.pdf", "없는 문서"])
     with pytest.raises(DocumentNotFound):
         samples.summarise(["취업규칙.pdf"], allowed=Filter(groups=("재무",)))
+
+
+def test_python_is_quiet_unless_it_is_told_to_show_progress(tmp_path, capsys):
+    (tmp_path / "안내.txt").write_text("구내식당은 열두 시에 문을 연다.", encoding="utf-8")
+    with Pipeline.open(tmp_path / "index") as pipeline:
+        pipeline.ingest(tmp_path / "안내.txt")
+        list(pipeline.summarise("안내.txt"))
+        assert capsys.readouterr() == ("", "")
+        told = []
+        pipeline.ingest(tmp_path, progress=lambda *row: told.append(row))
+        assert told == [(1, 1, 0, str(tmp_path / "안내.txt"))]
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_bar_counts_what_is_done(shown):
+    console = Console(file=StringIO(), force_terminal=True)
+    with counted("reading", shown, console) as count:
+        count(3, 7)
+    assert ("reading" in console.file.getvalue() and "3/7" in console.file.getvalue()) == shown

@@ -3,7 +3,7 @@
 Nothing here runs: `make lint` reads it, and each `assert_type` says what the checker must find.
 """
 
-from collections.abc import AsyncGenerator, Generator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from typing import Any, assert_type
 
 from rag import (
@@ -86,7 +86,7 @@ def summarised(pipeline: Pipeline) -> None:
     assert_type(documents, list[StoredDocument])
     assert_type(documents[0].document_id, str)
     results = pipeline.summarise(documents, "executive", sentences=5)
-    assert_type(results, Iterator[Summary | FailedSummary])
+    assert_type(results, Generator[Summary | FailedSummary, None, None])
     assert_type(pipeline.compare(documents, ["사업기간"]), Comparison)
     assert_type(pipeline.text(documents[0], 0, 10), str)
 
