@@ -1,17 +1,13 @@
 """A result → HTML for a notebook: no script, no picture, no link, and all text escaped."""
 
-from functools import cache, singledispatch
-from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from functools import singledispatch
 
 from rag.answer import Answer, Citation, Passage, Result, SearchResult, Summary
 from rag.comparing.compare import Comparison
 from rag.display.text import text_of
 from rag.display.words import NEAREST, loose, place, told, understanding, verdict
+from rag.html.render import render
 from rag.language import say
-
-TEMPLATE = "results.html.j2"
 
 
 @singledispatch
@@ -61,24 +57,13 @@ def _(comparison: Comparison) -> str:
     return _render("comparison", comparison, told=told(comparison.warnings))
 
 
-def _render(kind: str, it: Result | None = None, **fields: Any) -> str:
+def _render(kind: str, it: Result | None = None, **fields: object) -> str:
     words = {
         "evidence": say("근거", "Evidence"),
         "nearest": say("가장 가까운 발췌문", "Nearest passages"),
     }
-    return _template().render(kind=kind, it=it, words=words, place=_place, verdict=verdict, **fields)
+    return render("notebook", kind=kind, it=it, words=words, place=_place, verdict=verdict, **fields)
 
 
 def _place(one: Citation | Passage) -> str:
     return place(one.first_page, one.last_page, one.unit, one.ocr)
-
-
-@cache
-def _template() -> Template:
-    return Environment(
-        loader=PackageLoader("rag", "display"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    ).get_template(TEMPLATE)
