@@ -21,10 +21,10 @@ from rag.answer import (
 )
 from rag.api.upkeep import Upkeep
 from rag.asking.conversation import Conversation
-from rag.asking.streams import AnswerStream, AsyncAnswerStream
 from rag.comparing.compare import Comparison
 from rag.config import Config, load_config
 from rag.pipeline import Pipeline
+from rag.streaming.streams import AnswerStream, AsyncAnswerStream
 
 __version__ = "0.1.0"
 

@@ -30,17 +30,17 @@ from rag.api.loaded import Models
 from rag.api.progress import counted
 from rag.api.upkeep import Upkeep
 from rag.asking.ask import ask, ask_each, ask_stream
-from rag.asking.asynchronous import iterate
 from rag.asking.conversation import Conversation, Exchange
 from rag.asking.search import search
 from rag.asking.stages import RetrievalStages, Stages
-from rag.asking.streams import AnswerStream, AsyncAnswerStream
 from rag.asking.tools import ask_with_tools
 from rag.comparing.compare import ROWS, Comparison, compare
 from rag.config import Config, read_dictionary
 from rag.language import say
 from rag.models.generator import Generator
 from rag.prompting.tokens import ModelTokenizer
+from rag.streaming.asynchronous import iterate
+from rag.streaming.streams import AnswerStream, AsyncAnswerStream
 from rag.summarising.checkpoints import Checkpoints
 from rag.summarising.flow import summary_key
 from rag.summarising.job import JobProgress, OnProgress, summarise

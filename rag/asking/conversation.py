@@ -14,13 +14,13 @@ from rag.asking.ask import ask, ask_stream
 from rag.asking.followups import LONGEST, Asked, Rewrite, stand_alone
 from rag.asking.read import MOST_CHARACTERS, read_query, read_question
 from rag.asking.stages import Stages
-from rag.asking.streams import AnswerStream, AsyncAnswerStream
 from rag.errors import InputUnreadable, OutputFailed
 from rag.evidence.support import numbers, terms
 from rag.models.generator import Sampling
 from rag.prompting.packing import Prompt, ledger
 from rag.prompting.prompts import MARKER, Turn, in_other_brackets, rewriting_messages
 from rag.prompting.tokens import ModelTokenizer
+from rag.streaming.streams import AnswerStream, AsyncAnswerStream
 
 # What the model is shown to make a question whole, and how much it may write.
 TURNS_SHOWN, ANSWER_SHOWN, REWRITING_TOKENS = 3, 300, 128

@@ -115,7 +115,11 @@ def old(tmp_path):
 
 
 def test_an_older_format_is_refused_with_what_to_do(old):
-    for read in (Store, lambda folder: Writer(folder, MANIFEST), Pipeline.status):
+    for read in (
+        Store,
+        lambda folder: Writer(folder, MANIFEST),
+        lambda folder: Pipeline.open(folder).upkeep.status(),
+    ):
         with pytest.raises(IndexOutdated) as refused:
             read(old)
     assert "rag upgrade" in refused.value.say("ko") and "rag upgrade" in refused.value.say("en")

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 
 from rag.answer import Answer
-from rag.asking.asynchronous import iterate
+from rag.streaming.asynchronous import iterate
 
 
 class AnswerStream(Iterator[str]):
