@@ -20,9 +20,9 @@ from rag.answer import (
     Summary,
 )
 from rag.api.upkeep import Upkeep
-from rag.asking.conversation import Conversation
 from rag.comparing.compare import Comparison
 from rag.config import Config, load_config
+from rag.conversing.conversation import Conversation
 from rag.pipeline import Pipeline
 from rag.streaming.streams import AnswerStream, AsyncAnswerStream
 

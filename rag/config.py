@@ -11,7 +11,7 @@ from indexes.models.embedder import EMBEDDED, EmbeddingConfig
 from indexes.models.reranker import RerankConfig
 from ingest.parse import IngestConfig
 from ingest.structure.chunking import ChunkingConfig
-from rag.asking.followups import ChatConfig
+from rag.conversing.followups import ChatConfig
 from rag.errors import ConfigError, UnknownConfigKey
 from rag.models.generator import GenerationConfig
 from rag.prompting.calls import ToolsConfig

@@ -30,12 +30,11 @@ from rag.api.loaded import Models
 from rag.api.progress import counted
 from rag.api.upkeep import Upkeep
 from rag.asking.ask import ask, ask_each, ask_stream
-from rag.asking.conversation import Conversation, Exchange
 from rag.asking.search import search
 from rag.asking.stages import RetrievalStages, Stages
-from rag.asking.tools import ask_with_tools
 from rag.comparing.compare import ROWS, Comparison, compare
 from rag.config import Config, read_dictionary
+from rag.conversing.conversation import Conversation, Exchange
 from rag.language import say
 from rag.models.generator import Generator
 from rag.prompting.tokens import ModelTokenizer
@@ -46,6 +45,7 @@ from rag.summarising.flow import summary_key
 from rag.summarising.job import JobProgress, OnProgress, summarise
 from rag.summarising.kinds import EXECUTIVE, Style, SummaryOptions
 from rag.summarising.stages import SummaryStages
+from rag.tools.ask import ask_with_tools
 from rag.viewing.show import ShownPage, show
 
 # One document, as `Pipeline.documents` gives it, or its id, path, file name or title.
@@ -397,7 +397,7 @@ class Pipeline:
         A server gets several questions concurrently. The first that fails raises; `ask_each` goes on.
 
         Args:
-            tools: the model searches and opens pages itself; see `rag.asking.tools.ask_with_tools`.
+            tools: the model searches and opens pages itself; see `rag.tools.ask.ask_with_tools`.
 
         Raises:
             EmptyQuestion: it is blank.
@@ -435,7 +435,7 @@ class Pipeline:
 
         Args:
             allowed: of which documents its answers are.
-            turns: those of an earlier one, to go on with it: its `turns`, or `rag.asking.conversation.read_turns`.
+            turns: those of an earlier one, to go on with it: its `turns`, or `rag.conversing.conversation.read_turns`.
         """
         return Conversation(self._stages, filter_of(allowed), turns, self.config.chat.rewrite)
 

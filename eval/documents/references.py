@@ -31,7 +31,7 @@ GIVEN = (
     "indexes.types:StoredDocument",
     "rag.answer:Passage",
     "rag.answer:SearchResult",
-    "rag.asking.conversation:Conversation",
+    "rag.conversing.conversation:Conversation",
     "rag.streaming.streams:AnswerStream",
     "rag.streaming.streams:AsyncAnswerStream",
     "rag.comparing.compare:Comparison",

@@ -18,8 +18,8 @@ from eval.metrics import MEASURES, mean, score
 from eval.retrieval.units import gains_of, rank_pages
 from indexes.types import EVERYTHING, Passage
 from rag import Pipeline
-from rag.asking.conversation import Exchange
 from rag.asking.retrieve import retrieve
+from rag.conversing.conversation import Exchange
 
 DIALOGUES = Path(__file__).parent / "followups.jsonl"
 HALVES = ("development", "test")

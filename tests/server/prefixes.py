@@ -16,8 +16,8 @@ from eval.dataset import SAMPLES, load_questions
 from eval.retrieval.followups import load_dialogues
 from eval.retrieval.sets import without_spaces
 from rag import Config, Pipeline
-from rag.asking.conversation import Exchange
 from rag.config import ModelsConfig
+from rag.conversing.conversation import Exchange
 from rag.models.generator import GenerationConfig, Sampling
 from rag.prompting.packing import Prompt, pack
 from rag.prompting.prompts import Turn

@@ -7,9 +7,9 @@ import pytest
 from eval.dataset import SAMPLES
 from rag import Pipeline
 from rag.answer import Answer
-from rag.asking.conversation import history_of, rewriting_prompt
-from rag.asking.followups import Asked, stand_alone
 from rag.config import Config
+from rag.conversing.conversation import history_of, rewriting_prompt
+from rag.conversing.followups import Asked, stand_alone
 from rag.prompting.prompts import MARKER, Turn
 from rag.prompting.tokens import ModelTokenizer
 from tests.support.servers.tiny_model import WINDOW

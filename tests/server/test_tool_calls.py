@@ -11,7 +11,6 @@ from eval.dataset import SAMPLES
 from indexes.types import EVERYTHING
 from rag import Pipeline
 from rag.answer import Answer, PackedPassage
-from rag.asking.tools import ask_with_tools
 from rag.config import Config
 from rag.models.generator import Completion, GenerationConfig, Generator, Sampling
 from rag.models.open import open_generator
@@ -20,6 +19,7 @@ from rag.prompting.calls import OPENING, ToolsConfig, checked, read_calls
 from rag.prompting.packing import Prompt
 from rag.prompting.prompts import CUT_CALL, OPEN_PAGES, SEARCH_DOCUMENTS, TOOLS_SYSTEM, tool_messages
 from rag.prompting.tokens import Call, Message, ModelTokenizer
+from rag.tools.ask import ask_with_tools
 from tests.server.prompts import check_answer, random_text
 from tests.support.servers.tiny_model import WINDOW
 

@@ -15,7 +15,6 @@ from rich.text import Text
 
 from ingest.errors import PipelineError
 from rag.answer import Answer
-from rag.asking.conversation import Conversation, read_turns
 from rag.cli.terminal.console import err, exit_code, one_line, out, print_json
 from rag.cli.terminal.opening import allowed_by, open_pipeline
 from rag.cli.terminal.options import (
@@ -34,6 +33,7 @@ from rag.cli.terminal.views import (
     place_of,
     show_answer,
 )
+from rag.conversing.conversation import Conversation, read_turns
 from rag.language import language, say
 from rag.pipeline import Pipeline
 from rag.wire.bodies import answer_json, error_json, problem, row_json

@@ -7,11 +7,11 @@ import pytest
 from indexes.types import EVERYTHING
 from rag import Pipeline
 from rag.asking.ask import ask, ask_each, ask_stream
-from rag.asking.conversation import Conversation, Exchange
 from rag.asking.read import MOST_CHARACTERS, read_question
-from rag.asking.tools import ask_with_tools
+from rag.conversing.conversation import Conversation, Exchange
 from rag.errors import EmptyQuestion, QuestionTooLong
 from rag.prompting.calls import ToolsConfig
+from rag.tools.ask import ask_with_tools
 from tests.support.fakes import ScriptedGenerator
 
 SAID = [Exchange("연차는?", "연차는?", "15일입니다.")]

@@ -11,9 +11,9 @@ from pathlib import Path
 from indexes.types import EVERYTHING, Filter
 from rag.answer import Answer
 from rag.asking.ask import ask, ask_stream
-from rag.asking.followups import LONGEST, Asked, Rewrite, stand_alone
 from rag.asking.read import MOST_CHARACTERS, read_query, read_question
 from rag.asking.stages import Stages
+from rag.conversing.followups import LONGEST, Asked, Rewrite, stand_alone
 from rag.errors import InputUnreadable, OutputFailed
 from rag.evidence.support import numbers, terms
 from rag.models.generator import Sampling

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from eval.retrieval.followups import load_dialogues
 from ingest.korean.words import with_particle
-from rag.asking.followups import LONGEST, Asked, stand_alone
+from rag.conversing.followups import LONGEST, Asked, stand_alone
 from tests.support.laws import examples
 
 PIECES = (

@@ -15,13 +15,14 @@ from indexes.types import EVERYTHING, Filter
 from ingest.korean.analyse import sentence_spans
 from rag import Answer, Pipeline
 from rag.answer import PackedPassage
-from rag.asking.tools import Result, Tool, ask_with_tools
 from rag.config import Config, ModelsConfig
 from rag.errors import ConfigError, EmptyQuestion
 from rag.models.generator import GenerationConfig
 from rag.prompting.calls import ToolsConfig, write_call
 from rag.prompting.prompts import ABSTENTION, SYSTEM, TOOLS_SYSTEM, Turn
 from rag.prompting.tokens import EMBEDDED_FOLDER, ModelTokenizer
+from rag.tools.ask import ask_with_tools
+from rag.tools.toolbox import Result, Tool
 from tests.support.fakes import ScriptedGenerator
 from tests.support.files.pdfs import make_pdf
 from tests.support.laws import examples

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from indexes.types import EVERYTHING, Filter
 from rag import Answer, Pipeline, load_config
-from rag.asking.conversation import (
+from rag.asking.retrieve import together
+from rag.conversing.conversation import (
     REWRITING_TOKENS,
     Conversation,
     Exchange,
@@ -23,8 +24,7 @@ from rag.asking.conversation import (
     read_turns,
     rewriting_prompt,
 )
-from rag.asking.followups import Asked
-from rag.asking.retrieve import together
+from rag.conversing.followups import Asked
 from rag.errors import ConfigError, EmptyQuestion, InputUnreadable, OutputFailed
 from rag.prompting.prompts import MARKER, Turn
 from rag.prompting.tokens import ModelTokenizer
