@@ -10,7 +10,8 @@ import pytest
 
 from eval.dataset import SAMPLES
 from ingest.workers import pool
-from rag import Pipeline
+from rag import Config, Pipeline
+from rag.loaded import Models
 from tests.support import laws  # noqa: F401 - sets how many examples laws are tried with
 from tests.support.processes.warm import WarmStart
 
@@ -77,8 +78,14 @@ def made_once(tmp_path_factory, name: str, make: Callable[[Path], None]) -> Path
     return folder
 
 
+@pytest.fixture(scope="session")
+def models() -> Models:
+    """The models of the embedded profile, loaded once."""
+    return Models(Config())
+
+
 @pytest.fixture
-def samples(sample_index: Path):
+def samples(sample_index: Path, models: Models) -> Iterator[Pipeline]:
     """A pipeline over the sample documents."""
-    with Pipeline.open(sample_index) as pipeline:
+    with Pipeline(sample_index, Config(), models) as pipeline:
         yield pipeline

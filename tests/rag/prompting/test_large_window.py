@@ -25,6 +25,7 @@ def large(model_folder: Path, tmp_path_factory) -> Config:
         "models.embedder=embedded",
         "models.reranker=",
         "search.dense_weight=0.4",
+        "search.analyser=bigram",  # quicker than Kiwi, and the window does not care
     ]
     return load_config(path, [*here, "generator.backend=extractive"])
 

@@ -407,7 +407,7 @@ class Looking(ScriptedGenerator):
         return super().generate(prompts, options)
 
 
-@examples(40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_every_prompt_fits_and_a_passage_keeps_its_number(samples, data):
     (document,) = (d for d in samples.documents() if d.title == "취업규칙")
