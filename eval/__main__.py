@@ -20,7 +20,7 @@ from eval.retrieval.html import html_report
 from eval.retrieval.runner import run_ingest, run_questions
 from eval.retrieval.sets import GROUPS, REAL_FOLDERS, SETS, set_names, thinned
 from eval.speed.scale import sentences
-from indexes.disk.store import DATABASE
+from indexes.disk.schema import DATABASE
 from indexes.models.embedder import EMBEDDED
 from indexes.types import MODES
 from rag import Pipeline, load_config

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.errors import AmbiguousDocument, DocumentNotFound
+from indexes.errors import AmbiguousDocument, DocumentNotFound, IndexMismatch
 from ingest.document import Chunk, Page
 from ingest.raw import Unit
 
@@ -49,8 +49,14 @@ class Manifest:
     tokenizer: str
 
     def to_json(self) -> str:
-        """As `Store.manifest` reads it."""
+        """As `from_json` takes it."""
         return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Manifest":
+        """The one that `to_json` wrote."""
+        fields = json.loads(text)
+        return cls(EmbedderIdentity(**fields["embedder"]), fields["analyser"], fields["tokenizer"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,6 @@ class StoredDocument:
     groups: tuple[str, ...]
     parser: str
     bytes: int
-    content: int = 0
     chunks: int = 0
     unit: Unit = "page"
     pages: int = 0
@@ -240,3 +245,24 @@ def find_document(documents: Iterable[StoredDocument], name: str) -> StoredDocum
 def nfc(text: str) -> str:
     """`text` with its Hangul syllables composed."""
     return unicodedata.normalize("NFC", text)
+
+
+def check_manifest(
+    folder: Path, manifest: Manifest, embedder: EmbedderIdentity | None, analyser: str | None
+) -> None:
+    """Refuse models that the index in `folder` was not built with; None is not compared.
+
+    Raises:
+        IndexMismatch: naming both. A model's name may differ (a hub name, then a local copy of it)
+            where its revision does not.
+    """
+    built = manifest.embedder
+    if embedder is not None and not built.same_vectors(embedder):
+        raise IndexMismatch(
+            path=folder,
+            what="embedder",
+            built=f"{built.name} ({built.dim}d, {built.revision[:12]})",
+            opened=f"{embedder.name} ({embedder.dim}d, {embedder.revision[:12]})",
+        )
+    if analyser is not None and analyser != manifest.analyser:
+        raise IndexMismatch(path=folder, what="analyser", built=manifest.analyser, opened=analyser)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from indexes.disk.retriever import SearchConfig
 from indexes.models.embedder import EMBEDDED, EmbeddingConfig
 from indexes.models.reranker import RerankConfig
+from indexes.search.config import SearchConfig
 from ingest.parse import IngestConfig
 from ingest.structure.chunking import ChunkingConfig
 from rag.conversing.followups import ChatConfig

@@ -14,10 +14,11 @@ from fnmatch import fnmatch
 from pathlib import Path
 from random import Random
 
-from indexes.disk.retriever import LEAST_CANDIDATES, Retriever
+from indexes.disk.retriever import Retriever
 from indexes.disk.writer import Writer
 from indexes.errors import DocumentNotFound
 from indexes.search.fusion import fuse_scores
+from indexes.search.retrieve import LEAST_CANDIDATES
 from indexes.types import MODES, Filter, StoredDocument, nfc
 from tests.support.indexes import MANIFEST, content, reader
 
@@ -161,10 +162,10 @@ def twin(opened: Retriever, query: str, mode: str, seen: set[str]) -> dict[str, 
     if mode != "hybrid":
         return scores(mode)
     keys = {
-        chunk.id: document.content + offset
-        for document in opened.documents
-        for offset, chunk in enumerate(opened.store.chunks_of(document))
-        if document.id in seen
+        chunk.id: row.content + offset
+        for row in opened.store.documents.of(opened.version)
+        for offset, chunk in enumerate(opened.store.texts.chunks_of(row))
+        if row.document.id in seen
     }
     by_key = {key: identity for identity, key in keys.items()}
     words, near = ({keys[i]: score for i, score in scores(of).items()} for of in ("lexical", "dense"))

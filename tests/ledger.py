@@ -152,7 +152,7 @@ class Library:
 
     def with_id(self, document_id: str) -> StoredDocument:
         title, unit = self._titles[document_id], self._units[document_id]
-        return StoredDocument(document_id, title, (f"/{document_id}.pdf",), (), "", 0, 0, 1, unit)
+        return StoredDocument(document_id, title, (f"/{document_id}.pdf",), (), "", 0, 1, unit)
 
     def place_of(self, document_id: str, start: int, end: int) -> Place:
         scanned = 0.5 + 0.4 * (start % 2) if document_id in self._scanned else None

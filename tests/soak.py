@@ -161,7 +161,7 @@ class Reading:
             for passage in passages:
                 document = retriever.with_id(passage.chunk.document_id)
                 assert allowed.allows(document), "a leak"
-                text = retriever.store.text(document, passage.chunk.start, passage.chunk.end)
+                text = retriever.text(document, passage.chunk.start, passage.chunk.end)
                 assert text == passage.chunk.text, "a passage is not its span"
         elif action == "ask":
             self._judge(self._pipeline.ask(query))
@@ -203,7 +203,7 @@ class Reading:
         assert shown in self._source.legal, "a set of documents that no commit made"
         for document in retriever.documents:
             pages = retriever.pages(document.id)
-            assert len(retriever.store.text(document)) == pages[-1].end, "a text that is not whole"
+            assert len(retriever.text(document)) == pages[-1].end, "a text that is not whole"
 
 
 class Writing:

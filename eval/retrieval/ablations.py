@@ -37,8 +37,8 @@ class Ablated(Retriever):
 
     leave_out: Callable[[str, Question], Question] = staticmethod(lambda _, question: question)
 
-    def _read(self, query, scope) -> Question:
-        return self.leave_out(query, super()._read(query, scope))
+    def _read(self, query, searched) -> Question:
+        return self.leave_out(query, super()._read(query, searched))
 
 
 def run_ablations(

@@ -32,8 +32,8 @@ from eval.speed.memory import pss_mb
 from eval.speed.scale import COMMIT_CHUNKS, SEED, STATUTES, sentences
 from eval.training.statutes import read_laws
 from indexes.disk import dense
-from indexes.disk.retriever import key_ranges
-from indexes.disk.store import Store, segment_names
+from indexes.disk.store import Store
+from indexes.disk.visible import key_ranges
 from indexes.disk.writer import Writer
 from indexes.embedding import embed_chunks
 from indexes.models.embedder import Embedder
@@ -89,8 +89,8 @@ def build(shared: Path, folder: Path, rows: int) -> None:
 def _put_together(writer: Writer) -> dict[str, float]:
     """Make one segment of all, as a merge or `compact` would; seconds, and the process's memory at its peak."""
     started = time.monotonic()
-    names = segment_names(writer.store)
-    live = key_ranges(list(writer.documents.values()))
+    names = writer.store.files.segments()
+    live = key_ranges(writer.rows)
     keys, vectors = _rows([dense.open_segment(writer.folder / "dense", name) for name in names], live)
     writer.replace(names, keys, vectors, None)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -133,7 +133,7 @@ def _content(name: str, text: str, path: str, cuts: Sequence[int], embedder: Emb
         Chunk(chunk_id(identity, start, end), identity, start, end, text[start:end], "", 1, 1, 1)
         for start, end in spans
     )
-    stored = StoredDocument(identity, name, (f"/법령/{path}.txt",), (), "beyond", len(text), 0, 0)
+    stored = StoredDocument(identity, name, (f"/법령/{path}.txt",), (), "beyond", len(text))
     pages = (Page(1, "1", 0, len(text), True),)
     return NewContent(stored, pages, chunks, [""] * len(chunks), embed_chunks(embedder, name, chunks))
 
@@ -142,10 +142,10 @@ def measure(shared: Path, folder: Path) -> dict[str, Any]:
     """What the approximate segments of the index find and cost, beside an exact segment of the same rows."""
     os.sched_setaffinity(0, {0})
     with Pipeline.open(folder, Config()) as pipeline:
-        embedder, documents = pipeline.embedder, pipeline.documents()
+        embedder = pipeline.embedder
     store = Store(folder)
-    names = segment_names(store)
-    live = key_ranges(documents)
+    names = store.files.segments()
+    live = key_ranges(store.documents.of(store.version))
     queries = {name: embedder.embed_queries(texts) for name, texts in _queries(shared).items()}
     before, started = pss_mb(os.getpid()), time.perf_counter()
     segments = [dense.open_segment(folder / "dense", name) for name in names]
@@ -156,7 +156,8 @@ def measure(shared: Path, folder: Path) -> dict[str, Any]:
         "approximate_segments": sum(segment.coarse is not None for segment in segments),
         "stored_recall": min(segment.recall for segment in segments),
         "open_ms": 1000 * opened,
-        "bytes_a_row": sum(file.bytes for file in store.files("dense")) / sum(len(s.keys) for s in segments),
+        "bytes_a_row": sum(file.bytes for file in store.files.current("dense"))
+        / sum(len(s.keys) for s in segments),
     }
     row["ms"] = _milliseconds(segments, queries, live)
     row["ms_of_360"] = _milliseconds(segments, queries, live, DEPTHS[1])

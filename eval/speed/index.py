@@ -155,7 +155,7 @@ def _add_one(pipeline: Pipeline, document: Parsed, index: Path) -> dict[str, flo
     os.sync()
     title = document.document.title
     vectors = embed_chunks(pipeline.embedder, title, document.chunks)
-    stored = StoredDocument(document.document.id, title, (document.path,), (), "scale", 0, 0, 0)
+    stored = StoredDocument(document.document.id, title, (document.path,), (), "scale", 0)
     manifest = Manifest(pipeline.embedder.identity, pipeline.analyser.name, pipeline.tokenizer.fingerprint)
     started = time.perf_counter()
     with Writer(copy, manifest) as writer:
@@ -202,9 +202,8 @@ def _langchain(shared: Path, index: Path) -> dict[str, Any]:
     """The same chunks and vectors in LangChain's FAISS and BM25Retriever."""
     texts = index.with_name(f"{index.name}.jsonl")
     with Pipeline.open(index, Config()) as pipeline, texts.open("w", encoding="utf-8") as file:
-        store = pipeline.reader.store
         for document in pipeline.documents():
-            for chunk in store.chunks_of(document):
+            for chunk in pipeline.reader.chunks(document):
                 file.write(json.dumps(chunk.text, ensure_ascii=False) + "\n")
     queries = index.with_name("queries.json")
     queries.write_text(json.dumps(list(sentences(shared, QUERIES)), ensure_ascii=False), encoding="utf-8")

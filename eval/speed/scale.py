@@ -148,7 +148,7 @@ def _content(parsed: Parsed, copy: int, nouns: Sequence[str], pipeline: Pipeline
         terms = tuple(_translated(row, others) for row in terms)
         title = f"{title} 제{copy}판"
     stored = StoredDocument(
-        identity, title, (f"/법령/{copy}/{title}.txt",), (), "scale", parsed.bytes, 0, 0, document.unit
+        identity, title, (f"/법령/{copy}/{title}.txt",), (), "scale", parsed.bytes, unit=document.unit
     )
     return NewContent(stored, document.pages, chunks, terms, embed_chunks(pipeline.embedder, title, chunks))
 

@@ -1,91 +1,36 @@
-"""Query → [Passage]: one version of an index, open for searching."""
+"""One version of an index on disk, open for searching: see `indexes.engine.SearchEngine`."""
 
-from bisect import bisect_right
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Literal, NamedTuple
 
 from indexes.disk import dense, lexical, versions
+from indexes.disk.documents import DocumentRow
 from indexes.disk.store import Store
+from indexes.disk.visible import OpenVersion, Visible
 from indexes.engine import SearchEngine
-from indexes.errors import IndexDamaged, IndexMismatch, IndexNotFound
+from indexes.errors import DocumentNotFound, IndexDamaged, IndexNotFound
 from indexes.models.embedder import Embedder
-from indexes.search.fusion import DEFAULT_WEIGHT, fuse_scores
-from indexes.search.questions import (
-    NAMED_DOCUMENT,
-    OTHER_NAME,
-    Names,
-    Question,
-    document_names,
-    read_question,
-)
+from indexes.search.candidates import Searched
+from indexes.search.fusion import DEFAULT_WEIGHT
+from indexes.search.questions import Question
+from indexes.search.retrieve import read, retrieve
 from indexes.types import (
     EVERYTHING,
-    MODES,
     Filter,
-    Manifest,
     Mode,
     Passage,
     Place,
     StoredDocument,
     Understood,
+    check_manifest,
     find_document,
 )
 from ingest.document import Chunk, Page
 from ingest.korean.analyse import Analyser
 from ingest.structure.chunking import pages_of_span
 
-# Each retriever gives this many times k to the fusion, and no fewer than so many: a chunk ranked low by
-# one can win by both.
-CANDIDATES, LEAST_CANDIDATES = 3, 300
-NAMED_CANDIDATES = 100  # of what a query names
-# A sentence of a statute names a dozen articles, each a search of 2 ms at 100,000 chunks: the rarest tell most.
-MOST_KEYS = 3
-ALIAS_TEXTS = 5  # that are asked for another name
 CACHED_DOCUMENTS, CACHED_FILTERS = 256, 64
-
-
-@dataclass(frozen=True, slots=True)
-class SearchConfig:
-    """`k` passages are retrieved; `dense_weight` is the cosine's part beside BM25 in hybrid mode, "auto"
-    what calibration found for the index.
-
-    `analyser`: "kiwi" (morphemes and bigrams) or "bigram" (no start-up time, a little less exact).
-    `dictionary`: a file of words, one a line, that are to be found as a whole; empty for none.
-    """
-
-    k: int = 120
-    mode: Mode = "hybrid"
-    dense_weight: float | Literal["auto"] = "auto"
-    analyser: str = "kiwi"
-    dictionary: str = ""
-
-    def __post_init__(self) -> None:
-        if self.k < 1:
-            raise ValueError(f"search.k must be at least 1, got {self.k}")
-        if self.mode not in MODES:
-            raise ValueError(f"search.mode must be one of {', '.join(MODES)}, got {self.mode!r}")
-        if self.dense_weight != "auto" and (isinstance(self.dense_weight, str) or self.dense_weight < 0):
-            raise ValueError(f'search.dense_weight must be "auto" or at least 0, got {self.dense_weight!r}')
-        if self.analyser not in ("kiwi", "bigram"):
-            raise ValueError(f"search.analyser must be kiwi or bigram, got {self.analyser!r}")
-
-    @property
-    def fixed_weight(self) -> float | None:
-        """`dense_weight`, None for "auto"."""
-        return None if isinstance(self.dense_weight, str) else self.dense_weight
-
-
-class _Scope(NamedTuple):
-    """What one filter lets through: ids of documents (None: all), keys and number of their chunks."""
-
-    ids: list[str] | None
-    keys: dense.KeyRanges
-    chunks: int
-    names: Names
 
 
 class Retriever(SearchEngine):
@@ -129,24 +74,24 @@ class Retriever(SearchEngine):
             self._held = versions.hold(self.store.folder, self.version)
             self.store.check_seal()
             self.calibration = self.store.calibration
-            self.documents = self.store.documents(self.version)
-            files = self.store.files()
+            rows = self.store.documents.of(self.version)
+            files = self.store.files.current()
         self.store.check_version()
         check_sizes(self.store.folder, files)
-        self._by_id = {document.id: document for document in self.documents}
-        self._by_key = sorted(self.documents, key=lambda document: document.content)
+        self.documents = [row.document for row in rows]
+        self._rows = {row.document.id: row for row in rows}
         # An answer asks for the pages of the same few documents again and again. No lru_cache: with
         # itself in a circle of references, a retriever that nobody uses would go on holding its version.
         self._pages: dict[str, list[Page]] = {}
-        self._contents = [document.content for document in self._by_key]
-        self._scopes: dict[Filter, _Scope] = {}
-        self._segments = [
+        self._visible: dict[Filter, Visible] = {}
+        segments = [
             dense.open_segment(self.store.folder / "dense", Path(file.name).stem)
             for file in files
             if file.kind == "dense" and file.name.endswith(".faiss")
         ]
         folders = {Path(file.name).parent for file in files if file.kind == "lexical"}
-        self._postings = [lexical.LexicalIndex(self.store.folder / name) for name in folders]
+        postings = [lexical.LexicalIndex(self.store.folder / name) for name in folders]
+        self._open = OpenVersion(rows, self.store.texts, segments, postings)
         # Once more, for a version that could not be held: tantivy takes a file of positions that a
         # writer has just swept for an empty one.
         check_sizes(self.store.folder, files)
@@ -175,136 +120,71 @@ class Retriever(SearchEngine):
         allowed: Filter = EVERYTHING,
         dense_weight: float | None = None,
     ) -> list[list[Passage]]:
-        """For each query the best `k` chunks, best first; fewer where there are not as many."""
-        scope = self._scope(allowed)
-        if not scope.chunks:
-            return [[] for _ in queries]
+        """For each query the best `k` chunks, best first; fewer where there are fewer."""
         if dense_weight is None:
             dense_weight = self.calibration.dense_weight if self.calibration else DEFAULT_WEIGHT
-        k = min(k, scope.chunks)
-        if mode == "dense":
-            vectors = self._embedder.embed_queries(queries)
-            return [self._passages(dense.search(self._segments, v, k, scope.keys)) for v in vectors]
-        questions = [self._read(query, scope) for query in queries]
-        terms = self._weighted_terms(questions)
-        vectors = self._embedder.embed_queries(queries) if mode == "hybrid" else [None] * len(queries)
-        depth = max(CANDIDATES * k, LEAST_CANDIDATES)
-        return [
-            self._passages(self._rank(*each, depth, scope, dense_weight)[:k])
-            for each in zip(questions, terms, vectors, strict=True)
-        ]
+        return retrieve(
+            self._searched(allowed),
+            self._embedder,
+            self._analyser,
+            queries,
+            k,
+            mode,
+            dense_weight,
+            self._read,
+        )
 
     def understand(self, query: str, allowed: Filter = EVERYTHING) -> tuple[Understood, ...]:
         """What in `query` is taken for more than words, in its order."""
-        return self._read(query, self._scope(allowed)).understood
+        return self._read(query, self._searched(allowed)).understood
 
-    def _read(self, query: str, scope: _Scope) -> Question:
-        def is_key(term: str) -> bool:  # counted first, since most are none, but deleted chunks count there
-            return any(
-                index.holders(term) and index.search({}, 1, scope.ids, term) for index in self._postings
-            )
+    def _read(self, query: str, searched: Searched) -> Question:
+        return read(query, searched, date.today())
 
-        def texts_with(key: str) -> list[str]:
-            keys = [
-                hit for index in self._postings for hit, _ in index.search({}, ALIAS_TEXTS, scope.ids, key)
-            ]
-            return [chunk.text for chunk in self.store.chunks(self._owner, keys).values()]
-
-        return read_question(query, scope.names, is_key, texts_with, date.today())
-
-    def _weighted_terms(self, questions: Sequence[Question]) -> list[dict[str, float]]:
-        """The terms to search for, each with its weight, per question."""
-        words = self._analyser.terms([question.words for question in questions])
-        others = self._analyser.terms([question.other_names for question in questions])
-        weighted = []
-        for question, own, other in zip(questions, words, others, strict=True):
-            weights = dict.fromkeys(other, OTHER_NAME) | Counter(own)
-            weighted.append(weights | dict.fromkeys(question.values, 1.0))
-        return weighted
-
-    def _scope(self, allowed: Filter) -> "_Scope":
+    def _searched(self, allowed: Filter) -> Visible:
         """What `allowed` lets through; kept, for looking through 15,000 documents takes 10 ms."""
-        found = self._scopes.get(allowed)
+        found = self._visible.get(allowed)
         if found is None:
-            if len(self._scopes) >= CACHED_FILTERS:
-                self._scopes.clear()
-            documents = self.visible(allowed)
-            ids = None if allowed == EVERYTHING else [document.id for document in documents]
-            chunks = sum(document.chunks for document in documents)
-            found = self._scopes[allowed] = _Scope(
-                ids, key_ranges(documents), chunks, document_names(documents)
-            )
+            if len(self._visible) >= CACHED_FILTERS:
+                self._visible.clear()
+            rows = self._rows_of(self.visible(allowed))
+            found = Visible(self._open, rows, everything=allowed == EVERYTHING)
+            self._visible[allowed] = found
         return found
 
-    def _rank(
-        self,
-        question: Question,
-        weights: Mapping[str, float],
-        vector,
-        depth: int,
-        scope: _Scope,
-        dense_weight: float,
-    ) -> list[tuple[int, float]]:
-        """Keys of chunks with their scores, best first."""
-        by_words, by_meaning = self._search(weights, depth, scope.ids), {}
-        named: dict[int, float] = defaultdict(float)
-        for key in sorted(question.keys, key=self._holders)[:MOST_KEYS]:
-            places = self._search(weights, NAMED_CANDIDATES, scope.ids, key)
-            by_words = places | by_words
-            for chunk in places:
-                named[chunk] += question.keys[key]
-        if question.documents:
-            by_words = self._search(weights, NAMED_CANDIDATES, sorted(question.documents)) | by_words
-        if vector is not None and not question.by_number:
-            by_meaning = dict(dense.search(self._segments, vector, depth, scope.keys))
-            missing = by_words.keys() - by_meaning.keys()
-            by_meaning |= dense.scores_of(self._segments, vector, list(missing))
-        if question.documents:
-            for chunk in by_words.keys() | by_meaning.keys():
-                if self._owner(chunk).id in question.documents:
-                    named[chunk] += NAMED_DOCUMENT
-        fused = [hit for hit in fuse_scores(by_words, by_meaning, dense_weight, named) if hit[1] > 0]
-        if vector is not None:
-            return fused
-        best = max(by_words.values(), default=0.0) or 1.0
-        return [(key, best * score) for key, score in fused]  # BM25 as it is, where nothing is added
+    def _row(self, document: StoredDocument) -> DocumentRow:
+        """Its row in this version.
 
-    def _holders(self, term: str) -> int:
-        return sum(index.holders(term) for index in self._postings)
+        Raises:
+            DocumentNotFound: this version does not have it.
+        """
+        row = self._rows.get(document.id)
+        if row is None:
+            raise DocumentNotFound(name=document.title)
+        return row
 
-    def _search(self, terms, k: int, documents, having: str | None = None) -> dict[int, float]:
-        return {
-            key: score for index in self._postings for key, score in index.search(terms, k, documents, having)
-        }
-
-    def _passages(self, ranking: Sequence[tuple[int, float]]) -> list[Passage]:
-        chunks = self.store.chunks(self._owner, [key for key, _ in ranking])
-        # Contents pages have no terms and a vector of zeros: last, where they come up at all.
-        found = [(chunks[key], score) for key, score in ranking if chunks[key].kind != "contents"]
-        return [Passage(chunk, score, rank) for rank, (chunk, score) in enumerate(found, start=1)]
-
-    def _owner(self, key: int) -> StoredDocument:
-        return self._by_key[bisect_right(self._contents, key) - 1]
+    def _rows_of(self, documents: Iterable[StoredDocument]) -> list[DocumentRow]:
+        return [self._row(document) for document in documents]
 
     def text(self, document: StoredDocument, start: int = 0, end: int | None = None) -> str:
         """`document.text[start:end]`, read from its chunks."""
-        return self.store.text(document, start, end)
+        return self.store.texts.text(self._row(document), start, end)
 
     def chunks(self, document: StoredDocument) -> list[Chunk]:
         """All chunks of `document`, in order; together they are its text."""
-        return self.store.chunks_of(document)
+        return self.store.texts.chunks_of(self._row(document))
 
     def unreadable_pages(self, documents: Iterable[StoredDocument]) -> dict[str, list[int]]:
         """Per document id, the pages nobody could read; documents without such pages are left out."""
-        return self.store.unreadable_pages(documents)
+        return self.store.texts.unreadable_pages(self._rows_of(documents))
 
     def doubtful_pages(self, documents: Iterable[StoredDocument]) -> dict[str, dict[int, float]]:
         """Per document id, the pages read by OCR and how sure it was; documents without are left out."""
-        return self.store.doubtful_pages(documents)
+        return self.store.texts.doubtful_pages(self._rows_of(documents))
 
     def with_id(self, document_id: str) -> StoredDocument:
         """The document with that id."""
-        return self._by_id[document_id]
+        return self._rows[document_id].document
 
     def pages(self, document_id: str) -> list[Page]:
         """The pages of the document with that id."""
@@ -312,43 +192,19 @@ class Retriever(SearchEngine):
         if found is None:
             if len(self._pages) >= CACHED_DOCUMENTS:
                 self._pages.clear()
-            found = self._pages[document_id] = self.store.pages(self.with_id(document_id))
+            found = self._pages[document_id] = self.store.texts.pages(self._rows[document_id])
         return found
 
     def place_of(self, document_id: str, start: int, end: int) -> Place:
         """The pages of the non-empty span [start, end) of a document."""
         pages = self._pages.get(document_id)
         if pages is None:  # a prompt asks for a few pages of many documents: not for all of them
-            pages = self.store.pages_of_span(self.with_id(document_id), start, end)
+            pages = self.store.texts.pages_of_span(self._rows[document_id], start, end)
         else:
             first, last = pages_of_span(pages, start, end)
             pages = pages[first - 1 : last]
         confidence = min(page.confidence for page in pages)
         return Place(pages[0].number, pages[-1].number, confidence if confidence < 1 else None)
-
-
-def key_ranges(documents: Sequence[StoredDocument]) -> dense.KeyRanges:
-    """The chunk keys of `documents`, as ascending half-open ranges."""
-    return dense.key_ranges((d.content, d.chunks) for d in documents)
-
-
-def check_manifest(folder: Path, manifest: Manifest, embedder, analyser: str | None) -> None:
-    """Refuse models that the index was not built with.
-
-    Raises:
-        IndexMismatch: naming both. A model's name may differ (a hub name, then a local copy of it)
-            where its revision does not.
-    """
-    built = manifest.embedder
-    if embedder is not None and not built.same_vectors(embedder):
-        raise IndexMismatch(
-            path=folder,
-            what="embedder",
-            built=f"{built.name} ({built.dim}d, {built.revision[:12]})",
-            opened=f"{embedder.name} ({embedder.dim}d, {embedder.revision[:12]})",
-        )
-    if analyser is not None and analyser != manifest.analyser:
-        raise IndexMismatch(path=folder, what="analyser", built=manifest.analyser, opened=analyser)
 
 
 def check_sizes(folder: Path, files) -> None:

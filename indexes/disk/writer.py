@@ -19,10 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexes.disk import dense, lexical, versions
-from indexes.disk.retriever import check_manifest, key_ranges
-from indexes.disk.store import CALIBRATION, Store, StoredFile, seal_of, sync
+from indexes.disk.documents import DocumentRow
+from indexes.disk.files import StoredFile
+from indexes.disk.schema import seal_of
+from indexes.disk.store import CALIBRATION, Store
+from indexes.disk.visible import key_ranges
+from indexes.durable import sync
 from indexes.errors import IndexBusy, IndexUnwritable
-from indexes.types import Calibration, Manifest, NewContent, StoredDocument
+from indexes.types import Calibration, Manifest, NewContent, StoredDocument, check_manifest
 from ingest.document import Chunk
 
 LOCK = "writer.lock"
@@ -73,7 +77,9 @@ class Writer:
                     analyser = None if new_analyser else manifest.analyser
                     check_manifest(folder, built, embedder, analyser)
                 self._version = self._store.version
-                self.documents = {d.id: d for d in self._store.documents(self._version)}
+                rows = self._store.documents.of(self._version)
+                self.documents = {row.document.id: row.document for row in rows}
+                self._contents = {row.document.id: row.content for row in rows}
                 self._store.check_seal()
                 self._store.check_version()
                 self._next_key = int(self._store.meta("next_key") or 1)
@@ -81,9 +87,10 @@ class Writer:
             except BaseException:
                 self._lock.close()
                 raise
-        self._new: list[NewContent] = []
-        self._closed: dict[str, bool] = {}  # document id → its chunks go, too
-        self._opened: list[StoredDocument] = []  # rows that changed in paths or groups only
+        # By document id, what the next commit does:
+        self._new: dict[str, NewContent] = {}
+        self._closed: dict[str, bool] = {}  # rows that end; whether the chunks go, too
+        self._opened: dict[str, StoredDocument] = {}  # rows that changed in paths or groups only
 
     def __enter__(self) -> "Writer":
         return self
@@ -103,7 +110,7 @@ class Writer:
     @property
     def pending_chunks(self) -> int:
         """Chunks that the next commit adds."""
-        return sum(len(content.chunks) for content in self._new)
+        return sum(len(content.chunks) for content in self._new.values())
 
     @property
     def has_changes(self) -> bool:
@@ -119,38 +126,36 @@ class Writer:
         if not len(content.chunks) == len(content.terms) == len(content.vectors):
             sizes = f"{len(content.terms)} rows of terms, {len(content.vectors)} vectors"
             raise ValueError(f"{content.document.id} has {len(content.chunks)} chunks, {sizes}")
-        document = replace(
-            content.document, content=self._next_key, chunks=len(content.chunks), pages=len(content.pages)
-        )
+        document = replace(content.document, chunks=len(content.chunks), pages=len(content.pages))
         if document.id in self.documents:
             self.remove(document.id)
+        self._contents[document.id] = self._next_key
         self._next_key += max(1, len(content.chunks))
-        self._new.append(replace(content, document=document))
+        self._new[document.id] = replace(content, document=document)
         self.documents[document.id] = document
 
     def change(self, document: StoredDocument) -> None:
         """Store other paths or groups of a document whose content stays."""
-        self._drop_pending_row(document.id)
-        for position, content in enumerate(self._new):
-            if content.document.id == document.id:
-                self._new[position] = replace(content, document=document)
-                break
+        if pending := self._new.get(document.id):
+            self._new[document.id] = replace(pending, document=document)
         else:
             self._closed.setdefault(document.id, False)
-            self._opened.append(document)
+            self._opened[document.id] = document
         self.documents[document.id] = document
 
     def remove(self, document_id: str) -> None:
-        """Take a document out."""
-        self._drop_pending_row(document_id)
-        before = len(self._new)
-        self._new = [content for content in self._new if content.document.id != document_id]
-        if len(self._new) == before:
-            self._closed[document_id] = True
+        """Take a document out; KeyError where there is none."""
         del self.documents[document_id]
+        del self._contents[document_id]
+        self._opened.pop(document_id, None)
+        if self._new.pop(document_id, None) is None:
+            self._closed[document_id] = True
 
-    def _drop_pending_row(self, document_id: str) -> None:
-        self._opened = [document for document in self._opened if document.id != document_id]
+    @property
+    def rows(self) -> list[DocumentRow]:
+        """The documents in the order of their chunk keys; what is not committed yet is among them."""
+        found = [DocumentRow(self._contents[document.id], document) for document in self.documents.values()]
+        return sorted(found, key=lambda row: row.content)
 
     def commit(self) -> int:
         """Make all changes since the last commit visible at once; returns the version.
@@ -172,7 +177,7 @@ class Writer:
             finally:
                 if self._store.version == version:  # also where an interrupt came in with the commit
                     self._version = version
-                    self._new, self._closed, self._opened = [], {}, []
+                    self._new, self._closed, self._opened = {}, {}, {}
             self._sweep()
         return version
 
@@ -220,7 +225,7 @@ class Writer:
             return self._version
         with translated(self.folder):
             version = self._version + 1
-            kept = [f for f in self._store.files("dense") if dense.segment_of(f.name) not in segments]
+            kept = [f for f in self._store.files.current("dense") if dense.segment_of(f.name) not in segments]
             dense_files = kept + (self._write_segment(version, keys, vectors) if len(keys) else [])
             lexical_files = self._write_version(version, (), terms(self._store), anew=True) if terms else None
             try:
@@ -241,7 +246,7 @@ class Writer:
 
     def chunks(self, document: StoredDocument) -> list[Chunk]:
         """All chunks of a committed document, in order."""
-        return self._store.chunks_of(document)
+        return self._store.texts.chunks_of(DocumentRow(self._contents[document.id], document))
 
     def note(self, name: str, value: str) -> None:
         """Store a fact about the index beside its version; documents and files stay as they are."""
@@ -255,7 +260,7 @@ class Writer:
             self._store.connection.execute("PRAGMA secure_delete = ON")
             with self._store.transaction():
                 self._store.purge()
-                self._store.forget_files(self._version)
+                self._store.files.forget(self._version)
             self._sweep()
 
     @property
@@ -277,17 +282,18 @@ class Writer:
         self._on_step("begin transaction")
         with self._store.transaction():
             for document_id in self._closed:
-                self._store.close_document(document_id, version)
-            for document in self._opened:
-                self._store.insert_document(document, version)
-            for content in self._new:
-                self._store.insert_document(content.document, version)
-                self._store.insert_content(content.document.content, content.pages, content.chunks)
+                self._store.documents.close(document_id, version)
+            for document in self._opened.values():
+                self._store.documents.insert(DocumentRow(self._contents[document.id], document), version)
+            for document_id, content in self._new.items():
+                first = self._contents[document_id]
+                self._store.documents.insert(DocumentRow(first, content.document), version)
+                self._store.texts.insert(first, content.pages, content.chunks)
             self._on_step("name files")
             for kind, files in (("dense", dense_files), ("lexical", lexical_files)):
                 if files is not None:
-                    self._store.set_files(kind, files, version)
-            self._store.forget_files(self._oldest)
+                    self._store.files.replace(kind, files, version)
+            self._store.files.forget(self._oldest)
             self._store.set_manifest(self._manifest)
             self._store.set_meta("next_key", str(self._next_key))
             self._store.set_meta("version", str(version))
@@ -298,14 +304,15 @@ class Writer:
 
     def _write_vectors(self, version: int) -> list[StoredFile] | None:
         """The vectors' files with a segment of what is new, or None where nothing is."""
-        contents = [content for content in self._new if content.chunks]
+        contents = [content for content in self._new.values() if content.chunks]
         if not contents:
             return None
+        firsts = [self._contents[content.document.id] for content in contents]
         keys = np.concatenate(
-            [np.arange(c.document.content, c.document.content + len(c.chunks)) for c in contents]
+            [np.arange(first, first + len(c.chunks)) for first, c in zip(firsts, contents, strict=True)]
         )
         vectors = np.concatenate([content.vectors for content in contents])
-        return self._store.files("dense") + self._write_segment(version, keys, vectors)
+        return self._store.files.current("dense") + self._write_segment(version, keys, vectors)
 
     def _write_segment(self, version: int, keys, vectors) -> list[StoredFile]:
         self._on_step("write vectors")
@@ -320,7 +327,7 @@ class Writer:
         Each segment is to be larger than all later ones together, so that their number grows with
         the logarithm of the chunks only, and a vector is copied as often.
         """
-        stored = self._store.files("dense")
+        stored = self._store.files.current("dense")
         merged, total = [], 0
         for name in sorted({dense.segment_of(file.name) for file in stored}, reverse=True):
             segment = dense.open_segment(self.folder / "dense", name)
@@ -330,7 +337,7 @@ class Writer:
             total += len(segment.keys)
         if len(merged) < 2:
             return None
-        live = key_ranges(list(self.documents.values()))
+        live = key_ranges(self.rows)
         gone = {segment.name for segment in merged}
         kept = [file for file in stored if dense.segment_of(file.name) not in gone]
         keys, vectors = dense.read_all_rows(merged, live)
@@ -341,8 +348,8 @@ class Writer:
         if not self._new and not removed:
             return None
         added = (
-            (content.document.content + offset, content.document.id, terms)
-            for content in self._new
+            (self._contents[document_id] + offset, document_id, terms)
+            for document_id, content in self._new.items()
             for offset, terms in enumerate(content.terms)
         )
         return self._write_version(version, removed, added)
@@ -358,7 +365,7 @@ class Writer:
         return None if unchanged else files
 
     def _postings(self) -> Path | None:
-        stored = self._store.files("lexical")
+        stored = self._store.files.current("lexical")
         return self.folder / Path(stored[0].name).parent if stored else None
 
     def _write_version(
@@ -368,7 +375,7 @@ class Writer:
         folder = self.folder / "lexical" / f"{version:08d}"
         previous = None if anew else self._postings()
         names = lexical.write_version(folder, previous, removed, added, merge=merge or anew)
-        known = {Path(file.name).name: file for file in self._store.files("lexical")}
+        known = {Path(file.name).name: file for file in self._store.files.current("lexical")}
         self._on_step("sync postings")
         files = [
             _record(self.folder, f"lexical/{version:08d}/{name}", "lexical", known.get(name))
@@ -382,7 +389,7 @@ class Writer:
         self._on_step("sweep")
         self._oldest = versions.oldest_held(self.folder, self._version)
         versions.forget_unborn(self.folder, self._version)
-        named = self._store.file_names(self._oldest)
+        named = self._store.files.names(self._oldest)
         for path in (self.folder / "dense").iterdir():
             if f"dense/{path.name}" not in named:
                 path.unlink(missing_ok=True)

@@ -8,8 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from indexes.disk import versions
-from indexes.disk.store import DATABASE, Store, StoredFile, sync
+from indexes.disk.files import StoredFile
+from indexes.disk.schema import DATABASE
+from indexes.disk.store import Store
 from indexes.disk.writer import LOCK, take_lock, translated
+from indexes.durable import sync
 from indexes.errors import IndexDamaged, TargetExists
 from indexes.upkeep.check import check
 
@@ -109,7 +112,7 @@ def _copy(folder: Path, target: Path, progress: Progress) -> int:
         store = Store(folder)
         try:
             with store.snapshot():
-                version, files = store.version, store.files()
+                version, files = store.version, store.files.current()
                 held = versions.hold(folder, version)
                 _copy_database(store.connection, target / DATABASE)
             _copy_files(folder, target, files, progress)

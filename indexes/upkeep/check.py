@@ -9,9 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from indexes.disk import dense, lexical
-from indexes.disk.store import DATABASE, TABLES, Store, StoredFile, checksum, postings_folders, segment_names
+from indexes.disk.documents import DocumentRow
+from indexes.disk.files import StoredFile
+from indexes.disk.schema import DATABASE, TABLES, checksum
+from indexes.disk.store import Store
+from indexes.disk.visible import key_ranges
 from indexes.errors import IndexDamaged
-from indexes.types import StoredDocument
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +57,12 @@ def _check_version(store: Store) -> tuple[int, list[Finding]]:
         version = store.version
         store.check_seal()
         store.check_version()
-        documents = store.documents(version)
+        documents = store.documents.of(version)
         findings = _check_database(store) + _check_rows(store)
         damaged = damaged_documents(store, documents)
         findings += [
-            Finding(DATABASE, f"{document.title} ({document.path}): {what}", REREAD)
-            for document, what in damaged
+            Finding(DATABASE, f"{row.document.title} ({row.document.path}): {what}", REREAD)
+            for row, what in damaged
         ]
         files = damaged_files(store)
         findings += [Finding(file.name, what, REPAIR) for file, what in files]
@@ -89,7 +92,7 @@ def _check_rows(store: Store) -> list[Finding]:
 def damaged_files(store: Store) -> list[tuple[StoredFile, str]]:
     """The files of the last version that are not what was written, and what is wrong with each."""
     found = []
-    for file in store.files():
+    for file in store.files.current():
         path = store.folder / file.name
         if not path.is_file():
             found.append((file, "is missing"))
@@ -101,21 +104,19 @@ def damaged_files(store: Store) -> list[tuple[StoredFile, str]]:
     return found
 
 
-def damaged_documents(
-    store: Store, documents: Sequence[StoredDocument]
-) -> Iterator[tuple[StoredDocument, str]]:
+def damaged_documents(store: Store, documents: Sequence[DocumentRow]) -> Iterator[tuple[DocumentRow, str]]:
     """The documents whose pages or chunks are not all there, each as written, and what is wrong."""
-    for document in documents:
+    for row in documents:
         try:
-            chunks = store.chunks_of(document)
-            pages = store.pages(document)
+            chunks = store.texts.chunks_of(row)
+            pages = store.texts.pages(row)
         except (IndexDamaged, ValueError, TypeError) as exc:
-            yield document, exc.fields["detail"] if isinstance(exc, IndexDamaged) else str(exc)
+            yield row, exc.fields["detail"] if isinstance(exc, IndexDamaged) else str(exc)
             continue
         length = chunks[-1].end if chunks else 0
         spans = ([(c.start, c.end) for c in chunks], [(p.start, p.end) for p in pages])
         if not all(_tile(of, length) for of in spans):
-            yield document, "pages or chunks do not tile the text"
+            yield row, "pages or chunks do not tile the text"
 
 
 def _tile(spans: list[tuple[int, int]], length: int) -> bool:
@@ -123,11 +124,11 @@ def _tile(spans: list[tuple[int, int]], length: int) -> bool:
     return [start for start, _ in spans] == ends[:-1] and ends[-1] == length
 
 
-def _check_vectors(store: Store, documents: Sequence[StoredDocument]) -> list[Finding]:
+def _check_vectors(store: Store, documents: Sequence[DocumentRow]) -> list[Finding]:
     """Has each chunk exactly one vector?"""
-    live = dense.key_ranges((d.content, d.chunks) for d in documents)
+    live = key_ranges(documents)
     held = [np.zeros(0, np.int64)]
-    for name in segment_names(store):
+    for name in store.files.segments():
         keys = dense.open_segment(store.folder / "dense", name).keys
         held.append(keys[dense.rows_in(keys, live)])
     found = np.sort(np.concatenate(held))
@@ -137,10 +138,10 @@ def _check_vectors(store: Store, documents: Sequence[StoredDocument]) -> list[Fi
     return [Finding("dense", f"{len(wanted):,} chunks have {len(found):,} vectors", REPAIR)]
 
 
-def _check_postings(store: Store, documents: Sequence[StoredDocument]) -> list[Finding]:
+def _check_postings(store: Store, documents: Sequence[DocumentRow]) -> list[Finding]:
     """Are as many chunks in the postings as there are?"""
-    wanted = sum(document.chunks for document in documents)
-    held = sum(lexical.LexicalIndex(folder).chunks for folder in postings_folders(store))
+    wanted = sum(row.document.chunks for row in documents)
+    held = sum(lexical.LexicalIndex(folder).chunks for folder in store.files.postings())
     if held == wanted:
         return []
     return [Finding("lexical", f"the postings are of {held:,} chunks, there are {wanted:,}", REPAIR)]

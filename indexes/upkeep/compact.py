@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from indexes.disk import dense, lexical, versions
-from indexes.disk.store import Store, postings_folders, segment_names
+from indexes.disk.documents import DocumentRow
+from indexes.disk.store import Store
+from indexes.disk.visible import key_ranges
 from indexes.disk.writer import OnStep, Writer
 from indexes.errors import IndexInUse
-from indexes.types import Manifest, StoredDocument
+from indexes.types import Manifest
 from indexes.upkeep.rebuild import Progress, stored_terms
 from indexes.upkeep.reembed import forget_parts
 from ingest.korean.analyse import Analyser
@@ -56,9 +58,9 @@ def compact(
     before = folder_bytes(folder)
     with Writer(folder, manifest, on_step) as writer:
         _await_readers(folder, writer.version + 1, wait_seconds)
-        documents = list(writer.documents.values())
+        documents = writer.rows
         terms = None
-        if any(lexical.holds_deleted(path) for path in postings_folders(writer.store)):
+        if any(lexical.holds_deleted(path) for path in writer.store.files.postings()):
             terms = lambda store: stored_terms(store, documents, analyser, progress)  # noqa: E731
         writer.replace(*_live_rows(folder, writer.store, documents), terms)
         _await_readers(folder, writer.version, wait_seconds)  # who began to read meanwhile
@@ -69,10 +71,10 @@ def compact(
     return Compaction(version, before, folder_bytes(folder))
 
 
-def _live_rows(folder: Path, store: Store, documents: Sequence[StoredDocument]):
+def _live_rows(folder: Path, store: Store, documents: Sequence[DocumentRow]):
     """The segments that hold rows of deleted documents, and what is left of them: keys and vectors."""
-    live = dense.key_ranges((d.content, d.chunks) for d in documents)
-    opened = [dense.open_segment(folder / "dense", name) for name in segment_names(store)]
+    live = key_ranges(documents)
+    opened = [dense.open_segment(folder / "dense", name) for name in store.files.segments()]
     dead = [segment for segment in opened if not dense.rows_in(segment.keys, live).all()]
     if not dead:
         return [], np.zeros(0, np.int64), np.zeros((0, 0), np.float32)

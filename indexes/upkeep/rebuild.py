@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from indexes.disk.documents import DocumentRow
 from indexes.disk.store import Store
 from indexes.disk.writer import Writer
 from indexes.embedding import Pace, Progress, embed_documents
 from indexes.errors import IndexNotFound
 from indexes.models.embedder import Embedder
-from indexes.types import StoredDocument
 from ingest.korean.analyse import Analyser
 from ingest.structure.terms import index_terms
 
@@ -34,7 +34,7 @@ def renew_terms(folder: Path, analyser: Analyser, progress: Progress = lambda *_
         return False
     manifest = replace(manifest, analyser=analyser.name)
     with Writer(folder, manifest, new_analyser=True) as writer:
-        documents = sorted(writer.documents.values(), key=lambda document: document.content)
+        documents = writer.rows
         no_keys, no_vectors = np.zeros(0, np.int64), np.zeros((0, manifest.embedder.dim), np.float32)
 
         def terms(store: Store) -> Iterator[tuple[int, str, str]]:
@@ -46,7 +46,7 @@ def renew_terms(folder: Path, analyser: Analyser, progress: Progress = lambda *_
 
 def stored_terms(
     store: Store,
-    documents: Sequence[StoredDocument],
+    documents: Sequence[DocumentRow],
     analyser: Analyser,
     progress: Progress = lambda *_: None,
 ) -> Iterator[tuple[int, str, str]]:
@@ -55,18 +55,18 @@ def stored_terms(
     Raises:
         IndexDamaged: a stored text is not what it was.
     """
-    done, total = 0, sum(document.chunks for document in documents)
-    for document in documents:
-        chunks = store.chunks_of(document)
-        for offset, terms in enumerate(index_terms(analyser, document.title, chunks)):
-            yield document.content + offset, document.id, terms
+    done, total = 0, sum(row.document.chunks for row in documents)
+    for row in documents:
+        chunks = store.texts.chunks_of(row)
+        for offset, terms in enumerate(index_terms(analyser, row.document.title, chunks)):
+            yield row.content + offset, row.document.id, terms
         done += len(chunks)
         progress(done, total)
 
 
 def stored_vectors(
     store: Store,
-    documents: Sequence[StoredDocument],
+    documents: Sequence[DocumentRow],
     embedder: Embedder,
     progress: Progress = lambda *_: None,
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
@@ -76,28 +76,28 @@ def stored_vectors(
         IndexDamaged: a stored text is not what it was.
         TextTooLong: the embedder would read a chunk in part only.
     """
-    documents = sorted(documents, key=lambda document: document.content)
-    done, total, pace = 0, sum(document.chunks for document in documents), Pace()
+    documents = sorted(documents, key=lambda row: row.content)
+    done, total, pace = 0, sum(row.document.chunks for row in documents), Pace()
     first = 0
     while first < len(documents):
         together = _from(documents, first, pace.chunks)
-        contents = [(document.title, store.chunks_of(document)) for document in together]
+        contents = [(row.document.title, store.texts.chunks_of(row)) for row in together]
         started = time.monotonic()
         vectors = embed_documents(embedder, contents, lambda count, done=done: progress(done + count, total))
-        chunks = sum(document.chunks for document in together)
+        chunks = sum(row.document.chunks for row in together)
         pace.note(chunks, time.monotonic() - started)
         first, done = first + len(together), done + chunks
         progress(done, total)
-        keys = [np.arange(d.content, d.content + d.chunks, dtype=np.int64) for d in together]
+        keys = [np.arange(row.keys.start, row.keys.stop, dtype=np.int64) for row in together]
         yield np.concatenate(keys), np.concatenate(vectors)
 
 
-def _from(documents: Sequence[StoredDocument], first: int, chunks: int) -> list[StoredDocument]:
-    """As many of `documents` from `first` on as hold so many chunks, and at least one."""
-    together: list[StoredDocument] = []
-    for document in islice(documents, first, None):
-        together.append(document)
-        chunks -= document.chunks
+def _from(documents: Sequence[DocumentRow], first: int, chunks: int) -> list[DocumentRow]:
+    """Of `documents` from `first` on the fewest that hold `chunks` chunks together, and at least one."""
+    together: list[DocumentRow] = []
+    for row in islice(documents, first, None):
+        together.append(row)
+        chunks -= row.document.chunks
         if chunks <= 0:
             break
     return together

@@ -17,12 +17,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.disk import dense
-from indexes.disk.store import CALIBRATION, Store, segment_names, sync
+from indexes.disk.documents import DocumentRow
+from indexes.disk.store import CALIBRATION, Store
+from indexes.disk.visible import key_ranges
 from indexes.disk.writer import OnStep, Writer, translated
+from indexes.durable import sync
 from indexes.errors import IndexNotFound
 from indexes.models.embedder import Embedder
-from indexes.types import EmbedderIdentity, StoredDocument
+from indexes.types import EmbedderIdentity
 from indexes.upkeep.rebuild import Progress, stored_vectors
 
 FOLDER = "reembed"
@@ -53,13 +55,13 @@ def reembed(
         if writer.store.manifest.embedder.same_vectors(embedder.identity):
             forget_parts(folder)
             return writer.version
-        documents = sorted(writer.documents.values(), key=lambda document: document.content)
+        documents = writer.rows
         parts = _Parts(folder, embedder.identity)
         _embed_missing(writer.store, documents, embedder, parts, progress)
         on_step("parts written")
         keys = _keys(documents)
         writer.note(CALIBRATION, "")  # what was found of the old embedder's vectors is not for the new ones
-        version = writer.replace(segment_names(writer.store), keys, parts.vectors(keys), None)
+        version = writer.replace(writer.store.files.segments(), keys, parts.vectors(keys), None)
         forget_parts(folder)
     return version
 
@@ -71,26 +73,26 @@ def forget_parts(folder: Path) -> None:
 
 def _embed_missing(
     store: Store,
-    documents: Sequence[StoredDocument],
+    documents: Sequence[DocumentRow],
     embedder: Embedder,
     parts: "_Parts",
     progress: Progress,
 ) -> None:
     known = parts.keys()
-    firsts = np.array([d.content for d in documents], np.int64)
-    chunks = np.array([d.chunks for d in documents], np.int64)
+    firsts = np.array([row.content for row in documents], np.int64)
+    chunks = np.array([row.document.chunks for row in documents], np.int64)
     there = np.searchsorted(known, firsts + chunks) - np.searchsorted(known, firsts)
-    missing = [document for document, whole in zip(documents, there == chunks, strict=True) if not whole]
-    total = sum(document.chunks for document in documents)
-    done = total - sum(document.chunks for document in missing)
+    missing = [row for row, whole in zip(documents, there == chunks, strict=True) if not whole]
+    total = sum(row.document.chunks for row in documents)
+    done = total - sum(row.document.chunks for row in missing)
     for keys, vectors in stored_vectors(
         store, missing, embedder, lambda count, _: progress(done + count, total)
     ):
         parts.add(keys, vectors)
 
 
-def _keys(documents: Sequence[StoredDocument]) -> NDArray[np.int64]:
-    ranges = dense.key_ranges((d.content, d.chunks) for d in documents)
+def _keys(documents: Sequence[DocumentRow]) -> NDArray[np.int64]:
+    ranges = key_ranges(documents)
     return np.concatenate([np.zeros(0, np.int64), *(np.arange(first, end) for first, end in ranges)])
 
 

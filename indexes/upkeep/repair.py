@@ -15,22 +15,14 @@ from pathlib import Path
 import numpy as np
 
 from indexes.disk import dense, versions
-from indexes.disk.store import (
-    DATABASE,
-    FORMAT,
-    TABLES,
-    Store,
-    checksum,
-    create_database,
-    postings_folders,
-    seal_of,
-    sealed,
-    segment_names,
-)
+from indexes.disk.documents import DocumentRow
+from indexes.disk.schema import DATABASE, FORMAT, TABLES, checksum, create_database, seal_of, sealed
+from indexes.disk.store import Store
+from indexes.disk.visible import key_ranges
 from indexes.disk.writer import OnStep, Writer, take_lock, translated
 from indexes.errors import IndexDamaged, IndexFormat, IndexNotFound
 from indexes.models.embedder import Embedder
-from indexes.types import Manifest, StoredDocument
+from indexes.types import Manifest
 from indexes.upkeep.check import check, damaged_documents, damaged_files
 from indexes.upkeep.rebuild import Progress, stored_terms, stored_vectors
 from ingest.korean.analyse import Analyser
@@ -92,7 +84,7 @@ def _is_damaged(folder: Path) -> bool:
         with closing(Store(folder)) as store, store.snapshot():
             store.check_seal()
             store.check_version()
-            documents = store.documents(store.version)
+            documents = store.documents.of(store.version)
             rows = store.connection.execute("PRAGMA integrity_check(1)").fetchall()
             return (
                 rows != [("ok",)]
@@ -238,13 +230,13 @@ def _remake_files(
     Args:
         anew: documents are gone of which the postings know, nobody can say which.
     """
-    store, documents = writer.store, sorted(writer.documents.values(), key=lambda d: d.content)
+    store, documents = writer.store, writer.rows
     damaged = damaged_files(store)
     bad = {dense.segment_of(file.name) for file, _ in damaged if file.kind == "dense"}
-    bad |= dense.incomplete(file.name for file in store.files("dense"))
+    bad |= dense.incomplete(file.name for file in store.files.current("dense"))
     done.repaired += [(file.name, "made again from the stored text") for file, _ in damaged]
     missing = _without_vector(store, documents, bad)
-    wanted = [d for d in documents if ((missing >= d.content) & (missing < d.content + d.chunks)).any()]
+    wanted = [row for row in documents if ((missing >= row.keys.start) & (missing < row.keys.stop)).any()]
     made = [*stored_vectors(store, wanted, embedder, progress("vectors"))]
     keys = np.concatenate([np.zeros(0, np.int64), *(keys for keys, _ in made)])
     vectors = np.concatenate(
@@ -258,15 +250,15 @@ def _remake_files(
     return writer.replace(bad, keys[rows], vectors[rows], terms)
 
 
-def _without_vector(store: Store, documents: Sequence[StoredDocument], bad: set[str]):
+def _without_vector(store: Store, documents: Sequence[DocumentRow], bad: set[str]):
     """Keys of the live chunks that no good segment holds."""
-    live = dense.key_ranges((d.content, d.chunks) for d in documents)
+    live = key_ranges(documents)
     keys = np.concatenate([np.zeros(0, np.int64), *(np.arange(a, b) for a, b in live)])
-    for name in segment_names(store):
+    for name in store.files.segments():
         if name not in bad:
             keys = np.setdiff1d(keys, dense.open_segment(store.folder / "dense", name).keys)
     return keys
 
 
-def _lacks_postings(store: Store, documents: Sequence[StoredDocument]) -> bool:
-    return not postings_folders(store) and any(document.chunks for document in documents)
+def _lacks_postings(store: Store, documents: Sequence[DocumentRow]) -> bool:
+    return not store.files.postings() and any(row.keys for row in documents)

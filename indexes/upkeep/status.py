@@ -49,9 +49,9 @@ def status(folder: Path) -> IndexStatus:
             raise IndexNotFound(path=folder)
         with store.snapshot():
             version = store.version
-            documents = store.documents(version)
+            documents = [row.document for row in store.documents.of(version)]
             calibration = store.calibration
-            files = store.files()
+            files = store.files.current()
             vectors = (file.name for file in files if file.kind == "dense")
             recall = dense.lowest_recall(store.folder / "dense", vectors)
     finally:

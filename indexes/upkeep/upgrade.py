@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from indexes.disk import versions
-from indexes.disk.store import (
+from indexes.disk.schema import (
     CHUNK_COLUMNS,
     DATABASE,
     DOCUMENT_COLUMNS,
@@ -18,9 +18,9 @@ from indexes.disk.store import (
     create_database,
     seal_of,
     sealed,
-    sync,
 )
 from indexes.disk.writer import take_lock, translated
+from indexes.durable import sync
 from indexes.errors import IndexDamaged, IndexFormat, IndexInUse, IndexNotFound
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from indexes.disk.store import sync
+from indexes.durable import sync
 from rag.errors import OutputFailed
 from rag.models.generator import Completion, Generator, Sampling
 from rag.prompting.tokens import ModelTokenizer

@@ -15,7 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from indexes.disk.store import sync
+from indexes.durable import sync
 from indexes.types import StoredDocument
 from indexes.wording import page_runs, percent
 from ingest.raw import Unit

@@ -23,14 +23,14 @@ def test_the_evidence_of_each_question_stands_on_its_gold_page(samples):
         row = json.loads(line)
         for gold in row["relevant"]:
             document = samples.document(gold["pdf"])
-            pages = samples.retriever.store.pages(document)[gold["page_start"] - 1 : gold["page_end"]]
+            pages = samples.retriever.pages(document.id)[gold["page_start"] - 1 : gold["page_end"]]
             text = samples.text(document, pages[0].start, pages[-1].end)
             assert squeeze(row["evidence"].replace("|", "")) in squeeze(text.replace("|", "")), row["qid"]
 
 
 def test_every_document_has_an_outline_and_running_heads_that_are_left_out(samples):
     for document in samples.documents():
-        contexts = {chunk.context for chunk in samples.retriever.store.chunks_of(document)}
+        contexts = {chunk.context for chunk in samples.retriever.chunks(document)}
         assert len(contexts) > 10
         assert "- 5 -" not in samples.text(document)
 

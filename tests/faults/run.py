@@ -24,7 +24,8 @@ import numpy as np
 
 from indexes.disk import writer as writers
 from indexes.disk.retriever import Retriever
-from indexes.disk.store import DATABASE, Store
+from indexes.disk.schema import DATABASE
+from indexes.disk.store import Store
 from indexes.disk.writer import Writer
 from indexes.embedding import embed_chunks
 from indexes.types import NewContent
@@ -271,7 +272,7 @@ class Index:
         with Writer(self.folder, MANIFEST) as writer:
             assert writer.version == version
         with closing(Store(self.folder)) as store:
-            named = store.file_names(version)
+            named = store.files.names(version)
         stored = [
             path
             for kind in ("dense", "lexical")
@@ -386,7 +387,7 @@ def seen(opened: Retriever) -> State:
     """The state that the index shows, each text compared with what it must be."""
     state: State = {}
     for stored in opened.documents:
-        text = opened.store.text(stored)
+        text = opened.text(stored)
         variant = int(text.split(" 문서 ")[1].split("판")[0])
         wanted = document(stored.title, variant, stored.groups)
         assert text == "".join(chunk.text for chunk in wanted.chunks), stored.title

@@ -15,7 +15,7 @@ from random import Random
 from typing import Any
 
 from indexes.disk.retriever import Retriever
-from indexes.disk.store import DATABASE
+from indexes.disk.schema import DATABASE
 from indexes.disk.writer import Writer
 from indexes.embedding import embed_chunks
 from indexes.types import MODES, NewContent
@@ -141,10 +141,10 @@ def observe(folder: Path, most: int = EVERY) -> dict[str, Any]:
         seen[mode] = [[(p.chunk.id, p.chunk.context, round(p.score, 5)) for p in row] for row in found]
     documents = opened.documents
     seen["documents"] = {
-        d.id: [d.title, d.paths, d.groups, opened.store.text(d), [repr(p) for p in opened.pages(d.id)]]
+        d.id: [d.title, d.paths, d.groups, opened.text(d), [repr(p) for p in opened.pages(d.id)]]
         for d in documents
     }
-    seen["unreadable"] = [opened.store.unreadable_pages(documents), opened.store.doubtful_pages(documents)]
+    seen["unreadable"] = [opened.unreadable_pages(documents), opened.doubtful_pages(documents)]
     return json.loads(json.dumps(seen))
 
 

@@ -13,7 +13,8 @@ import pytest
 from indexes.build import delete
 from indexes.discover import discover
 from indexes.disk.retriever import Retriever
-from indexes.disk.store import DATABASE, Store
+from indexes.disk.schema import DATABASE
+from indexes.disk.store import Store
 from indexes.errors import ChunkTooLong, DocumentNotFound, NoSuchPath, NothingToIngest
 from indexes.report import Counts
 from indexes.types import MODES, Filter
@@ -78,8 +79,8 @@ def documents(index: Path) -> dict[str, tuple]:
     """File names and groups of each document, by its title."""
     store = Store(index)
     found = {
-        document.title: (sorted(Path(path).name for path in document.paths), document.groups)
-        for document in store.documents(store.version)
+        row.document.title: (sorted(Path(path).name for path in row.document.paths), row.document.groups)
+        for row in store.documents.of(store.version)
     }
     store.close()
     return found
@@ -126,7 +127,7 @@ def test_a_changed_file_takes_the_place_of_the_old_one_in_one_commit(index, file
     texts = [p.chunk.text for p in reader(index).retrieve(["예산 집행 업무 회의 운영"], 40)[0]]
     assert any("회의 운영" in text for text in texts) and not any("예산" in text for text in texts)
     store = Store(index)
-    assert [len(store.documents(version)) for version in range(3)] == [0, 4, 4]
+    assert [len(store.documents.of(version)) for version in range(3)] == [0, 4, 4]
     store.close()
 
 
@@ -212,7 +213,7 @@ def test_files_that_change_names_among_themselves_keep_their_own_groups(tmp_path
     opened = reader(tmp_path / "index")
     for group, topic in (("비밀", TOPICS[0]), ("공개", TOPICS[1])):
         (document,) = opened.visible(Filter(groups=(group,)))
-        assert topic in opened.store.text(document)
+        assert topic in opened.text(document)
     assert sorted(Path(d.path).name for d in opened.documents) == ["가.pdf", "나.pdf"]
 
 
@@ -220,7 +221,7 @@ def test_another_parser_reads_all_again_and_keeps_one_of_each(index, files):
     other = ParseOptions(CHARACTERS, "bigram", ChunkingConfig(40), IngestConfig(workers=2))
     report = ingest_files(index, files, parse=other)
     assert report.documents == Counts(updated=4)
-    assert max(c.tokens for d in reader(index).documents for c in reader(index).store.chunks_of(d)) <= 40
+    assert max(c.tokens for d in reader(index).documents for c in reader(index).chunks(d)) <= 40
     assert check(index)[1] == []
 
 

@@ -1,32 +1,54 @@
 """The engines that there are hold to the laws of engines."""
 
+from pathlib import Path
+
 import pytest
 
-from indexes.disk.writer import Writer
-from tests.conformance import LAWS, known_documents
-from tests.support.fakes import InMemoryEngine
-from tests.support.indexes import ANALYSER, EMBEDDER, MANIFEST, reader
+from indexes.engine import IndexWriter, SearchEngine
+from indexes.open import open_index, open_writer
+from tests.conformance import LAWS, LAWS_OF_WRITING, filled
+from tests.support.fakes import InMemoryIndex, InMemoryWriter
+from tests.support.indexes import ANALYSER, EMBEDDER, MANIFEST
 
 
-def on_disk(documents, folder):
-    with Writer(folder, MANIFEST) as writer:
-        for document in documents:
-            writer.add(document)
-            writer.commit()
-        writer.merge()
-    return reader(folder)
+class OnDisk:
+    """An index in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def writer(self) -> IndexWriter:
+        return open_writer(self._folder, MANIFEST)
+
+    def reader(self) -> SearchEngine:
+        return open_index(self._folder, EMBEDDER, ANALYSER)
 
 
-def in_memory(documents, _):
-    return InMemoryEngine(documents, MANIFEST, EMBEDDER, ANALYSER)
+class InMemory:
+    """The fake of the tests."""
+
+    def __init__(self, _: Path) -> None:
+        self._index = InMemoryIndex(MANIFEST)
+
+    def writer(self) -> IndexWriter:
+        return InMemoryWriter(self._index)
+
+    def reader(self) -> SearchEngine:
+        return self._index.open(EMBEDDER, ANALYSER)
 
 
-ENGINES = (on_disk, in_memory)
+ENGINES = (OnDisk, InMemory)
 
 
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
-@pytest.mark.parametrize("make", ENGINES, ids=lambda make: make.__name__)
-def test_an_engine_holds_to_the_law(make, law, tmp_path):
-    engine = make(known_documents(), tmp_path)
-    law(engine)
-    engine.close()
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.__name__)
+def test_an_engine_holds_to_the_law(engine, law, tmp_path):
+    opened = filled(engine(tmp_path))
+    law(opened)
+    opened.close()
+
+
+@pytest.mark.parametrize("law", LAWS_OF_WRITING, ids=lambda law: law.__name__)
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.__name__)
+def test_a_writer_holds_to_the_law(engine, law, tmp_path):
+    law(engine(tmp_path))

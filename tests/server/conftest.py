@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from indexes.disk.retriever import SearchConfig
+from indexes.search.config import SearchConfig
 from rag.config import Config, ModelsConfig
 from rag.models.generator import GenerationConfig
 from rag.prompting.tokens import EMBEDDED_FOLDER, ModelTokenizer

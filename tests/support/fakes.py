@@ -4,14 +4,17 @@ import math
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
+from indexes.errors import DocumentNotFound, IndexBusy
 from indexes.models.embedder import OnBatch
 from indexes.search.fusion import fuse_scores
 from indexes.types import (
     EVERYTHING,
+    Calibration,
     EmbedderIdentity,
     Manifest,
     NewContent,
@@ -27,7 +30,7 @@ from rag.prompting.packing import Prompt
 
 
 class BigramEmbedder:
-    """Character bigrams hashed into so many dimensions: texts that share words are near."""
+    """Character bigrams hashed into `dim` dimensions: texts that share words are near."""
 
     def __init__(self, revision: str = "1", max_tokens: int = 1 << 30, dim: int = 64) -> None:
         self.identity = EmbedderIdentity("bigrams", revision, dim, "", "")
@@ -95,11 +98,98 @@ class ScriptedGenerator:
             yield completion.text[start : start + 3]
 
 
+class InMemoryIndex:
+    """What `InMemoryWriter` commits: versions of documents, each a mapping that is never changed."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self.manifest = manifest
+        self.versions: list[dict[str, NewContent]] = [{}]  # the first, 0, was never committed
+        self.calibration: Calibration | None = None
+        self.writing = False
+
+    def open(self, embedder, analyser) -> "InMemoryEngine":
+        """The last version."""
+        opened = InMemoryEngine(list(self.versions[-1].values()), self.manifest, embedder, analyser)
+        opened.version, opened.calibration = len(self.versions) - 1, self.calibration
+        return opened
+
+
+class InMemoryWriter:
+    """Writes to an index in memory: a commit is one more mapping at the end of a list."""
+
+    def __init__(self, index: InMemoryIndex) -> None:
+        if index.writing:
+            raise IndexBusy(path="memory", holder="another writer")
+        self._index = index
+        self._held = dict(index.versions[-1])
+        index.writing = True
+
+    def __enter__(self) -> "InMemoryWriter":
+        return self
+
+    def __exit__(self, *exc_info) -> None:
+        self._index.writing = False
+
+    @property
+    def version(self) -> int:
+        return len(self._index.versions) - 1
+
+    @property
+    def documents(self) -> dict[str, StoredDocument]:
+        return {identity: content.document for identity, content in self._held.items()}
+
+    @property
+    def calibration(self) -> Calibration | None:
+        return self._index.calibration
+
+    @property
+    def pending_chunks(self) -> int:
+        committed = self._index.versions[-1]
+        return sum(
+            len(content.chunks)
+            for identity, content in self._held.items()
+            if identity not in committed or content.chunks is not committed[identity].chunks
+        )
+
+    @property
+    def has_changes(self) -> bool:
+        return self._held != self._index.versions[-1]
+
+    def add(self, content: NewContent) -> None:
+        if not len(content.chunks) == len(content.terms) == len(content.vectors):
+            raise ValueError(f"{content.document.id} has other numbers of chunks, terms and vectors")
+        self._held.pop(content.document.id, None)
+        document = replace(content.document, chunks=len(content.chunks), pages=len(content.pages))
+        self._held[document.id] = replace(content, document=document)
+
+    def change(self, document: StoredDocument) -> None:
+        self._held[document.id] = replace(self._held[document.id], document=document)
+
+    def remove(self, document_id: str) -> None:
+        del self._held[document_id]
+
+    def commit(self) -> int:
+        if self.has_changes or not self.version:
+            self._index.versions.append(dict(self._held))
+        return self.version
+
+    def merge(self) -> int:
+        if self.has_changes:
+            raise ValueError("commit before merging")
+        return self.version
+
+    def chunks(self, document: StoredDocument) -> list[Chunk]:
+        return list(self._index.versions[-1][document.id].chunks)
+
+    def set_calibration(self, found: Calibration) -> None:
+        self._index.calibration = found
+
+
 class InMemoryEngine:
     """A search engine that is slow and plain: every query looks at every chunk. BM25 as Lucene has it."""
 
     version = 1
-    calibration = None
+    calibration: Calibration | None = None
 
     def __init__(self, contents: Sequence[NewContent], manifest: Manifest, embedder, analyser) -> None:
         self.manifest = manifest
@@ -107,12 +197,12 @@ class InMemoryEngine:
         self._held = {
             content.document.id: replace(
                 content,
-                document=replace(
-                    content.document, content=100 * n, chunks=len(content.chunks), pages=len(content.pages)
-                ),
+                document=replace(content.document, chunks=len(content.chunks), pages=len(content.pages)),
             )
-            for n, content in enumerate(contents, start=1)
+            for content in contents
         }
+        firsts = accumulate((len(content.chunks) for content in contents), initial=1)
+        self._firsts = dict(zip(self._held, firsts, strict=False))
         self.documents = [content.document for content in self._held.values()]
         self._terms = [row.split() for content in self._held.values() for row in content.terms]
 
@@ -127,7 +217,7 @@ class InMemoryEngine:
         for document in self.visible(allowed):
             content = self._held[document.id]
             for offset, chunk in enumerate(content.chunks):
-                key = document.content + offset
+                key = self._firsts[document.id] + offset
                 chunks[key], near[key] = chunk, float(content.vectors[offset] @ vector)
                 if (score := self._bm25(terms, content.terms[offset].split())) > 0:
                     words[key] = score
@@ -166,9 +256,11 @@ class InMemoryEngine:
         return self._held[document_id].document
 
     def text(self, document, start=0, end=None) -> str:
-        return "".join(chunk.text for chunk in self._held[document.id].chunks)[start:end]
+        return "".join(chunk.text for chunk in self.chunks(document))[start:end]
 
     def chunks(self, document) -> list[Chunk]:
+        if document.id not in self._held:
+            raise DocumentNotFound(name=document.title)
         return list(self._held[document.id].chunks)
 
     def pages(self, document_id) -> list[Page]:

@@ -30,7 +30,7 @@ def content(name: str, *texts: str, **fields) -> NewContent:
         end = start + len(text)
         chunks.append(Chunk(chunk_id(identity, start, end), identity, start, end, text, "", 1, 1, len(text)))
         start = end
-    document = StoredDocument(identity, name, (f"/문서/{name}.pdf",), (), "parser-1", 9, 0, 0)
+    document = StoredDocument(identity, name, (f"/문서/{name}.pdf",), (), "parser-1", 9)
     terms = tuple(" ".join(row) for row in ANALYSER.terms(texts))
     return NewContent(
         replace(document, **fields),
@@ -57,11 +57,11 @@ def found(retriever: Retriever, query: str, mode: str = "hybrid") -> list[str]:
 def held(folder: Path) -> list[str]:
     """Titles of the documents in the last version, each checked to be whole."""
     store = Store(folder)
-    documents = store.documents(store.version)
-    for document in documents:
-        assert store.text(document)
+    rows = store.documents.of(store.version)
+    for row in rows:
+        assert store.texts.text(row)
     store.close()
-    return [document.title for document in documents]
+    return [row.document.title for row in rows]
 
 
 def python(program: str, *arguments) -> subprocess.Popen:

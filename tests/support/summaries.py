@@ -55,7 +55,7 @@ def report(name: str, seed: int, chapters: int, **fields) -> NewContent:
     cuts = range(0, max(start, 1), PAGE)
     pages = [Page(n, str(n), cut, min(cut + PAGE, start), True) for n, cut in enumerate(cuts, start=1)]
     document = StoredDocument(
-        identity, name, (f"/문서/{name}.pdf",), (), "parser-1", 9, 0, len(chunks), "page", len(pages)
+        identity, name, (f"/문서/{name}.pdf",), (), "parser-1", 9, len(chunks), "page", len(pages)
     )
     texts = [chunk.text for chunk in chunks]
     terms = tuple(" ".join(row) for row in ANALYSER.terms(texts))

@@ -8,7 +8,7 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
-from indexes.disk.store import FORMAT
+from indexes.disk.schema import FORMAT
 from indexes.types import Calibration
 from rag.cli.terminal.console import DONE, NOTHING, PARTLY, one_line, out, print_json
 from rag.cli.terminal.opening import open_pipeline

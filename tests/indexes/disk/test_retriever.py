@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from indexes.disk.retriever import Retriever, SearchConfig
+from indexes.disk.retriever import Retriever
 from indexes.disk.writer import Writer
 from indexes.errors import DocumentNotFound, IndexDamaged, IndexNotFound
+from indexes.search.config import SearchConfig
 from indexes.types import MODES, Filter, Manifest, NewContent, StoredDocument
 from ingest.document import Chunk, Page, chunk_id
 from ingest.korean.analyse import BigramAnalyser
@@ -39,7 +40,7 @@ def folder(tmp_path_factory):
                 chunks.append(Chunk(chunk_id(identity, start, end), identity, start, end, text, "", 1, 1, 9))
                 start = end
             paths = (f"/문서/{name}.pdf", f"/사본/{name} (2).pdf")
-            document = StoredDocument(identity, name, paths, GROUPS[name], "p", 1, 0, 0)
+            document = StoredDocument(identity, name, paths, GROUPS[name], "p", 1)
             terms = [" ".join(row) for row in ANALYSER.terms(texts)]
             pages = [Page(1, "1", 0, start, True)]
             writer.add(NewContent(document, pages, chunks, terms, EMBEDDER.embed_passages(texts)))

@@ -9,7 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexes.disk.store import DATABASE, IDLE, Store, StoredFile, seal_of
+from indexes.disk.database import IDLE
+from indexes.disk.documents import DocumentRow
+from indexes.disk.files import StoredFile
+from indexes.disk.schema import DATABASE, seal_of
+from indexes.disk.store import Store
 from indexes.errors import DocumentNotFound, IndexDamaged, IndexFormat, IndexNotFound
 from indexes.types import EmbedderIdentity, Manifest, StoredDocument, find_document
 from ingest.document import Chunk, Page, chunk_id
@@ -19,9 +23,9 @@ MANIFEST = Manifest(EmbedderIdentity("bigrams", "1", 64, "", "질문: "), "bigra
 TEXT = st.text("가각ㄱㅏ國①Ａ😀a1 \n", max_size=80)
 
 
-def stored(identity: str = "0" * 16, content: int = 1, chunks: int = 0, **fields) -> StoredDocument:
-    base = StoredDocument(identity, "제목", ("/문서/가.pdf",), ("인사",), "parser-1", 100, content, chunks)
-    return replace(base, **fields)
+def stored(identity: str = "0" * 16, content: int = 1, chunks: int = 0, **fields) -> DocumentRow:
+    base = StoredDocument(identity, "제목", ("/문서/가.pdf",), ("인사",), "parser-1", 100, chunks)
+    return DocumentRow(content, replace(base, **fields))
 
 
 def chunked(document_id: str, text: str, sizes: list[int]) -> list[Chunk]:
@@ -60,10 +64,10 @@ def store(tmp_path):
     store.close()
 
 
-def put(store: Store, document: StoredDocument, version: int, pages=(), chunks=()) -> None:
+def put(store: Store, document: DocumentRow, version: int, pages=(), chunks=()) -> None:
     with store.transaction():
-        store.insert_document(document, version)
-        store.insert_content(document.content, pages, chunks)
+        store.documents.insert(document, version)
+        store.texts.insert(document.content, pages, chunks)
         store.set_meta("version", str(version))
 
 
@@ -79,33 +83,33 @@ def test_documents_pages_chunks_and_text_come_out_as_they_went_in(shared_store, 
     document = stored(identity, number * 1000, len(chunks), title=text, groups=("가", "나"), pages=2)
     pages = [Page(1, "i", 0, len(text), True), Page(2, "", len(text), len(text), False)]
     put(shared_store, document, number, pages, chunks)
-    assert document in shared_store.documents(number)
-    assert document not in shared_store.documents(number - 1)
-    assert shared_store.pages(document) == pages
-    assert shared_store.chunks_of(document) == chunks
-    keys = [document.content + offset for offset in range(len(chunks))]
-    assert shared_store.chunks(lambda _: document, keys) == dict(zip(keys, chunks, strict=True))
-    assert shared_store.text(document) == text
+    assert document in shared_store.documents.of(number)
+    assert document not in shared_store.documents.of(number - 1)
+    assert shared_store.texts.pages(document) == pages
+    assert shared_store.texts.chunks_of(document) == chunks
+    keys = list(document.keys)
+    assert shared_store.texts.chunks(lambda _: identity, keys) == dict(zip(keys, chunks, strict=True))
+    assert shared_store.texts.text(document) == text
     start, end = data.draw(st.integers(0, 90)), data.draw(st.integers(0, 90))
-    assert shared_store.text(document, start, end) == text[start:end]
-    assert shared_store.text(document, start) == text[start:]
-    assert shared_store.unreadable_pages([document]) == {identity: [2]}
+    assert shared_store.texts.text(document, start, end) == text[start:end]
+    assert shared_store.texts.text(document, start) == text[start:]
+    assert shared_store.texts.unreadable_pages([document]) == {identity: [2]}
 
 
 def test_a_path_whose_bytes_are_not_utf8_comes_back_as_it_was(store):
     path = b"/\xc3\xeb\xbe\xf7.pdf".decode("utf-8", "surrogateescape")
     put(store, stored(paths=(path,)), 1)
-    assert store.documents(1)[0].paths == (path,)
+    assert store.documents.of(1)[0].document.paths == (path,)
 
 
 def test_a_version_keeps_its_documents_when_later_ones_change(store):
     put(store, stored(), 1)
     with store.transaction():
-        store.close_document("0" * 16, 2)
-        store.insert_document(stored(paths=("/문서/나.pdf",)), 2)
+        store.documents.close("0" * 16, 2)
+        store.documents.insert(stored(paths=("/문서/나.pdf",)), 2)
     with store.transaction():
-        store.close_document("0" * 16, 3)
-    assert [[d.path for d in store.documents(version)] for version in range(4)] == [
+        store.documents.close("0" * 16, 3)
+    assert [[row.document.path for row in store.documents.of(version)] for version in range(4)] == [
         [],
         ["/문서/가.pdf"],
         ["/문서/나.pdf"],
@@ -115,9 +119,9 @@ def test_a_version_keeps_its_documents_when_later_ones_change(store):
 
 def test_a_transaction_that_fails_leaves_nothing(store):
     with pytest.raises(KeyboardInterrupt), store.transaction():
-        store.insert_document(stored(), 1)
+        store.documents.insert(stored(), 1)
         raise KeyboardInterrupt
-    assert store.documents(1) == []
+    assert store.documents.of(1) == []
     put(store, stored(), 1)
 
 
@@ -128,38 +132,38 @@ def test_a_document_cannot_be_current_twice(store):
 
 
 def test_manifest_and_files_come_out_as_they_went_in(store):
-    assert store.manifest is None and store.version == 0 and store.files() == []
+    assert store.manifest is None and store.version == 0 and store.files.current() == []
     files = [StoredFile(f"dense/{n}.faiss", "dense", n, f"{n:064x}") for n in range(3)]
     other = StoredFile("lexical/1/meta.json", "lexical", 7, "0" * 64)
     with store.transaction():
         store.set_manifest(MANIFEST)
-        store.set_files("dense", files, 1)
-        store.set_files("lexical", [other], 1)
-        store.set_files("dense", files[:2], 2)
+        store.files.replace("dense", files, 1)
+        store.files.replace("lexical", [other], 1)
+        store.files.replace("dense", files[:2], 2)
     assert store.manifest == MANIFEST
-    assert store.files("dense") == files[:2] and store.files() == [*files[:2], other]
-    assert store.file_names(1) == {*(file.name for file in files), other.name}
-    assert store.file_names(2) == {*(file.name for file in files[:2]), other.name}
-    store.forget_files(2)
-    assert store.file_names(1) == store.file_names(2)
+    assert store.files.current("dense") == files[:2] and store.files.current() == [*files[:2], other]
+    assert store.files.names(1) == {*(file.name for file in files), other.name}
+    assert store.files.names(2) == {*(file.name for file in files[:2]), other.name}
+    store.files.forget(2)
+    assert store.files.names(1) == store.files.names(2)
 
 
 def test_a_row_that_is_changed_or_lost_is_noticed(store):
     with store.transaction():
-        store.set_files("dense", [StoredFile("dense/1.faiss", "dense", 1, "0" * 64)], 1)
-        store.insert_document(stored(pages=1), 1)
-        store.insert_content(1, [Page(1, "1", 0, 0, True)], [])
+        store.files.replace("dense", [StoredFile("dense/1.faiss", "dense", 1, "0" * 64)], 1)
+        store.documents.insert(stored(pages=1), 1)
+        store.texts.insert(1, [Page(1, "1", 0, 0, True)], [])
         store.set_meta("version", "1")
         store.set_meta("seal", seal_of(store.connection))
     store.check_seal()
     reads = {
-        "UPDATE documents SET groups = '[\"경영\"]'": lambda: store.documents(1),
-        "UPDATE pages SET label = '2'": lambda: store.pages(stored(pages=1)),
-        "UPDATE files SET bytes = 2": store.files,
+        "UPDATE documents SET groups = '[\"경영\"]'": lambda: store.documents.of(1),
+        "UPDATE pages SET label = '2'": lambda: store.texts.pages(stored(pages=1)),
+        "UPDATE files SET bytes = 2": store.files.current,
         "UPDATE meta SET value = '2' WHERE name = 'version'": lambda: store.version,
         "DELETE FROM documents": store.check_seal,
         "DELETE FROM files": store.check_seal,
-        "DELETE FROM pages": lambda: store.pages(stored(pages=1)),
+        "DELETE FROM pages": lambda: store.texts.pages(stored(pages=1)),
     }
     for statement, read in reads.items():
         read()
@@ -172,26 +176,26 @@ def test_a_row_that_is_changed_or_lost_is_noticed(store):
 
 def test_a_changed_text_is_noticed(store):
     document = stored(chunks=1)
-    put(store, document, 1, [], chunked(document.id, "원래 글", []))
+    put(store, document, 1, [], chunked(document.document.id, "원래 글", []))
     store.connection.execute("UPDATE chunks SET text = '다른 글'")
-    for read in (store.text, store.chunks_of, lambda d: store.chunks(lambda _: d, [1])):
+    for read in (store.texts.text, store.texts.chunks_of, lambda _: store.texts.chunks(lambda _: "가", [1])):
         with pytest.raises(IndexDamaged, match="chunk 1"):
             read(document)
     store.connection.execute("DELETE FROM chunks")
-    for read in (store.chunks_of, lambda d: store.chunks(lambda _: d, [1])):
+    for read in (store.texts.chunks_of, lambda _: store.texts.chunks(lambda _: "가", [1])):
         with pytest.raises(IndexDamaged, match="missing"):
             read(document)
 
 
 def test_threads_read_at_the_same_time(store, tmp_path):
     document = stored(chunks=4)
-    put(store, document, 1, [], chunked(document.id, "가나다라마바사아" * 5, [10, 10, 10]))
+    put(store, document, 1, [], chunked(document.document.id, "가나다라마바사아" * 5, [10, 10, 10]))
     reader, texts, errors = Store(tmp_path), [], []
 
     def read() -> None:
         try:
             for _ in range(50):
-                texts.append(reader.text(document))
+                texts.append(reader.texts.text(document))
             reader.close()
         except Exception as exc:  # noqa: BLE001 - told in the thread that asserts
             errors.append(exc)
@@ -216,12 +220,12 @@ def open_paths() -> list[str]:
 
 def test_threads_that_ended_leave_nothing_open(store, tmp_path):
     document = stored(chunks=1)
-    put(store, document, 1, [], chunked(document.id, "가나다라마바사아", []))
+    put(store, document, 1, [], chunked(document.document.id, "가나다라마바사아", []))
     reader = Store(tmp_path)
-    reader.text(document)
+    reader.texts.text(document)
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(40):
-        thread = threading.Thread(target=reader.text, args=(document,))
+        thread = threading.Thread(target=reader.texts.text, args=(document,))
         thread.start()
         thread.join()
     assert len(os.listdir("/proc/self/fd")) == before
@@ -229,7 +233,7 @@ def test_threads_that_ended_leave_nothing_open(store, tmp_path):
 
 def test_what_many_threads_opened_at_once_is_closed_but_for_a_few(store, tmp_path):
     document = stored(chunks=1)
-    put(store, document, 1, [], chunked(document.id, "가나다라마바사아", []))
+    put(store, document, 1, [], chunked(document.document.id, "가나다라마바사아", []))
     reader, together = Store(tmp_path), threading.Barrier(3 * IDLE)
 
     def read() -> None:
@@ -260,8 +264,8 @@ def test_no_index_a_foreign_file_and_another_format_are_told_apart(tmp_path):
 
 
 def test_a_document_is_found_by_id_path_name_and_title_in_that_order():
-    first = stored("a" * 16, title="규정", paths=("/문서/지침.pdf",))
-    second = stored("b" * 16, title="지침.pdf", paths=("/문서/규정", "/옛 문서/가.pdf"))
+    first = stored("a" * 16, title="규정", paths=("/문서/지침.pdf",)).document
+    second = stored("b" * 16, title="지침.pdf", paths=("/문서/규정", "/옛 문서/가.pdf")).document
     for name, expected in [
         ("b" * 16, second),
         ("/옛 문서/가.pdf", second),

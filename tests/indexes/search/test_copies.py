@@ -46,9 +46,7 @@ class Library:
         """Rank a chunk of the document `title` next; returns its id."""
         identity = f"{len({d.title for d in self.documents.values()} | {title})}:{title}"
         identity = next((i for i, d in self.documents.items() if d.title == title), identity)
-        self.documents.setdefault(
-            identity, StoredDocument(identity, title, (f"/{title}.pdf",), (), "", 0, 1, 1)
-        )
+        self.documents.setdefault(identity, StoredDocument(identity, title, (f"/{title}.pdf",), (), "", 0, 1))
         start = 1000 * len(self.passages)
         chunk = Chunk(
             chunk_id(identity, start, start + len(text)),

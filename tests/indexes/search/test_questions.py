@@ -19,7 +19,7 @@ LAW, DECREE = "개인정보 보호법", "개인정보 보호법 시행령"
 
 
 def stored(title: str, path: str = "") -> StoredDocument:
-    return StoredDocument(title[:16], title, (path or f"/문서/{title}.pdf",), (), "p", 1, 1, 1)
+    return StoredDocument(title[:16], title, (path or f"/문서/{title}.pdf",), (), "p", 1, 1)
 
 
 NAMES = document_names(

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from indexes.disk.store import DATABASE, FORMAT, Store
+from indexes.disk.schema import DATABASE, FORMAT
+from indexes.disk.store import Store
 from indexes.disk.writer import Writer
 from indexes.errors import IndexBusy, IndexDamaged, IndexFormat, IndexNotFound, IndexOutdated, TargetExists
 from indexes.types import MODES

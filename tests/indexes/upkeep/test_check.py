@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from indexes.disk.store import DATABASE
+from indexes.disk.schema import DATABASE
 from indexes.disk.writer import Writer
 from indexes.errors import IndexNotFound
 from indexes.upkeep.check import check

@@ -11,7 +11,8 @@ from random import Random
 import pytest
 
 from indexes.disk import versions
-from indexes.disk.store import DATABASE, Store
+from indexes.disk.schema import DATABASE
+from indexes.disk.store import Store
 from indexes.disk.writer import Writer
 from indexes.errors import IndexInUse
 from indexes.types import MODES

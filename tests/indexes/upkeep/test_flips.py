@@ -4,7 +4,7 @@ import sqlite3
 
 import pytest
 
-from indexes.disk.store import DATABASE
+from indexes.disk.schema import DATABASE
 from indexes.errors import IndexDamaged
 from indexes.types import MODES
 from indexes.upkeep.check import check

@@ -56,7 +56,7 @@ def index(tmp_path, files) -> Path:
 
 def chunks(index: Path) -> int:
     store = Store(index)
-    count = sum(document.chunks for document in store.documents(store.version))
+    count = sum(row.document.chunks for row in store.documents.of(store.version))
     store.close()
     return count
 

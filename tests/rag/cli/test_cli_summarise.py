@@ -140,7 +140,7 @@ def test_two_jobs_do_not_write_to_one_folder(run, tmp_path):
 
 
 def stored(identity: str, path: str) -> StoredDocument:
-    return StoredDocument(identity, "제목", (path,), (), "", 0, 0, 0)
+    return StoredDocument(identity, "제목", (path,), (), "", 0)
 
 
 def test_files_are_named_after_their_documents_and_never_alike():

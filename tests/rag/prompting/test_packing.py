@@ -24,7 +24,7 @@ bodies = st.lists(st.sampled_from(SENTENCES), min_size=1, max_size=30).map("".jo
 
 
 def find(document_id: str) -> StoredDocument:
-    return StoredDocument(document_id, f"문서 {document_id}", (f"/{document_id}.pdf",), (), "", 0, 1, 1)
+    return StoredDocument(document_id, f"문서 {document_id}", (f"/{document_id}.pdf",), (), "", 0, 1)
 
 
 def place_of(document_id: str, start: int, end: int) -> Place:

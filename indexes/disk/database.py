@@ -1,0 +1,179 @@
+"""One database file → connections that are lent to readers, transactions of the writer, checked rows."""
+
+import os
+import sqlite3
+import threading
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from indexes.disk.schema import DATABASE, TABLES, checksum, create_database, sealed
+from indexes.errors import IndexDamaged, IndexNotFound
+
+IDLE = 8  # connections that a reader keeps for the next read; more reads at once open more, for a moment
+
+
+class _Block(threading.local):
+    """Per thread: the connection of the `snapshot` it is in; of a writer, its one."""
+
+    connection: sqlite3.Connection | None = None
+
+
+class Database:
+    """One open database. Reading is safe from several threads; writing is for one."""
+
+    def __init__(self, folder: Path, *, writable: bool = False) -> None:
+        """Open the database in `folder`.
+
+        Raises:
+            IndexNotFound: there is none. Not raised when `writable`: it is then created.
+            IndexDamaged: SQLite cannot open it.
+        """
+        self.folder = folder
+        self._path = folder / DATABASE
+        self._writable = writable
+        # Lent for each read, not one a thread: those of threads that have ended would stay open, 0.1 MB
+        # and two files each (a server that starts a thread a request had no files left after 500).
+        self._idle: list[sqlite3.Connection] = []
+        self._block = _Block()
+        # A connection is in a circle of references with its statements: closed by us, it does not wait
+        # for the collector (16 threads had 400 files open after a minute).
+        weakref.finalize(self, _close_all, self._idle)
+        if not self._path.is_file():
+            if not writable:
+                raise IndexNotFound(path=folder)
+            create_database(self._path)
+        if writable:
+            with self.readable():
+                self._block.connection = self._connect()
+            weakref.finalize(self, self._block.connection.close)
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The connection of the `snapshot` that this thread is in; of a writer, its one."""
+        if self._block.connection is None:
+            raise ValueError("a reader has a connection of its own only inside snapshot()")
+        return self._block.connection
+
+    @contextmanager
+    def lent(self) -> Iterator[sqlite3.Connection]:
+        """A connection that no other thread uses meanwhile."""
+        if self._block.connection is not None:
+            yield self._block.connection
+            return
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._connect()
+        try:
+            yield connection
+        finally:
+            if len(self._idle) < IDLE:
+                self._idle.append(connection)
+            else:
+                connection.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        uri = f"{self._path.resolve().as_uri()}?mode={'rw' if self._writable else 'ro'}"
+        if not self._writable and _is_closed(self._path):
+            uri += "&immutable=1"
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30, check_same_thread=False)
+        connection.execute("PRAGMA synchronous = FULL")
+        if not self._writable:
+            # SQLite before 3.51.3 can lose a WAL reset that a reader makes: only the writer may.
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
+        return connection
+
+    def close(self) -> None:
+        """Close the connections; one that another thread reads with is closed with the last reference."""
+        _close_all(self._idle)
+        if self._block.connection is not None:
+            self._block.connection.close()
+            self._block.connection = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing: the commit point of the whole index."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self.connection
+            self.connection.execute("COMMIT")
+        except BaseException:
+            if self.connection.in_transaction:  # not where an interrupt came in with the commit
+                self.connection.execute("ROLLBACK")
+            raise
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """What is read inside belongs to one commit."""
+        with self.lent() as connection:
+            connection.execute("BEGIN")
+            before, self._block.connection = self._block.connection, connection
+            try:
+                yield
+            finally:
+                self._block.connection = before
+                connection.execute("COMMIT")
+
+    @contextmanager
+    def readable(self) -> Iterator[None]:
+        """IndexDamaged in place of what SQLite says where it cannot read."""
+        try:
+            yield
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as exc:
+            if getattr(exc, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise
+            raise IndexDamaged(path=self.folder, detail=f"{DATABASE}: {exc}") from exc
+
+    def fetch(self, statement: str, parameters: Sequence = ()) -> list[tuple]:
+        """All rows of a SELECT.
+
+        Raises:
+            IndexDamaged: SQLite cannot read them.
+        """
+        with self.readable(), self.lent() as connection:
+            return connection.execute(statement, parameters).fetchall()
+
+    def checked(self, table: str, rows: Iterable[tuple]) -> list[tuple]:
+        """`rows` of all columns of `table`, without their checksums.
+
+        Raises:
+            IndexDamaged: one does not have its checksum.
+        """
+        found = []
+        for row in rows:
+            if checksum(row[:-1]) != row[-1]:
+                raise self.damaged(f"a row of {table}, {row[0]}")
+            found.append(row[:-1])
+        return found
+
+    def damaged(self, what: str) -> IndexDamaged:
+        """The error that says `what` is wrong with this database."""
+        return IndexDamaged(path=self.folder, detail=f"{DATABASE}: {what}")
+
+    def insert(self, table: str, rows: Iterable[Sequence]) -> None:
+        """Add rows, given without their checksums."""
+        columns = TABLES[table]
+        marks = ", ".join("?" * len(columns.split(",")))
+        self.connection.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", map(sealed, rows))
+
+    def close_row(self, table: str, by: str, name: str, version: int) -> None:
+        """The row whose column `by` is `name` is not in `version` nor in later ones."""
+        rows = self.fetch(f"SELECT {TABLES[table]} FROM {table} WHERE {by} = ? AND removed IS NULL", (name,))
+        for *fields, _ in self.checked(table, rows):
+            self.connection.execute(
+                f"UPDATE {table} SET removed = ?, checksum = ? WHERE {by} = ? AND removed IS NULL",
+                (version, checksum((*fields, version)), name),
+            )
+
+
+def _close_all(connections: list[sqlite3.Connection]) -> None:
+    while connections:
+        connections.pop().close()
+
+
+def _is_closed(database: Path) -> bool:
+    """Whether nobody can be writing to the database, nor this process make the files that a log needs."""
+    shared = database.with_name(f"{database.name}-shm")
+    return not shared.exists() and not os.access(database.parent, os.W_OK)

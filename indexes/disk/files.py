@@ -1,0 +1,63 @@
+"""The table of files: which hold the vectors and postings of a version."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from indexes.disk.database import Database
+from indexes.disk.schema import FILE_COLUMNS
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """An immutable file of the index; `name` is relative to the index's folder."""
+
+    name: str
+    kind: str  # "dense" or "lexical"
+    bytes: int
+    sha256: str
+
+
+class Files:
+    """The rows of files in one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def current(self, kind: str | None = None) -> list[StoredFile]:
+        """The files of the last version."""
+        rows = self._database.fetch(
+            f"SELECT {FILE_COLUMNS} FROM files WHERE removed IS NULL AND (?1 IS NULL OR kind = ?1) ORDER BY name",
+            (kind,),
+        )
+        return [StoredFile(*row[:4]) for row in self._database.checked("files", rows)]
+
+    def names(self, oldest: int) -> set[str]:
+        """Names of the files of any version from `oldest` on."""
+        return {
+            name
+            for (name,) in self._database.fetch(
+                "SELECT name FROM files WHERE removed IS NULL OR removed > ?", (oldest,)
+            )
+        }
+
+    def replace(self, kind: str, files: Iterable[StoredFile], version: int) -> None:
+        """From `version` on, the index's files of `kind` are `files`."""
+        current = {file.name: file for file in self.current(kind)}
+        files = {file.name: file for file in files}
+        for name in current.keys() - files.keys():
+            self._database.close_row("files", "name", name, version)
+        added = [files[name] for name in files if name not in current]
+        self._database.insert("files", [(f.name, f.kind, f.bytes, f.sha256, version, None) for f in added])
+
+    def forget(self, oldest: int) -> None:
+        """Drop the rows of files that no version from `oldest` on has."""
+        self._database.connection.execute("DELETE FROM files WHERE removed <= ?", (oldest,))
+
+    def segments(self) -> list[str]:
+        """Names of the segments of vectors of the last version."""
+        return sorted({Path(file.name).name.partition(".")[0] for file in self.current("dense")})
+
+    def postings(self) -> list[Path]:
+        """The folder of the last version's postings, if it has any."""
+        return sorted({self._database.folder / Path(file.name).parent for file in self.current("lexical")})

@@ -1,0 +1,108 @@
+"""The tables of the database, their checksums, and how an empty database is made.
+
+What a version holds never changes: rows say in which version they came and went, so a reader that
+keeps a version number keeps its view while others write.
+
+A document row is never edited. New paths or groups, or a new text at a path, close the row and
+open another. Its column `content` is the key of the document's first chunk, and ties pages and chunks
+to it.
+"""
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from indexes.durable import sync
+
+FORMAT = 3
+OUTDATED = ("2",)  # formats that upgrade.py can bring to this one
+DATABASE = "index.sqlite"
+
+# Every row ends with its checksum; see `checksum`.
+SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL, checksum INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE documents (
+  row INTEGER PRIMARY KEY, id TEXT NOT NULL, title TEXT NOT NULL, paths TEXT NOT NULL,
+  groups TEXT NOT NULL, parser TEXT NOT NULL, bytes INTEGER NOT NULL, content INTEGER NOT NULL,
+  chunks INTEGER NOT NULL, unit TEXT NOT NULL, pages INTEGER NOT NULL, added INTEGER NOT NULL,
+  removed INTEGER, checksum INTEGER NOT NULL);
+CREATE UNIQUE INDEX current_documents ON documents (id) WHERE removed IS NULL;
+CREATE TABLE pages (
+  content INTEGER, number INTEGER, label TEXT NOT NULL, start INTEGER NOT NULL,
+  end INTEGER NOT NULL, readable INTEGER NOT NULL, engine TEXT NOT NULL, confidence REAL NOT NULL,
+  hidden INTEGER NOT NULL, source BLOB NOT NULL, checksum INTEGER NOT NULL,
+  PRIMARY KEY (content, number)) WITHOUT ROWID;
+CREATE INDEX unreadable_pages ON pages (content, number) WHERE NOT readable;
+CREATE INDEX doubtful_pages ON pages (content, number, confidence) WHERE confidence < 1;
+CREATE TABLE chunks (
+  key INTEGER PRIMARY KEY, start INTEGER NOT NULL, end INTEGER NOT NULL,
+  first_page INTEGER NOT NULL, last_page INTEGER NOT NULL, tokens INTEGER NOT NULL,
+  kind TEXT NOT NULL, context TEXT NOT NULL, text TEXT NOT NULL, checksum INTEGER NOT NULL);
+CREATE TABLE files (
+  name TEXT PRIMARY KEY, kind TEXT NOT NULL, bytes INTEGER NOT NULL, sha256 TEXT NOT NULL,
+  added INTEGER NOT NULL, removed INTEGER, checksum INTEGER NOT NULL) WITHOUT ROWID;
+"""
+DOCUMENT_COLUMNS = (
+    "id, title, paths, groups, parser, bytes, content, chunks, unit, pages, added, removed, checksum"
+)
+PAGE_COLUMNS = "content, number, label, start, end, readable, engine, confidence, hidden, source, checksum"
+CHUNK_COLUMNS = "key, start, end, first_page, last_page, tokens, kind, context, text, checksum"
+FILE_COLUMNS = "name, kind, bytes, sha256, added, removed, checksum"
+TABLES = {
+    "meta": "name, value, checksum",
+    "documents": DOCUMENT_COLUMNS,
+    "pages": PAGE_COLUMNS,
+    "chunks": CHUNK_COLUMNS,
+    "files": FILE_COLUMNS,
+}
+
+
+def create_database(path: Path, fill: Callable[[sqlite3.Connection], None] = lambda _: None) -> None:
+    """Make an empty database at `path`, or one that `fill` fills, in place of what is there.
+
+    Made aside, synced and renamed, so that nobody ever sees half of it.
+    """
+    aside = path.with_suffix(".new")
+    for ending in ("", "-wal", "-shm"):
+        Path(f"{aside}{ending}").unlink(missing_ok=True)
+    connection = sqlite3.connect(aside, isolation_level=None)
+    try:
+        connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" + SCHEMA)
+        connection.execute("BEGIN")
+        meta = [("format", str(FORMAT)), ("version", "0"), ("next_key", "1")]
+        connection.executemany("INSERT INTO meta VALUES (?, ?, ?)", map(sealed, meta))
+        fill(connection)
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    finally:
+        connection.close()
+    sync(aside)
+    aside.rename(path)
+    sync(path.parent)
+
+
+def seal_of(connection: sqlite3.Connection) -> str:
+    """Numbers and sums of checksums of the rows that are current: a row that is lost changes them."""
+    return json.dumps(
+        {
+            table: connection.execute(
+                f"SELECT COUNT(*), TOTAL(checksum) FROM {table} WHERE removed IS NULL"
+            ).fetchone()
+            for table in ("documents", "files")
+        }
+    )
+
+
+def checksum(row: Sequence) -> int:
+    """CRC-32 of a row: SQLite's own check lets most flipped bytes pass.
+
+    `ascii` is the same in every version of Python; `repr` leaves alone what its Unicode tables know.
+    """
+    return zlib.crc32(ascii(tuple(row)).encode())
+
+
+def sealed(row: Sequence) -> tuple:
+    """`row` with its checksum at the end."""
+    return (*row, checksum(row))
