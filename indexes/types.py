@@ -123,7 +123,7 @@ class RerankerTrial:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What was found, nDCG@10 by retriever; `chunks`: as many as the index had then."""
+    """What calibrating found: nDCG@10 by retriever. `chunks`: the number of chunks of the index at that time."""
 
     dense_weight: float
     questions: int

@@ -100,7 +100,7 @@ class Folder:
 
 
 def soak(minutes: float, seed: int, folder: Path) -> Soak:
-    """Run for so long on an index below `folder`."""
+    """Run for the given time on an index below `folder`."""
     result, stop = Soak(), threading.Event()
     source = Folder(folder / "문서")
     source.path.mkdir(parents=True)

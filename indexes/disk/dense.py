@@ -28,7 +28,7 @@ RECALL, RECALL_AT = 0.98, 50  # of the 50 nearest rows, this share is to be foun
 SAMPLES = 200  # queries that recall is measured with
 CODED_TOGETHER = 2  # dimensions a code of four bits
 TRAINED_ON = 20_000  # rows
-# So many times k rows, and no fewer than so many, are scored exactly.
+# A search by codes scores CANDIDATES times k rows exactly, and at least LEAST_CANDIDATES.
 CANDIDATES, LEAST_CANDIDATES = 8, 1_000
 BLOCK = 1 << 16  # rows that are float32 at a time: stored as fp16, all of them would take twice the memory
 # Half-open ranges of chunk keys, ascending and disjoint: what a search may return.
@@ -277,7 +277,7 @@ def _candidates(
 ) -> NDArray[np.int64] | None:
     """The rows of `spans` that may be the nearest `k`, by their codes; None where to look at them all.
 
-    FAISS cannot leave rows out here: more are asked for, as many more as it is likely to take. Where
+    FAISS cannot leave rows out here, so more are asked for, in proportion to the rows that are left out. Where
     most rows are left out, or just the near ones are, the exact search is quicker or needed.
     """
     total = len(segment.keys)

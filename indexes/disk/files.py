@@ -1,11 +1,16 @@
 """The table of files: which hold the vectors and postings of a version."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from indexes.disk.database import Database
 from indexes.disk.schema import FILE_COLUMNS
+from ingest.errors import shown
+
+# An index may come from others: a name that leads elsewhere is never followed.
+INSIDE = re.compile(r"dense/\w[\w.-]*|lexical/\w[\w.-]*/\.?\w[\w.-]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +30,21 @@ class Files:
         self._database = database
 
     def current(self, kind: str | None = None) -> list[StoredFile]:
-        """The files of the last version."""
+        """The files of the last version.
+
+        Raises:
+            IndexDamaged: a row does not have its checksum, or names a file that no writer here names.
+        """
         rows = self._database.fetch(
             f"SELECT {FILE_COLUMNS} FROM files WHERE removed IS NULL AND (?1 IS NULL OR kind = ?1) ORDER BY name",
             (kind,),
         )
-        return [StoredFile(*row[:4]) for row in self._database.checked("files", rows)]
+        found = []
+        for name, of, size, digest, _, _ in self._database.checked("files", rows):
+            if not INSIDE.fullmatch(name):
+                raise self._database.damaged(f"it names a file outside the index, {shown(name)}")
+            found.append(StoredFile(name=name, kind=of, bytes=size, sha256=digest))
+        return found
 
     def names(self, oldest: int) -> set[str]:
         """Names of the files of any version from `oldest` on."""

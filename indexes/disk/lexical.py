@@ -122,7 +122,7 @@ def write_version(
 
 
 def needs_merge(folder: Path) -> bool:
-    """Whether a version has so many segments that tantivy would put some together."""
+    """Whether a version has SEGMENTS segments or more, which is when tantivy puts some together."""
     return len(segments_of(folder)) >= SEGMENTS
 
 

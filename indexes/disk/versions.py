@@ -81,7 +81,7 @@ def holders(folder: Path, below: int) -> dict[int, list[int]]:
 
 
 def wait_for_readers(folder: Path, below: int, seconds: float) -> dict[int, list[int]]:
-    """Wait until nobody reads a version before `below`, at most so long; who still does then."""
+    """Wait up to `seconds` until nobody reads a version before `below`; returns who still does."""
     until = time.monotonic() + seconds
     while (found := holders(folder, below)) and time.monotonic() < until:
         time.sleep(0.1)

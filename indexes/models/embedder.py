@@ -33,7 +33,7 @@ class EmbeddingConfig:
     """How the embedder runs; only `dim` changes what it gives.
 
     `device`: "auto" (a GPU where there is one), "cpu", "cuda:0" … `dtype`: "auto" is fp16 on a GPU,
-    fp32 elsewhere. `dim`: the first so many dimensions, of models that were trained for that
+    fp32 elsewhere. `dim`: only the first `dim` dimensions are kept, of models that were trained for that
     (Matryoshka); 0 for all. `batch_tokens`: most tokens of a batch; halved where memory runs out.
     """
 

@@ -150,21 +150,23 @@ def rerank(
     rankings: Sequence[Sequence[Passage]],
     text_of: Callable[[Passage], str],
     config: RerankConfig,
+    clock: Callable[[], float] = time.monotonic,
 ) -> list[Reranked]:
     """Each of `rankings`, its first `config.k` passages in the order that `reranker` gives them.
 
     Passages are scored from the first on, some of every query at a time, so that what is scored when
     the time is up is the head of each ranking: it is put in order, and the rest follows as it was.
-    What runs then is not broken off. Ties keep their order. Scores go on falling: behind the lowest of the reranker's, the rest keep
+    A batch that is being scored when the time is up is finished. Ties keep their order. Scores go on falling: behind the lowest of the reranker's, the rest keep
     their distances.
 
     Args:
         text_of: what the reranker reads of a passage.
+        clock: seconds, from any moment on.
     """
-    until = time.monotonic() + config.timeout_seconds * len(queries)
+    until = clock() + config.timeout_seconds * len(queries)
     scores: list[list[float]] = [[] for _ in queries]
     for first in range(0, min(config.k, max(map(len, rankings), default=0)), SLICE):
-        if time.monotonic() >= until:
+        if clock() >= until:
             break
         last = min(first + SLICE, config.k)
         pairs = [(q, text_of(p)) for q, row in zip(queries, rankings, strict=True) for p in row[first:last]]
@@ -201,7 +203,7 @@ class JudgedQuestion(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GuardResult:
-    """nDCG@10 without and with the reranker, over so many questions; `helps`: it may stay on."""
+    """nDCG@10 `before` and `after` reranking, over `questions` questions; `helps`: it may stay on."""
 
     before: float
     after: float

@@ -15,6 +15,7 @@ from indexes.disk.writer import LOCK, take_lock, translated
 from indexes.durable import sync
 from indexes.errors import IndexDamaged, TargetExists
 from indexes.upkeep.check import check
+from ingest.errors import shown
 
 BLOCK = 1 << 20
 ATTEMPTS = 20
@@ -53,11 +54,13 @@ def restore(source: Path, folder: Path, *, force: bool = False, progress: Progre
 
     Raises:
         IndexNotFound: there is no backup in `source`.
-        IndexDamaged: the backup is not what was written; `folder` stays as it is.
+        IndexDamaged: the backup is not what was written, holds links, or names files outside itself;
+            `folder` stays as it is.
         TargetExists: something is in `folder`, and not `force`, or it is no index.
         IndexBusy: somebody writes to the index in `folder`.
         IndexUnwritable: no space or no permission.
     """
+    _refuse_links(source)
     _, findings = check(source)
     if findings:
         raise IndexDamaged(path=source, detail=f"{findings[0].file}: {findings[0].what}")
@@ -78,6 +81,18 @@ def restore(source: Path, folder: Path, *, force: bool = False, progress: Progre
             if lock is not None:
                 lock.close()
     return version
+
+
+def _refuse_links(source: Path) -> None:
+    """A backup may come from others, and a link in it could lead to any file of this machine.
+
+    Raises:
+        IndexDamaged: there is one.
+    """
+    for folder, folders, files in os.walk(source):
+        for name in (*folders, *files):
+            if (path := Path(folder, name)).is_symlink():
+                raise IndexDamaged(path=source, detail=f"{shown(str(path.relative_to(source)))} is a link")
 
 
 def _refuse(target: Path) -> None:

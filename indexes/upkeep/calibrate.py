@@ -41,7 +41,8 @@ SHORTEST_PASSAGE = 150  # characters
 SENTENCE = (20, 150)  # shortest and longest that asks
 CANDIDATES = 100
 RERANKED, RERANKED_PASSAGES = 100, 20  # questions that a reranker is tried on, and passages of each
-# Embedding the sample may take so long; with a large model on a processor, fewer passages are taken.
+# Embedding the sample may take SECONDS; with a large model on a processor, fewer passages are taken.
+# TRIAL passages tell how long one takes.
 SECONDS, TRIAL = 60.0, 16
 # The index has changed much when it has grown or shrunk by this factor.
 CHANGED = 1.5
@@ -57,7 +58,7 @@ class CalibrationQuestion:
 
 
 def is_due(known: Calibration | None, chunks: int) -> bool:
-    """Whether an index of so many chunks has changed much since it was calibrated."""
+    """Whether an index that now has `chunks` chunks has changed much since it was calibrated."""
     if known is None:
         return chunks >= FEWEST
     return not known.chunks / CHANGED < chunks < known.chunks * CHANGED

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field, replace
 
-from indexes.disk.retriever import SearchConfig
 from indexes.engine import SearchEngine
 from indexes.models.reranker import RerankConfig, Reranker
+from indexes.search.config import SearchConfig
 from indexes.types import Mode
 from rag.models.generator import GenerationConfig, Generator
 from rag.prompting.prompts import SYSTEM, Turn

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from indexes.disk.schema import DATABASE, FORMAT
+from indexes.disk.schema import DATABASE, FORMAT, seal_of
 from indexes.disk.store import Store
 from indexes.disk.writer import Writer
 from indexes.errors import IndexBusy, IndexDamaged, IndexFormat, IndexNotFound, IndexOutdated, TargetExists
 from indexes.types import MODES
 from indexes.upkeep.backup import backup, restore
 from indexes.upkeep.check import check
+from indexes.upkeep.status import status
 from indexes.upkeep.upgrade import upgrade
 from rag import Pipeline
 from tests.support.indexes import ENDLESS_WRITER, MANIFEST, found, held, numbered, python, reader
@@ -110,17 +111,49 @@ def test_restoring_replaces_an_index_only_when_told_and_when_nobody_writes(index
     assert sorted(path.name for path in tmp_path.iterdir()) == ["사본", "색인"]
 
 
+def rename_stored(folder: Path, name: str) -> None:
+    """Let the index name one of its files otherwise, as somebody would who knows how rows are sealed."""
+    store = Store(folder, writable=True)
+    with store.transaction() as connection:
+        (known, *_) = store.files.current("dense")
+        store.files.forget(0)
+        connection.execute("DELETE FROM files WHERE name = ?", (known.name,))
+        store.database.insert("files", [(name, known.kind, known.bytes, known.sha256, store.version, None)])
+        store.set_meta("seal", seal_of(connection))
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "outside", ["../밖.faiss", "dense/../../밖.faiss", "/tmp/밖.faiss", "dense//밖.faiss"]
+)
+def test_a_backup_that_names_files_outside_itself_is_refused_and_nothing_is_written(index, tmp_path, outside):
+    backup(index, tmp_path / "받은 것")
+    rename_stored(tmp_path / "받은 것", outside)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(IndexDamaged, match="names a file outside"):
+        restore(tmp_path / "받은 것", tmp_path / "여기")
+    assert sorted(tmp_path.rglob("*")) == before and not Path("/tmp/밖.faiss").exists()
+
+
+@pytest.mark.parametrize("linked", ["dense", "file", DATABASE])
+def test_a_backup_whose_files_are_links_is_refused_and_nothing_is_written(index, tmp_path, linked):
+    backup(index, received := tmp_path / "받은 것")
+    path = next((received / "dense").glob("*.faiss")) if linked == "file" else received / linked
+    path.rename(tmp_path / "딴 곳")
+    path.symlink_to(tmp_path / "딴 곳")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(IndexDamaged, match="is a link"):
+        restore(received, tmp_path / "여기")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 @pytest.fixture
 def old(tmp_path):
     return Path(shutil.copytree(OLD, tmp_path / "옛색인"))
 
 
 def test_an_older_format_is_refused_with_what_to_do(old):
-    for read in (
-        Store,
-        lambda folder: Writer(folder, MANIFEST),
-        lambda folder: Pipeline.open(folder).upkeep.status(),
-    ):
+    for read in (Store, lambda folder: Writer(folder, MANIFEST), status):
         with pytest.raises(IndexOutdated) as refused:
             read(old)
     assert "rag upgrade" in refused.value.say("ko") and "rag upgrade" in refused.value.say("en")

@@ -24,7 +24,7 @@ QUERIES = ["17번 담당자에게 적용한다", "예산 집행", "3번 업무"]
 
 
 class Dying(BigramEmbedder):
-    """Another embedder, which embeds so many texts and then dies; notes how many it was given."""
+    """Another embedder, which embeds a given number of texts and then dies; notes how many it was given."""
 
     def __init__(self, after: float = float("inf")) -> None:
         super().__init__("2", dim=32)
