@@ -1,1 +1,1 @@
-"""[Chunk] → an index → [Passage]; the types every engine shares, and building through either engine."""
+"""Parsed files → an index → [Passage]: building, searching, and the two protocols of an engine."""

@@ -62,9 +62,20 @@ class Texts:
         return self._read_pages(rows)
 
     def _read_pages(self, rows: Iterable[tuple]) -> list[Page]:
+        checked = self._database.checked("pages", rows)
         return [
-            Page(number, label, a, b, bool(readable), *rest)
-            for _, number, label, a, b, readable, *rest in self._database.checked("pages", rows)
+            Page(
+                number=number,
+                label=label,
+                start=start,
+                end=end,
+                readable=bool(readable),
+                engine=engine,
+                confidence=confidence,
+                hidden=hidden,
+                source=source,
+            )
+            for _, number, label, start, end, readable, engine, confidence, hidden, source in checked
         ]
 
     def doubtful_pages(self, documents: Iterable[DocumentRow]) -> dict[str, dict[int, float]]:
@@ -117,8 +128,18 @@ class Texts:
         key, start, end, first_page, last_page, tokens, kind, context, text, stored = row
         if checksum(row[:-1]) != stored or len(text) != end - start:
             raise self._database.damaged(f"the text of chunk {key}")
-        identity = chunk_id(document_id, start, end)
-        return Chunk(identity, document_id, start, end, text, context, first_page, last_page, tokens, kind)
+        return Chunk(
+            id=chunk_id(document_id, start, end),
+            document_id=document_id,
+            start=start,
+            end=end,
+            text=text,
+            context=context,
+            first_page=first_page,
+            last_page=last_page,
+            tokens=tokens,
+            kind=kind,
+        )
 
     def text(self, row: DocumentRow, start: int = 0, end: int | None = None) -> str:
         """`document.text[start:end]`, read from its chunks."""

@@ -1,1 +1,1 @@
-"""A question → what it names; scores → one ranking without copies: the same for every engine."""
+"""A question → what it names → candidates → one ranking without copies: the same for every engine."""

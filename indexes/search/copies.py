@@ -32,8 +32,8 @@ Reason = Literal["copy", "older", "newer"]
 COPY, VERSION = 0.97, 0.6
 SHINGLE = 5
 HASH_BITS = 44  # above them stands the passage's position, so that one sort orders all
-# Passages are compared where they share that part of their lowest hashes: copies share nearly all of
-# them, versions two thirds.
+# Passages are compared where they share at least this part of their 8 (or 32) lowest hashes: copies share
+# nearly all of them, versions two thirds.
 COPY_SKETCH, COPY_SHARED = 8, 0.5
 VERSION_SKETCH, VERSION_SHARED = 32, 0.25
 # What a single character turns around; the rest is left to the measure above.
@@ -74,13 +74,13 @@ def without_copies(
 ) -> Distinct:
     """`passages` without those that repeat another one of them.
 
-    Each one left out is a copy or another version of the one kept for it, or another version of a copy of
-    that.
+    What is left out is a copy of the passage that is kept for it, or another version of that passage or of a
+    copy of it.
 
     Args:
         passages: of one query, best first.
         find: the stored document of an id.
-        date_of: the date of a document (ISO 8601); asked only where other editions of it were found, too.
+        date_of: the date of a document (ISO 8601); called only where several editions of it were found.
         question: it may name an edition.
 
     Returns:

@@ -106,16 +106,15 @@ def read_question(
     values = list(_values(text, today))
     found += [(start, each) for start, each in values]
     understood = tuple(each for _, each in sorted(found, key=lambda pair: pair[0]))
+    terms = ((AMOUNT if each.kind == "amount" else PERIOD) + each.meaning for _, each in values)
     return Question(
-        without_asking(text),
-        " ".join(others),
-        tuple(
-            dict.fromkeys((AMOUNT if each.kind == "amount" else PERIOD) + each.meaning for _, each in values)
-        ),
-        frozenset(documents),
-        keys,
-        by_number,
-        understood,
+        words=without_asking(text),
+        other_names=" ".join(others),
+        values=tuple(dict.fromkeys(terms)),
+        documents=frozenset(documents),
+        keys=keys,
+        by_number=by_number,
+        understood=understood,
     )
 
 

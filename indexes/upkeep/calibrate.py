@@ -86,13 +86,13 @@ def calibrate(
     weight = next(weight for weight in WEIGHTS if scores[weight] >= best - NEAR_BEST)
     chunks = sum(document.chunks for document in documents)
     return Calibration(
-        weight,
-        len(trial.questions),
-        round(scores[0.0], 4),
-        round(trial.ndcg(None), 4),
-        round(scores[weight], 4),
-        chunks,
-        trial.rerank(reranker, weight) if reranker else None,
+        dense_weight=weight,
+        questions=len(trial.questions),
+        lexical=round(scores[0.0], 4),
+        dense=round(trial.ndcg(None), 4),
+        hybrid=round(scores[weight], 4),
+        chunks=chunks,
+        reranker=trial.rerank(reranker, weight) if reranker else None,
     )
 
 
