@@ -59,11 +59,11 @@ class IndexInUse(PipelineError):
     code = "index_in_use"
     en = (
         "processes {holders} still read an older version of {path}",
-        "let them finish or reopen the index, then run this again, or give --wait SECONDS",
+        "let them finish or reopen the index, then run this again; rag compact --wait SECONDS waits for them",
     )
     ko = (
         "{path} 의 이전 버전을 아직 읽는 프로세스가 있습니다({holders})",
-        "끝나거나 색인을 다시 연 뒤 실행하거나 --wait 초 로 기다리게 하세요",
+        "끝나거나 색인을 다시 연 뒤 실행하세요. rag compact --wait 초 는 그때까지 기다립니다",
     )
 
 
@@ -71,8 +71,14 @@ class TargetExists(PipelineError):
     """A copy of an index would overwrite something. Fields: path."""
 
     code = "target_exists"
-    en = ("{path} exists and is not empty", "name another folder, or --force to replace an index there")
-    ko = ("{path} 폴더가 이미 있고 비어 있지 않습니다", "다른 폴더를 쓰거나 --force 로 그 색인을 바꾸세요")
+    en = (
+        "{path} exists and is not empty",
+        "name another folder; rag restore --force replaces an index, and nothing else",
+    )
+    ko = (
+        "{path} 폴더가 이미 있고 비어 있지 않습니다",
+        "다른 폴더를 쓰세요. 색인이 있는 폴더는 rag restore --force 로 바꿀 수 있습니다",
+    )
 
 
 class IndexBusy(PipelineError):
