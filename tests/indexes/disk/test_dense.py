@@ -95,7 +95,7 @@ def test_a_segment_whose_files_disagree_is_refused(tmp_path):
 
 def test_a_full_disk_is_an_error_of_the_operating_system(tmp_path):
     program = (
-        "import resource, signal, sys, numpy as np; from pathlib import Path; from indexes import dense\n"
+        "import resource, signal, sys, numpy as np; from pathlib import Path; from indexes.disk import dense\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
         "try: dense.write_segment(Path(sys.argv[1]), 'a', np.arange(5000), np.ones((5000, 64), np.float32))\n"
