@@ -11,7 +11,7 @@ import pytest
 from eval.dataset import SAMPLES
 from ingest.workers import pool
 from rag import Config, Pipeline
-from rag.loaded import Models
+from rag.api.loaded import Models
 from tests.support import laws  # noqa: F401 - sets how many examples laws are tried with
 from tests.support.processes.warm import WarmStart
 
