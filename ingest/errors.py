@@ -40,19 +40,30 @@ class PipelineError(Exception):
         self.fields = fields
         super().__init__(self.say("en"))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception's own way calls the class with `args`, and ours take keywords.
+        return _made_again, (type(self), str(self), self.__dict__)
+
     def message(self, language: str) -> str:
-        """What is wrong, in `language` ("ko" or "en")."""
-        return (self.ko if language == "ko" else self.en)[0].format(**self.fields)
+        """What is wrong, in `language` ("ko" or "en"), on one line."""
+        return printable((self.ko if language == "ko" else self.en)[0].format(**self.fields))
 
     def remedy(self, language: str) -> str:
-        """What to do about it; empty where nothing can be."""
-        return (self.ko if language == "ko" else self.en)[1].format(**self.fields)
+        """What to do about it, on one line; empty where nothing can be."""
+        return printable((self.ko if language == "ko" else self.en)[1].format(**self.fields))
 
     def say(self, language: str) -> str:
         """Both on one line."""
         remedy = self.remedy(language)
-        text = f"{self.message(language)} — {remedy}" if remedy else self.message(language)
-        return " ".join(text.split())
+        return f"{self.message(language)} — {remedy}" if remedy else self.message(language)
+
+
+def _made_again(kind: type[PipelineError], said: str, attributes: dict[str, Any]) -> PipelineError:
+    """A copy of an error, as `pickle` and `copy` make one."""
+    error = kind.__new__(kind)
+    super(PipelineError, error).__init__(said)
+    error.__dict__.update(attributes)
+    return error
 
 
 def first_line(error: BaseException) -> str:
@@ -62,9 +73,17 @@ def first_line(error: BaseException) -> str:
 
 
 def shown(text: str, length: int = 160) -> str:
-    """`text`, which may come from inside a file, as part of one line on a terminal."""
-    clean = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    """`text`, which may come from inside a file, as part of one line on a terminal: at most `length` characters."""
+    clean = printable(text)
     return clean if len(clean) <= length else clean[: length - 1] + "…"
+
+
+def printable(text: str) -> str:
+    """`text` on one line, with one space for each run of blanks and characters that cannot be printed.
+
+    A file's name may hold line breaks, and escape sequences that would rewrite a terminal.
+    """
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
 class MissingDependency(PipelineError, ImportError):

@@ -5,6 +5,8 @@ import re
 import unicodedata
 from pathlib import Path
 
+from ingest.errors import printable
+
 
 def title_of(path: Path, metadata_title: str) -> str:
     """The name of the file at `path`, without its ending, as one line.
@@ -31,5 +33,4 @@ def _readable(name: str) -> str:
 
 def one_line(text: str) -> str:
     """`text` in NFC, with one space for each run of blanks and characters that cannot be printed."""
-    clean = "".join(char if char.isprintable() else " " for char in text)
-    return unicodedata.normalize("NFC", " ".join(clean.split()))
+    return unicodedata.normalize("NFC", printable(text))

@@ -29,8 +29,10 @@ ITEM_LETTERS = "가나다라마바사아자차카타파하거너더러머버서�
 HANGUL_RUN = re.compile(r"[가-힣]+")
 LETTERS = "a-z\u00c0-\u024f\u0370-\u03ff\u3040-\u30ff"
 WORD = re.compile(rf"[0-9{LETTERS}]+(?:[.,][0-9]+)*|[\u3400-\u9fff\uf900-\ufaff]+")
-# Numbers of documents and products: 안전-2024-013, KS-C-0262.
-NUMBERED_NAME = re.compile(r"[0-9a-z가-힣]+(?:-[0-9a-z가-힣]+)*-\d+(?:-[0-9a-z]+)*")
+# Numbers of documents and products: 안전-2024-013, KS-C-0262. What hyphens join, and how much of that is a
+# name: up to its last part that begins with a digit, and Latin ones behind.
+HYPHENATED = re.compile(r"(?<![0-9a-z가-힣])[0-9a-z가-힣]++(?:-[0-9a-z가-힣]++)++")
+NUMBERED_NAME = re.compile(r".*-\d+(?:-[0-9a-z]+)*")
 WORD_PART = re.compile(
     rf"\d+(?:,\d{{3}})+(?:\.\d+)?|(?<![\d.])\d+\.\d+(?!\.?\d)|\d+|[{LETTERS}]+|[\u3400-\u9fff\uf900-\ufaff]+"
 )
@@ -166,7 +168,8 @@ def words(folded: str) -> list[str]:
     for word in WORD.findall(folded):
         parts = [part.replace(",", "") for part in WORD_PART.findall(word)]
         found += parts if len(parts) == 1 else [word.replace(",", ""), *parts]
-    return found + NUMBERED_NAME.findall(folded)
+    names = map(NUMBERED_NAME.match, HYPHENATED.findall(folded))
+    return found + [name[0] for name in names if name]
 
 
 def _content_forms(tokens: Iterable) -> list[str]:

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 
 from ingest.repair.clean import CleanLine
 
-LEADERS = re.compile(r"(?:[.·…‥․ㆍ⋯\-_\s]{4,}|…)\s*[-\dⅠ-Ⅻivx]{1,5}$")
+LEADERS = re.compile(r"(?:[.·…‥․ㆍ⋯\-_\s]{4}|…\s*)[-\dⅠ-Ⅻivx]{1,5}$")
 TITLE = re.compile(
     r"[<\[【]?\s*(?:목\s*차|차\s*례|순\s*서|contents|table of contents)\s*[>\]】]?", re.IGNORECASE
 )
-NUMBERED = re.compile(r".{2,60}?[\s|]+-?\s?(\d{1,4})\s?-?$")
+NUMBERED = re.compile(r".{2,60}?[\s|]++-?\s?(\d{1,4})\s?-?$")
 # An article or chapter with nothing after its title.
 BARE = re.compile(
     r"제\s?(?P<article>\d+)\s?조(?:\s?의\s?\d+)?\s?[(（].{1,80}[)）](?:\s?삭제)?$"

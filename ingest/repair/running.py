@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ingest.raw import NO_BOX
 from ingest.repair.clean import CleanLine
 
-PAGE_NUMBER = re.compile(r"([-–―—~<\[(\s]*)(\d{1,4})(?:\s*/\s*\d{1,4})?\s*(?:쪽|페이지)?[-–―—~>\])\s]*")
+PAGE_NUMBER = re.compile(r"([-–―—~<\[(\s]*)(\d{1,4})(?:\s*+/\s*+\d{1,4})?\s*+(?:쪽|페이지)?[-–―—~>\])\s]*+")
 # What says where in the document one is, and is no head however often it stands on top of a page.
 HEADING = re.compile(r"\[?별\s?[표지]|제\s?\d+\s?(?:편|장|절|관|조)|부\s?칙")
 # So many lines at the top and at the bottom of a page may be running ones.
