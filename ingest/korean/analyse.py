@@ -56,15 +56,16 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
 
     A sentence that ends at a line break, such as a list item or a row, counts as one.
     """
-    spans, start, row_end = [], 0, -1
+    spans, start, row_end, looked = [], 0, -1, 0  # from `start` to `looked` there are only blanks
     for match in SENTENCE_END.finditer(text):
         if match.start() > row_end and "\n" not in match[0]:
             row_end = _row_end(text, match.start())
         if match.end() < row_end:
             continue
-        if match.end() > start and text[start : match.end()].strip():
+        if match.end() > start and text[looked : match.end()].strip():
             spans.append((start, match.end()))
             start = match.end()
+        looked = match.end()
     if start < len(text):
         if text[start:].strip() or not spans:
             spans.append((start, len(text)))

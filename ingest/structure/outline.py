@@ -45,7 +45,7 @@ NO_HEADING = re.compile(r"(?:[다요음임함됨것]\s?[.。]?|[.,;:。、]|[^\d
 LARGER, LARGE_LINE = 1.25, 40
 OUTLINE_LEVELS = 4  # deeper bookmarks are mostly single paragraphs
 MAX_TITLE = 60
-UNIT = re.compile(r"[(\[]?\s*단위\s*[:：][^\n)\]]{1,30}[)\]]?")
+UNIT = re.compile(r"(?:[(\[]\s*+|(?<!\s)\s++)?단위\s*+[:：][^\n)\]]{1,30}[)\]]?")
 CAPTION = re.compile(r"[<\[〈【(]?\s?(?:표|Table|서식)\s?\d*[^\n]{0,50}$|[<〈\[【][^\n]{2,50}[>〉\]】]$")
 MAX_HEADER = 160  # characters of a table's context
 

@@ -25,7 +25,7 @@ LONGEST_NAME = 60
 NOT_NAMING = re.compile(r"[^0-9a-z가-힣\u3400-\u9fff]+")
 # The number of a heading, which a question that names it leaves out.
 NUMBERING = re.compile(
-    r"(?<!\s)\s*+(?:제\s?\d+\s?(?:편|장|절|관|조)(?:\s?의\s?\d+)?|[Ⅰ-Ⅻ]\s?\.?|\d{1,2}(?:\.\d{1,2})*\s?\.?(?=\s)|"
+    r"(?<!\s)\s*+(?:제\s?\d+\s?(?:편|장|절|관|조)(?:\s?의\s?\d+)?|[Ⅰ-Ⅻ]\s?\.?|\d{1,2}(?:\.\d{1,2}){0,8}\s?\.?(?=\s)|"
     rf"[{ITEM_LETTERS}]\s?\."
     r"|[□■◆◇▣○●]|[\[<【〈]?별\s?[표지]\s?(?:제?\s?\d+\s?호?(?:의\s?\d+)?)?\s?(?:서식)?[\]>】〉]?)\s*"
 )

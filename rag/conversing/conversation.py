@@ -186,7 +186,7 @@ def plain(answer: str) -> str:
     """An answer's text without its markers."""
     before = None
     while answer != before:  # what is left around a marker may be one, too
-        before, answer = answer, re.sub(rf"[ \t]*{MARKER.pattern}", "", answer)
+        before, answer = answer, re.sub(rf"(?<![ \t])[ \t]*+{MARKER.pattern}", "", answer)
     return answer.strip()
 
 

@@ -16,6 +16,8 @@ from rag.prompting.prompts import MARKER
 # Markers as `clean_markers` writes them.
 CLEAN = r"\[(\d{1,3})\]"
 MARKERS_BEFORE = re.compile(rf"(?:\s*{CLEAN})+")
+# Blanks and markers at the end of a text that is read backwards; forwards, each blank would be a beginning.
+MARKERS_BEHIND = re.compile(r"(?:\s|\]\d{1,3}\[)*+")
 # A cell of a row that tells something, and of no row that names the columns; 2024 may name one.
 FIGURE = re.compile(r"(?!20\d\d$)[\d.,%()△▲+\-–−]+")
 
@@ -62,7 +64,7 @@ def cited_spans(text: str) -> list[tuple[int, int, tuple[int, ...]]]:
             found = _markers(before[0])
             spans[-1] = (previous_start, previous_end, tuple(dict.fromkeys(markers + found)))
             start = before.end()
-        words_end = start + len(re.sub(rf"(?:\s|{CLEAN})+$", "", text[start:end]))
+        words_end = end - MARKERS_BEHIND.match(text[start:end][::-1]).end()
         words_start = start + len(text[start:end]) - len(text[start:end].lstrip())
         if words_end > words_start:
             spans.append((words_start, words_end, _markers(text[start:end])))

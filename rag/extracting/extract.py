@@ -28,7 +28,7 @@ HEADING = re.compile(
 ANSWER_KINDS = (
     (
         re.compile(r"언제|날짜|일자|시기|며칠|몇\s?(?:년|월|일)|기한|기간"),
-        re.compile(r"\d+\s?(?:년|월|일|개월|주|시간|분)|\d{4}\."),
+        re.compile(r"\d\s?(?:년|월|일|개월|주|시간|분)|\d{4}\."),
     ),
     (re.compile(r"몇|얼마|비율|금액|규모|개수|횟수|수는|율은|액은|나이|점수"), re.compile(r"\d")),
     (re.compile(r"왜|이유|까닭|원인"), re.compile(r"때문|위하여|위해|으로 인|따라|므로|아서|어서|해서")),

@@ -38,7 +38,7 @@ ASIDE = re.compile(
 BACK = re.compile(r"부\s?록|별\s?[표지첨]|붙\s?임|[<\[〈]?서식\s?(?:제?\s?\d|$)|참고\s?문헌")
 # How to reach somebody; what a word means; captions and notes; who wrote it and when; what another place says.
 BOILERPLATE = re.compile(
-    r"https?:|www\.|[\w.]+@[\w.]+|☎|\d{2,4}-\d{3,4}-\d{4}|누리집|홈페이지|문의(?:는|처|사항|하)"
+    r"https?:|www\.|[\w.]@[\w.]|☎|\d{2,4}-\d{3,4}-\d{4}|누리집|홈페이지|문의(?:는|처|사항|하)"
     r"|(?:이란|라 함은|란)\s.{5,}(?:말한다|의미한다|뜻한다)|[”\"’'](?:이?란|이?라 함은)\s|용어의 (?:뜻|정의)"
     r"|^[\[<〈(]?\s?(?:표|그림|사진|주|자료|출처|비고|참고|예시?)\s?\d*\s?[:>\])〉]|^[*※]|^\d{2,3}\)\s|KOSHA GUIDE"
     r"|제정위원회|(?:제정|개정|공표|작성)\s?(?:일자?|자|사유|내용)\s?:|부터 시행한다|부탁드립니다|고맙습니다"

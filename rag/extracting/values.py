@@ -20,7 +20,7 @@ ENCLOSED = re.compile(
     r"(?:제\s?\d+조(?:의\s?\d+)?\s?)?[(（\[〔](?P<name>[가-힣A-Za-z][^)）\]〕]{1,20})[)）\]〕]\s*[:：]?\s*(?P<value>\S.*)",
     re.S,
 )
-PARENTHESES = re.compile(r"[(（\[〔][^)）\]〕]*[)）\]〕]")
+PARENTHESES, CLOSERS = re.compile(r"[(（\[〔][^)）\]〕]*[)）\]〕]"), ")）]〕"
 PARTICLE = "은는이가을를의에와과도로"
 # A form that waits for its value: «년  월  일», «○○○», «(      )원».
 BLANK = re.compile(r"[\s년월일시분원인%()（）~∼○〇□:：./,·_\-|]*(?:20\s+년[\s월일]*)?")
@@ -43,7 +43,8 @@ class Named:
 
 def key(name: str) -> str:
     """`name` as names are compared: without blanks, marks and what stands in parentheses."""
-    bare = re.sub(r"[\W_]", "", fold(PARENTHESES.sub("", name)))
+    closed = max(map(name.rfind, CLOSERS)) + 1  # of what is never closed each opening would be looked at
+    bare = re.sub(r"[\W_]", "", fold(PARENTHESES.sub("", name[:closed]) + name[closed:]))
     return bare or re.sub(r"[\W_]", "", fold(name))
 
 

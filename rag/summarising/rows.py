@@ -9,7 +9,7 @@ from rag.extracting.priors import SourceSentence
 from rag.prompting.prompts import NONE_NAMED
 from rag.summarising.kinds import ACTIONS, Kind
 
-BAR = re.compile(r"\s*[|｜]\s*")
+BAR = re.compile(r"(?:(?<!\s)\s++)?[|｜]\s*")
 RULE = re.compile(r"[\s:|｜\-–—]*")
 
 

@@ -1,0 +1,158 @@
+"""Every function that takes text of a document, a question or a model, on long strings of one thing.
+
+python -m tests.project.hostile
+"""
+
+import hashlib
+import json
+import signal
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from indexes.search import editions
+from indexes.search.copies import shingles
+from ingest.document import Chunk
+from ingest.errors import UnreadableFile
+from ingest.korean import aliases, analyse, expressions, noun_phrases
+from ingest.parse import ParseOptions, Parser
+from ingest.structure import terms
+from ingest.titles import title_of
+from rag.answer import PackedPassage
+from rag.asking import conversation
+from rag.evidence import citations, support
+from rag.extracting import extract, found_actions, found_figures, priors, values
+from rag.markdown import markdown_cell, markdown_lines
+from rag.prompting import calls, markers, prompts
+from rag.summarising import rows
+from rag.summarising.kinds import KINDS
+from rag.table_text import harmless, row_cells
+from tests.support.parsing import CHARACTERS
+
+PARSER = Parser(ParseOptions(CHARACTERS, "bigram"))
+
+
+def chunk(text: str) -> Chunk:
+    return Chunk("가:0-9", "가", 0, len(text), text, text[:500], 1, 1, 1)
+
+
+def passage(text: str) -> PackedPassage:
+    return PackedPassage(
+        marker=1, document_id="가", path="가.pdf", title="가", context="", first_page=1, last_page=1,
+        start=0, end=len(text), tokens=1, text=text, score=1.0,
+    )  # fmt: skip
+
+
+def parse(text: str, ending: str = ".txt") -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{hashlib.md5(text.encode()).hexdigest()}{ending}"
+        path.write_text(text, "utf-8")
+        try:
+            PARSER.parse(str(path))
+        except UnreadableFile:  # nothing but blanks
+            return
+
+
+FIGURES, ACTIONS = (
+    next(kind for kind in KINDS.values() if name in kind.name) for name in ("figures", "actions")
+)
+DATE = "2024-03-01"
+FUNCTIONS: dict[str, Callable[[str], object]] = {
+    "fold": analyse.fold,
+    "sentence_spans": analyse.sentence_spans,
+    "bigram terms": lambda text: analyse.BigramAnalyser().terms([text]),
+    "find_aliases": aliases.find_aliases,
+    "find_expressions": expressions.find_expressions,
+    "noun_phrase": noun_phrases.noun_phrase,
+    "counted_noun": noun_phrases.counted_noun,
+    "balanced": noun_phrases.balanced,
+    "chunk_keys": lambda text: terms.chunk_keys("가", chunk(text)),
+    "heading_key": terms.heading_key,
+    "find_references": lambda text: list(terms.find_references(text)),
+    "without_asking": terms.without_asking,
+    "possible_names": terms.possible_names,
+    "title_of": lambda text: title_of(Path(text.replace("/", "")), text),
+    "parse text": parse,
+    "parse Markdown": lambda text: parse(text, ".md"),
+    "parse lines": lambda text: parse("\n".join(text[i : i + 400] for i in range(0, len(text), 400))),
+    "shingles": lambda text: shingles([text]),
+    "document_date": lambda text: editions.document_date(text, text, text),
+    "edition_name": editions.edition_name,
+    "edition_of": lambda text: editions.edition_of(text, DATE),
+    "asks_for": lambda text: editions.asks_for(text, editions.edition_of("규칙 2024 초안", DATE)),
+    "compares": editions.compares,
+    "cited_spans": citations.cited_spans,
+    "names_columns": citations.names_columns,
+    "verdict": lambda text: support.verdict(text, text, text, text),
+    "quantities": support.quantities,
+    "numbers": support.numbers,
+    "support terms": support.terms,
+    "best_span": lambda text: support.best_span("위원회는 1년이다", text),
+    "trim": support.trim,
+    "plain": conversation.plain,
+    "one_question": conversation.one_question,
+    "question_terms": extract.question_terms,
+    "one_line": extract.one_line,
+    "action_of_sentence": found_actions.action_of_sentence,
+    "figure_of_sentence": found_figures.figure_of_sentence,
+    "figure_of_row": lambda text: found_figures.figure_of_row(text, text),
+    "unmarked": priors.unmarked,
+    "closed": priors.closed,
+    "readable": lambda text: priors.readable(priors.SourceSentence(text, 0, len(text), "", "text", True)),
+    "priors": lambda text: list(
+        priors.priors([priors.SourceSentence(text, 0, len(text), text, "text", True)])
+    ),
+    "key": values.key,
+    "alternatives": values.alternatives,
+    "named_values": lambda text: list(values.named_values(text)),
+    "without_name": lambda text: values.without_name("가", text),
+    "by_columns": lambda text: values.by_columns(text, text, text),
+    "read_row": lambda text: rows.read_row(text, FIGURES),
+    "holds": lambda text: rows.holds(text, text),
+    "read_calls": calls.read_calls,
+    "clean_markers": lambda text: markers.clean_markers(text, {1}),
+    "abstains": markers.abstains,
+    "says_none_here": markers.says_none_here,
+    "shown_text": prompts.shown_text,
+    "in_other_brackets": prompts.in_other_brackets,
+    "row_cells": row_cells,
+    "harmless": harmless,
+    "markdown_cell": markdown_cell,
+    "markdown_lines": markdown_lines,
+    "resolve": lambda text: citations.resolve(
+        text, [passage("가나다")], lambda *_: citations.Place(1, 1, "가.pdf", "가")
+    ),
+}
+# Where a pattern that tries every beginning, or every way to part what repeats, takes the square of the time.
+UNITS = (" ", "a", "3", "-", "다.", "(가", "3.", " \n")
+LENGTH = 200_000
+# A quadratic function takes minutes; the slowest of these, which reads a whole file, some seconds.
+LIMIT_SECONDS = 30.0
+
+
+class TooSlow(Exception):
+    pass
+
+
+def too_slow(*_) -> None:
+    raise TooSlow
+
+
+def main() -> None:
+    """One line a function: its name, and the strings that took longer than the limit, as JSON."""
+    signal.signal(signal.SIGALRM, too_slow)
+    for name, function in FUNCTIONS.items():
+        slow = []
+        for unit in UNITS:
+            signal.setitimer(signal.ITIMER_REAL, LIMIT_SECONDS)
+            try:
+                function(f"제1조({unit * (LENGTH // len(unit))}!")
+            except TooSlow:
+                slow.append(unit)
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+        print(json.dumps([name, slow]), flush=True)
+
+
+if __name__ == "__main__":
+    main()
