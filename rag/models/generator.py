@@ -2,7 +2,7 @@
 
 import collections.abc
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
@@ -119,6 +119,8 @@ def several(completions: Iterable[Completion], prompt_tokens: int, completion_to
 Job = Iterable[Prompt | PipelineError | None]
 # The place of a prompt among those given, from 0, and what came of it.
 Generated = tuple[int, Completion | PipelineError]
+# The same for each prompt, as it is done; closing it gives up what is being generated.
+Results = collections.abc.Generator[Generated, None, None]
 
 
 class Generator(Protocol):
@@ -142,7 +144,7 @@ class Generator(Protocol):
         """
         ...
 
-    def generate_each(self, job: Job, options: Sampling) -> Iterator[Generated]:
+    def generate_each(self, job: Job, options: Sampling) -> Results:
         """What came of each prompt, as it is done; one that fails does not stop the others.
 
         Prompts are taken as there is room for them, so that a long job is never whole in memory.
@@ -158,7 +160,7 @@ class Generator(Protocol):
         ...
 
 
-def one_by_one(generator: Generator, job: Job, options: Sampling) -> Iterator[Generated]:
+def one_by_one(generator: Generator, job: Job, options: Sampling) -> Results:
     """`generate_each` of a generator that works at one prompt at a time."""
     for place, prompt in enumerate(prompt for prompt in job if prompt is not None):
         try:
@@ -171,7 +173,7 @@ def one_by_one(generator: Generator, job: Job, options: Sampling) -> Iterator[Ge
             yield place, completion
 
 
-def in_order(generated: Iterator[Generated], count: int) -> list[Completion]:
+def in_order(generated: Results, count: int) -> list[Completion]:
     """`generate` of a generator that works at many: all completions, or the first failure raised."""
     completions: dict[int, Completion] = {}
     with closing(generated):

@@ -13,10 +13,10 @@ from rag.errors import ConfigError, GenerationFailed
 from rag.models.generator import (
     Completion,
     FinishReason,
-    Generated,
     GenerationConfig,
     Job,
     Pieces,
+    Results,
     Sampling,
     check_window,
     in_order,
@@ -73,7 +73,7 @@ class VllmInProcess:
     def generate(self, prompts: Sequence[Prompt], options: Sampling) -> list[Completion]:
         return in_order(self.generate_each(prompts, options), len(prompts))
 
-    def generate_each(self, job: Job, options: Sampling) -> Iterator[Generated]:
+    def generate_each(self, job: Job, options: Sampling) -> Results:
         size = self._config.concurrency
         prompts, places = iter(job), count()
         taking = in_thread(lambda: _take(prompts, places, size))
@@ -91,9 +91,7 @@ class VllmInProcess:
         yield completion.text
         return completion.finish_reason
 
-    def _chunk(
-        self, chunk: Sequence[tuple[int, Prompt | PipelineError]], options: Sampling
-    ) -> Iterator[Generated]:
+    def _chunk(self, chunk: Sequence[tuple[int, Prompt | PipelineError]], options: Sampling) -> Results:
         made = [(place, prompt) for place, prompt in chunk if isinstance(prompt, Prompt)]
         yield from ((place, failed) for place, failed in chunk if isinstance(failed, PipelineError))
         try:
@@ -189,7 +187,7 @@ class TransformersGenerator:
     def generate(self, prompts: Sequence[Prompt], options: Sampling) -> list[Completion]:
         return [self._complete(prompt, options) for prompt in prompts]
 
-    def generate_each(self, job: Job, options: Sampling) -> Iterator[Generated]:
+    def generate_each(self, job: Job, options: Sampling) -> Results:
         return one_by_one(self, job, options)
 
     def _complete(self, prompt: Prompt, options: Sampling) -> Completion:

@@ -1,17 +1,17 @@
 """The generator that the configuration names, and the one that needs no model."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from rag.answer import PackedPassage
 from rag.errors import ConfigError
 from rag.extracting.extract import extract
 from rag.models.generator import (
     Completion,
-    Generated,
     GenerationConfig,
     Generator,
     Job,
     Pieces,
+    Results,
     Sampling,
     one_by_one,
 )
@@ -67,7 +67,7 @@ class ExtractiveGenerator:
     def generate(self, prompts: Sequence[Prompt], options: Sampling) -> list[Completion]:
         return [Completion(self._text(prompt), "stop") for prompt in prompts]
 
-    def generate_each(self, job: Job, options: Sampling) -> Iterator[Generated]:
+    def generate_each(self, job: Job, options: Sampling) -> Results:
         return one_by_one(self, job, options)
 
     def stream(self, prompt: Prompt, options: Sampling) -> Pieces:

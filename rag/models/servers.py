@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rag.errors import BrokenAnswer, GeneratorMismatch, GeneratorUnavailable
@@ -12,10 +12,10 @@ from rag.models.control_words import without_control_words
 from rag.models.generator import (
     Completion,
     FinishReason,
-    Generated,
     GenerationConfig,
     Job,
     Pieces,
+    Results,
     Sampling,
     check_window,
     in_order,
@@ -52,7 +52,7 @@ class _ServerGenerator:
     def generate(self, prompts: Sequence[Prompt], options: Sampling) -> list[Completion]:
         return in_order(self.generate_each(prompts, options), len(prompts))
 
-    def generate_each(self, job: Job, options: Sampling) -> Iterator[Generated]:
+    def generate_each(self, job: Job, options: Sampling) -> Results:
         return self._connection.each(lambda prompt: self._complete(prompt, options), job)
 
     def stream(self, prompt: Prompt, options: Sampling) -> Pieces:

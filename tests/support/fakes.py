@@ -25,7 +25,7 @@ from indexes.types import (
 )
 from ingest.document import Chunk, Page
 from ingest.korean.analyse import bigrams, fold, words
-from rag.models.generator import Completion, Generated, Job, Sampling, one_by_one
+from rag.models.generator import Completion, Job, Results, Sampling, one_by_one
 from rag.prompting.packing import Prompt
 
 
@@ -89,7 +89,7 @@ class ScriptedGenerator:
         first, *others = (Completion(self.replies.pop(0), "stop") for _ in range(n))
         return replace(first, others=tuple(others))
 
-    def generate_each(self, job: Job, options: Sampling) -> Iterator[Generated]:
+    def generate_each(self, job: Job, options: Sampling) -> Results:
         return one_by_one(self, job, options)
 
     def stream(self, prompt: Prompt, options: Sampling) -> Iterator[str]:

@@ -2,12 +2,12 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 
 from ingest.errors import PipelineError
 from rag.models.connection import Connection
-from rag.models.generator import Completion, Generated, GenerationConfig, Job, Sampling, one_by_one
+from rag.models.generator import Completion, GenerationConfig, Job, Results, Sampling, one_by_one
 from rag.prompting.packing import Prompt
 from rag.prompting.prompts import ABSTENTION
 
@@ -63,7 +63,7 @@ class Writer:
     def generate(self, prompts: Sequence[Prompt], options: Sampling) -> list[Completion]:
         return [self._complete(prompt) for prompt in prompts]
 
-    def generate_each(self, job: Job, options: Sampling) -> Iterator[Generated]:
+    def generate_each(self, job: Job, options: Sampling) -> Results:
         return one_by_one(self, job, options)
 
     def _complete(self, prompt: Prompt) -> Completion:
@@ -81,7 +81,7 @@ class BusyWriter(Writer):
         self._random = Random(seed)
         self.running = self.most_running = 0
 
-    def generate_each(self, job: Job, options: Sampling) -> Iterator[Generated]:
+    def generate_each(self, job: Job, options: Sampling) -> Results:
         return self._connection.each(self._answer, job)
 
     async def _answer(self, prompt: Prompt) -> Completion:
