@@ -373,7 +373,7 @@ class Summary(Result):
     generator: str
     tokenizer: str
     key: str
-    warnings: tuple[str, ...]
+    warnings: tuple[Notice, ...]
     seconds: float
     sections: tuple[SummarySection, ...] = ()
     columns: tuple[str, ...] = ()

@@ -41,10 +41,9 @@ from rag.prompting.tokens import ModelTokenizer
 from rag.streaming.asynchronous import iterate
 from rag.streaming.streams import AnswerStream, AsyncAnswerStream
 from rag.summarising.checkpoints import Checkpoints
-from rag.summarising.flow import summary_key
 from rag.summarising.job import JobProgress, OnProgress, summarise
 from rag.summarising.kinds import EXECUTIVE, Style, SummaryOptions
-from rag.summarising.stages import SummaryStages
+from rag.summarising.stages import SummaryStages, summary_key
 from rag.tools.ask import ask_with_tools
 from rag.viewing.show import ShownPage, show
 

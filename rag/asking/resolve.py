@@ -5,7 +5,6 @@ from collections.abc import Iterable
 
 from indexes.engine import SearchEngine
 from ingest.errors import Notice
-from rag import notices
 from rag.answer import Answer, UnreadablePages
 from rag.asking import warnings
 from rag.asking.pack import PackedQuestion
@@ -15,6 +14,7 @@ from rag.models.generator import Completion
 from rag.prompting.markers import abstains
 from rag.prompting.packing import Prompt
 from rag.prompting.prompts import ABSTENTION
+from rag.wording import notices
 
 # What a sentence's verdict is worth where several answers are compared.
 WORTH = {"supported": 1.0, "partial": 0.5, "unsupported": 0.0, "uncited": 0.0}

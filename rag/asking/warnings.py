@@ -22,8 +22,8 @@ from collections.abc import Iterable, Sequence
 from indexes.types import RerankerTrial
 from ingest.errors import Notice
 from rag.answer import Citation, LeftOut, PackedPassage
-from rag.notices import counted
-from rag.wording import one_line, where
+from rag.wording.notices import counted
+from rag.wording.places import one_line, where
 
 # At most this many notices name copies of what is cited, and each names at most this many places.
 COPY_NOTICES, COPY_PLACES = 3, 2

@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 
 from indexes.types import Filter, StoredDocument
-from ingest.errors import PipelineError
+from ingest.errors import Notice, PipelineError
 from rag.answer import Answer, Citation, Result, Support
 from rag.asking.ask import ask_pairs
 from rag.asking.stages import Stages
@@ -20,6 +20,7 @@ from rag.extracting.values import by_columns, extract_value, without_name
 from rag.models.open import ExtractiveGenerator
 from rag.prompting.prompts import CELL_SYSTEM, MARKER
 from rag.wire import bodies, shapes
+from rag.wording.notices import counted
 
 NO_EVIDENCE = "근거 없음"
 # How many rows are found where nobody names them.
@@ -71,7 +72,7 @@ class Comparison(Result):
     rows_found: bool
     generator: str
     tokenizer: str
-    warnings: tuple[str, ...]
+    warnings: tuple[Notice, ...]
     seconds: float
 
     def to_dict(self) -> shapes.Comparison:
@@ -112,13 +113,16 @@ def compare(
     width = len(documents)
     table = [tuple(cells[start : start + width]) for start in range(0, len(cells), width)]
     return Comparison(
-        tuple(ComparedDocument(document.id, document.path, document.title) for document in documents),
-        tuple(ComparisonRow(name, row) for name, row in zip(rows, table, strict=True)),
-        not names,
-        stages.generator.name,
-        stages.tokenizer.name,
-        tuple(_warnings(cells)),
-        time.monotonic() - started,
+        documents=tuple(
+            ComparedDocument(document_id=document.id, path=document.path, title=document.title)
+            for document in documents
+        ),
+        rows=tuple(ComparisonRow(name, row) for name, row in zip(rows, table, strict=True)),
+        rows_found=not names,
+        generator=stages.generator.name,
+        tokenizer=stages.tokenizer.name,
+        warnings=_notices(cells),
+        seconds=time.monotonic() - started,
     )
 
 
@@ -146,15 +150,29 @@ def _cell(name: str, document_id: str, answer: Answer) -> ComparisonCell:
     if len(citations) == 1:
         text = by_columns(text, citations[0].quote, citations[0].columns)
     if not citations or not text:
-        return ComparisonCell(document_id, NO_EVIDENCE, (), "uncited")
-    return ComparisonCell(document_id, text, tuple(citations), strongest(s.support for _, s in carried))
+        return ComparisonCell(document_id, text=NO_EVIDENCE, citations=(), support="uncited")
+    support = strongest(sentence.support for _, sentence in carried)
+    return ComparisonCell(document_id, text=text, citations=tuple(citations), support=support)
 
 
-def _warnings(cells: Sequence[ComparisonCell]) -> list[str]:
+def _notices(cells: Sequence[ComparisonCell]) -> tuple[Notice, ...]:
     none = sum(not cell.found for cell in cells)
     partly = sum(cell.support == "partial" for cell in cells)
-    told = (
-        (none, f"칸 {len(cells)}개 가운데 {none}개는 문서에서 근거를 찾지 못했습니다."),
-        (partly, f"칸 {partly}개는 근거가 일부만 뒷받침합니다. 원문에서 확인하세요."),
+    of_none = (cells_without_evidence(none, len(cells)),) if none else ()
+    return (*of_none, cells_in_part(partly)) if partly else of_none
+
+
+def cells_without_evidence(count: int, cells: int) -> Notice:
+    return Notice(
+        "cells_without_evidence",
+        f"칸 {cells}개 가운데 {count}개는 문서에서 근거를 찾지 못했습니다.",
+        f"No evidence was found in the documents for {count} of {counted(cells, 'cell')}.",
     )
-    return [text for happened, text in told if happened]
+
+
+def cells_in_part(count: int) -> Notice:
+    return Notice(
+        "cells_in_part",
+        f"칸 {count}개는 근거가 일부만 뒷받침합니다. 원문에서 확인하세요.",
+        f"The evidence supports {counted(count, 'cell')} only in part. Check the documents.",
+    )

@@ -7,11 +7,11 @@ from pathlib import Path
 from rag.answer import Citation
 from rag.comparing.compare import Comparison, ComparisonCell
 from rag.html.render import render
-from rag.markdown import markdown_line, markdown_table, markdown_words, plain_line
 from rag.summarising.files import write_whole
-from rag.table_text import csv_text
 from rag.wire.bodies import comparison_json
-from rag.wording import MARKS, where
+from rag.wording.markdown import markdown_line, markdown_table, markdown_words, plain_line
+from rag.wording.places import MARKS, where
+from rag.wording.tables import csv_text
 
 FIRST_COLUMN = "항목"
 
@@ -54,7 +54,10 @@ def as_markdown(comparison: Comparison) -> str:
     parts = [markdown_table((FIRST_COLUMN, *(document.title for document in comparison.documents)), rows)]
     parts += ["## 근거", "\n".join(lines)] if lines else []
     if comparison.warnings:
-        parts += ["## 확인할 것", "\n".join(f"- {markdown_line(warning)}" for warning in comparison.warnings)]
+        parts += [
+            "## 확인할 것",
+            "\n".join(f"- {markdown_line(warning.ko)}" for warning in comparison.warnings),
+        ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -67,7 +70,7 @@ def as_html(comparison: Comparison) -> str:
         first_column=FIRST_COLUMN,
         documents=[{"title": one.title, "name": Path(one.path).name} for one in comparison.documents],
         rows=[{"name": row.name, "cells": list(map(_shown_cell, row.cells))} for row in comparison.rows],
-        warnings=comparison.warnings,
+        warnings=[warning.ko for warning in comparison.warnings],
         generator=comparison.generator,
     )
 

@@ -9,7 +9,7 @@ from ingest.errors import Notice, shown
 from ingest.raw import Unit
 from rag.answer import Sentence, Support, UnreadablePages
 from rag.language import language, say
-from rag.wording import MARKS, in_unit, where
+from rag.wording.places import MARKS, in_unit, where
 
 QUOTE_CHARACTERS = 400
 NEAREST = 3

@@ -16,7 +16,7 @@ from rag.evidence.support import LEGAL, LONE_UNIT, NUMBER, SIGN, UNIT
 from rag.extracting.priors import unmarked
 from rag.extracting.values import LABEL, LONGEST_NAME
 from rag.prompting.prompts import NONE_NAMED
-from rag.table_text import row_cells
+from rag.wording.tables import row_cells
 
 # What is measured or counted after «30만», and what makes a unit of «14개».
 MEASURE = "(?:세?제곱)?(?:킬로|센티|밀리)?미터|㎡|㎥|㎞|톤|킬로그램|와트|볼트|가구|세대|명|건|개|회|곳|인(?=\\s?(?:이상|이하|미만|이내))"

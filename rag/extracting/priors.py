@@ -15,7 +15,7 @@ from ingest.korean.analyse import ITEM_LETTERS, fold, sentence_spans
 from rag.evidence.citations import names_columns
 from rag.evidence.support import LEGAL, QUANTITY, trim
 from rag.extracting.extract import HEADING
-from rag.table_text import row_cells
+from rag.wording.tables import row_cells
 
 # What can be read as a sentence; longer is a list, a table, or a page that lost its line breaks.
 SHORTEST, LONGEST = 12, 400

@@ -12,7 +12,7 @@ from rag.extracting.extract import extract, one_line
 from rag.extracting.priors import unmarked
 from rag.prompting.markers import abstains
 from rag.prompting.prompts import ABSTENTION, in_other_brackets
-from rag.table_text import row_cells, row_values
+from rag.wording.tables import row_cells, row_values
 
 # «사업기간 : 계약일부터 6개월», «(제출 기한) 11월», «제5조(계약기간) 계약은 …».
 LABEL = re.compile(r"(?P<name>[가-힣A-Za-z][^:：|]{0,24}?)\s?[:：]\s*(?P<value>\S.*)", re.S)

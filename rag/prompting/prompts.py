@@ -8,7 +8,7 @@ from indexes.types import StoredDocument
 from indexes.wording import percent
 from rag.answer import PackedPassage
 from rag.prompting.tokens import Message, ToolSpec
-from rag.wording import one_line, unit_name, where
+from rag.wording.places import one_line, unit_name, where
 
 # What the prompt asks for and what the code looks for: one constant.
 MARKER = re.compile(r"[\[［]\s*(\d{1,3}(?:\s*[,，·]\s*\d{1,3})*)\s*[\]］]")

@@ -1,177 +1,154 @@
-"""All that is said of a document → its `Summary`: the text with its markers, chapters or rows, coverage, warnings."""
+"""All that is said of a report → its `Summary`: the text with its markers, chapters or rows, coverage, notices."""
 
 import time
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate
 
-from indexes.types import StoredDocument
 from rag.answer import Citation, Coverage, Figure, Sentence, Summary, SummaryRow, SummarySection
 from rag.extracting.extract import one_line
 from rag.extracting.priors import SourceSentence, source_sentences
 from rag.extracting.salience import salient
-from rag.notices import read_by_ocr
 from rag.prompting.prompts import in_other_brackets
-from rag.summarising.blocks import Block, most_sentences
-from rag.summarising.chapters import Chapter, chapters
-from rag.summarising.kinds import KINDS, PAGES_COLUMN, SummaryOptions
+from rag.summarising.blocks import Report
+from rag.summarising.kinds import PAGES_COLUMN
+from rag.summarising.notices import notices_of
 from rag.summarising.rows import tells
-from rag.summarising.stages import SummaryStages
+from rag.summarising.stages import Order, SummaryStages, summary_key
 from rag.summarising.stated import Stated, Tally, cited_pages, itself
-from rag.wording import places
+from rag.wording.places import places
+
+# What is told of each chapter of a report, in order; of one without chapters, of all of it.
+Parts = Sequence[Sequence[Stated]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """The text with a marker for each distinct quote, and what stands where in it. `begins`: each part."""
+
+    text: str
+    sentences: tuple[Sentence, ...]
+    citations: tuple[Citation, ...]
+    begins: tuple[int, ...]
 
 
 def assemble(
-    stages: SummaryStages,
-    document: StoredDocument,
-    options: SummaryOptions,
-    passages: Sequence[Block],
-    said: Sequence[Stated],
-    tally: Tally,
-    key: str,
+    stages: SummaryStages, order: Order, report: Report, said: Sequence[Stated], tally: Tally
 ) -> Summary:
-    """`said` as the summary; where it is empty, or silent about a chapter, the most telling sentences of that.
-
-    Args:
-        passages: all blocks of the document.
-        key: as `Summary.key`.
-    """
-    kind, alone = KINDS[options.kind], not said
-    found = chapters([block.context for block in passages]) if kind.by_chapter else []
-    found = found or [Chapter("", range(len(passages)))]
-    parts = _filled(stages, document, options, passages, found, said, tally)
-    said = [stated for part in parts for stated in part]
-    lines = alone or kind.columns or options.style == "개조식"
-    headings = [_heading(document, one) for one in found] if kind.by_chapter else [""]
-    text, sentences, citations, begins = _laid_out(parts, headings, "\n" if lines else " ")
-    figures = tuple(
-        Figure(index, words, stands) for index, stated in enumerate(said) for words, stands in stated.figures
-    )
+    """`said` as the summary. Of a chapter, or report, of which nothing is said, the most telling sentences are told."""
+    whole = _with_document(stages, order, report, said, tally)
+    parts = [_shortened(stages, order, part) for part in whole]
+    tally.extra = sum(map(len, whole)) - sum(map(len, parts))
+    told = [stated for part in parts for stated in part]
+    headings = [_heading(report, number) for number in range(len(parts))] if order.kind.by_chapter else [""]
+    in_lines = not said or order.kind.columns or order.options.style == "개조식"
+    layout = _laid_out(parts, headings, "\n" if in_lines else " ")
+    figures = _figures(told)
+    document, columns = report.document, order.kind.columns
     return Summary(
-        document.id,
-        document.path,
-        document.title,
-        options.kind,
-        text,
-        sentences,
-        citations,
-        figures,
-        _coverage(stages, document, passages, said),
-        tally.calls,
-        tally.levels,
-        tally.prompt_tokens,
-        tally.completion_tokens,
-        stages.generator.name,
-        stages.tokenizer.name,
-        key,
-        tuple(_warnings(stages, tally, citations, figures, passages, alone=alone)),
-        time.monotonic() - tally.started,
-        _sections(headings, found, parts, passages, begins) if kind.by_chapter else (),
-        (*kind.columns, PAGES_COLUMN) if kind.columns else (),
-        tuple(
-            SummaryRow(index, (*stated.cells, places(cited_pages(stated.citations), document.unit)))
-            for index, stated in enumerate(said)
-            if stated.cells
+        document_id=document.id,
+        path=document.path,
+        title=document.title,
+        kind=order.kind.name,
+        text=layout.text,
+        sentences=layout.sentences,
+        citations=layout.citations,
+        figures=figures,
+        coverage=_coverage(stages, report, told),
+        calls=tally.calls,
+        levels=tally.levels,
+        prompt_tokens=tally.prompt_tokens,
+        completion_tokens=tally.completion_tokens,
+        generator=stages.generator.name,
+        tokenizer=stages.tokenizer.name,
+        key=summary_key(stages, document, order.options),
+        warnings=notices_of(
+            tally,
+            layout.citations,
+            figures,
+            has_text=bool(report.blocks),
+            from_document=not said,
+            margin=stages.generator.margin,
         ),
-        document.unit,
+        seconds=time.monotonic() - tally.started,
+        sections=_sections(report, parts, headings, layout.begins) if order.kind.by_chapter else (),
+        columns=(*columns, PAGES_COLUMN) if columns else (),
+        rows=_rows(report, told),
+        unit=document.unit,
     )
 
 
-def _filled(
-    stages: SummaryStages,
-    document: StoredDocument,
-    options: SummaryOptions,
-    passages: Sequence[Block],
-    found: Sequence[Chapter],
-    said: Sequence[Stated],
-    tally: Tally,
-) -> list[Sequence[Stated]]:
-    """What is said of each chapter, of the length asked for."""
-    if not passages:
+# what is told of each chapter
+
+
+def _with_document(
+    stages: SummaryStages, order: Order, report: Report, said: Sequence[Stated], tally: Tally
+) -> Parts:
+    """`said` by chapter; where nothing is said of one, the most telling of its sentences. No parts without text."""
+    if not report.blocks:
         return []
-    starts = [passages[one.blocks.start].passages[0].start for one in found]
-
-    def chapter_at(start: int) -> int:
-        return max(0, bisect_right(starts, start) - 1)
-
-    parts: list[Sequence[Stated]] = [[] for _ in found]
-    for stated in said:
-        parts[chapter_at(stated.passages[0].start)].append(stated)
-    if not all(parts):
-        sentences = source_sentences(stages.engine.chunks(document))
-        within: list[list[int]] = [[] for _ in found]
-        for place, sentence in enumerate(sentences):
-            within[chapter_at(sentence.start)].append(place)
-        for number, part in enumerate(parts):
-            if not part:
-                tally.replaced += tally.calls > 0 and not tally.none_here
-                parts[number] = _most_telling(stages, document, options, passages, sentences, within[number])
-    kept = [
-        _within_tokens(stages, part, options.tokens)
-        if options.tokens
-        else part[: most_sentences(stages, options)]
-        for part in parts
+    of_chapters = _by_chapter(report, [stated.passages[0].start for stated in said])
+    parts = [[said[place] for place in own] for own in of_chapters]
+    if all(parts):
+        return parts
+    if tally.calls and not tally.none_here:
+        tally.replaced += sum(not part for part in parts)
+    sentences = source_sentences(stages.engine.chunks(report.document))
+    sentences_of = _by_chapter(report, [sentence.start for sentence in sentences])
+    return [
+        part or _most_telling(stages, order, report, sentences, own)
+        for part, own in zip(parts, sentences_of, strict=True)
     ]
-    tally.extra = sum(map(len, parts)) - sum(map(len, kept))
-    return kept
+
+
+def _by_chapter(report: Report, starts: Sequence[int]) -> list[list[int]]:
+    """For each chapter the places, in `starts`, of what begins in it; before the first chapter is in the first."""
+    begins = [report.blocks[chapter.blocks.start].passages[0].start for chapter in report.chapters]
+    found: list[list[int]] = [[] for _ in begins]
+    for place, start in enumerate(starts):
+        found[max(0, bisect_right(begins, start) - 1)].append(place)
+    return found
 
 
 def _most_telling(
     stages: SummaryStages,
-    document: StoredDocument,
-    options: SummaryOptions,
-    passages: Sequence[Block],
+    order: Order,
+    report: Report,
     sentences: Sequence[SourceSentence],
     places: Sequence[int],
 ) -> list[Stated]:
     """The most telling of the document's sentences at `places`, which follow each other."""
-    kind = KINDS[options.kind]
+    kind, first = order.kind, report.blocks[0].passages[0]
     chosen = salient(
         sentences[places[0] : places[-1] + 1] if places else [],
-        most_sentences(stages, options),
-        options.instruction or document.title,
+        order.sentences,
+        order.options.instruction or report.document.title,
         keep=partial(tells, kind) if kind.columns else lambda _: True,
     )
-    first = passages[0].passages[0]
-    found = [itself(stages, sentences, places[place], first, kind) for place in chosen]
+    found = [itself(stages.engine, sentences, places[place], first, kind) for place in chosen]
     return list({stated.cells or place: stated for place, stated in enumerate(found)}.values())
 
 
-def _heading(document: StoredDocument, chapter: Chapter) -> str:
-    """The heading of a chapter; of what stands above the first, the document's title."""
-    return in_other_brackets(one_line(chapter.heading or document.title))
-
-
-def _sections(
-    headings: Sequence[str],
-    found: Sequence[Chapter],
-    parts: Sequence[Sequence[Stated]],
-    passages: Sequence[Block],
-    begins: Sequence[int],
-) -> tuple[SummarySection, ...]:
-    """Where each chapter stands in the text; those of which nothing can be said are left out."""
-    sections, first = [], 0
-    for heading, chapter, part, start in zip(headings, found, parts, begins, strict=True):
-        if part:
-            own = passages[chapter.blocks.start : chapter.blocks.stop]
-            pages = own[0].passages[0].first_page, own[-1].passages[0].last_page
-            sections.append(SummarySection(heading, start, first, len(part), *pages))
-            first += len(part)
-    return tuple(sections)
-
-
-def _within_tokens(stages: SummaryStages, said: Sequence[Stated], room: int) -> Sequence[Stated]:
-    """The first of `said` that `room` tokens hold; at least one."""
+def _shortened(stages: SummaryStages, order: Order, said: Sequence[Stated]) -> Sequence[Stated]:
+    """The first of `said`, to the length asked for; in tokens at least one."""
+    if not order.tokens:
+        return said[: order.sentences]
     sizes = accumulate(stages.tokenizer.count(stated.text) for stated in said)
-    return said[: max(1, sum(size <= room for size in sizes))]
+    return said[: max(1, sum(size <= order.tokens for size in sizes))]
 
 
-def _laid_out(
-    parts: Sequence[Sequence[Stated]], headings: Sequence[str], separator: str
-) -> tuple[str, tuple[Sentence, ...], tuple[Citation, ...], list[int]]:
-    """The text with a marker for each distinct quote, its sentences and citations, and where each part begins."""
+# where it stands in the summary
+
+
+def _heading(report: Report, number: int) -> str:
+    """The heading of a chapter; of what stands above the first, the document's title."""
+    return in_other_brackets(one_line(report.chapters[number].heading or report.document.title))
+
+
+def _laid_out(parts: Parts, headings: Sequence[str], separator: str) -> _Layout:
+    """`parts` one below the other, each below its heading; sentences are divided by `separator`."""
     bullet = "- " if separator == "\n" else ""
     numbers: dict[tuple[int, int], int] = {}
     text, sentences, citations, begins = "", [], [], []
@@ -188,56 +165,67 @@ def _laid_out(
                 replace(citation, sentence=len(sentences), marker=marker)
                 for citation, marker in zip(stated.citations, own, strict=True)
             ]
-            sentences.append(Sentence(stated.text, start, len(text), tuple(own), stated.support))
+            sentences.append(
+                Sentence(
+                    text=stated.text, start=start, end=len(text), markers=tuple(own), support=stated.support
+                )
+            )
             text += " " + "".join(f"[{marker}]" for marker in own)
-    return text, tuple(sentences), tuple(citations), begins
+    return _Layout(text, tuple(sentences), tuple(citations), tuple(begins))
 
 
-def _coverage(
-    stages: SummaryStages, document: StoredDocument, passages: Sequence[Block], said: Sequence[Stated]
-) -> Coverage:
-    pages = stages.engine.pages(document.id)
+def _figures(told: Sequence[Stated]) -> tuple[Figure, ...]:
+    return tuple(
+        Figure(sentence=place, text=words, stands=stands)
+        for place, stated in enumerate(told)
+        for words, stands in stated.figures
+    )
+
+
+def _rows(report: Report, told: Sequence[Stated]) -> tuple[SummaryRow, ...]:
+    """The rows of a summary that has columns, each with the pages of its quotes."""
+    unit = report.document.unit
+    return tuple(
+        SummaryRow(sentence=place, cells=(*stated.cells, places(cited_pages(stated.citations), unit)))
+        for place, stated in enumerate(told)
+        if stated.cells
+    )
+
+
+def _sections(
+    report: Report, parts: Parts, headings: Sequence[str], begins: Sequence[int]
+) -> tuple[SummarySection, ...]:
+    """Where each chapter stands in the text; those of which nothing can be said are left out."""
+    sections, first = [], 0
+    for chapter, part, heading, start in zip(report.chapters, parts, headings, begins, strict=False):
+        if part:
+            own = report.blocks[chapter.blocks.start : chapter.blocks.stop]
+            sections.append(
+                SummarySection(
+                    heading=heading,
+                    start=start,
+                    first_sentence=first,
+                    count=len(part),
+                    first_page=own[0].passages[0].first_page,
+                    last_page=own[-1].passages[0].last_page,
+                )
+            )
+            first += len(part)
+    return tuple(sections)
+
+
+def _coverage(stages: SummaryStages, report: Report, told: Sequence[Stated]) -> Coverage:
+    pages = stages.engine.pages(report.document.id)
     unreadable = {page.number for page in pages if not page.readable}
     read: set[int] = set()
-    for block in passages:
+    for block in report.blocks:
         read |= set(range(block.passages[0].first_page, block.passages[0].last_page + 1))
-    used = frozenset().union(*(stated.pages for stated in said)) - unreadable
+    used = frozenset().union(*(stated.pages for stated in told)) - unreadable
     unused = {page.number for page in pages} - used - unreadable
-    return Coverage(len(pages), *(tuple(sorted(numbers)) for numbers in (used, unused, unreadable, read)))
-
-
-def _warnings(
-    stages: SummaryStages,
-    tally: Tally,
-    citations: Sequence[Citation],
-    figures: Sequence[Figure],
-    passages: Sequence[Block],
-    *,
-    alone: bool,
-) -> list[str]:
-    """`alone`: the model said nothing."""
-    missing = sum(not figure.stands for figure in figures)
-    told = (
-        (not passages, "읽을 수 있는 글이 없어 요약하지 못했습니다."),
-        (passages and not citations, "이 문서에서 해당하는 내용을 찾지 못했습니다."),
-        (tally.unknown, f"근거에 없는 인용 번호 {tally.unknown}개를 지웠습니다."),
-        (tally.shapeless, f"표의 행이 아닌 줄 {tally.shapeless}개를 뺐습니다."),
-        (tally.uncited, f"인용 번호가 없는 문장 {tally.uncited}개를 뺐습니다."),
-        (tally.unfounded, f"근거에 없는 수치가 든 문장 {tally.unfounded}개를 뺐습니다."),
-        (missing, f"근거에서 확인되지 않은 수치가 {missing}개 있습니다. 원문에서 확인하세요."),
-        (tally.replaced, f"모델의 글을 쓸 수 없어 {tally.replaced}번은 원문의 문장으로 대신했습니다."),
-        (
-            tally.none_here and alone and citations,
-            "모델은 이 문서에서 해당하는 내용을 찾지 못했습니다. 원문에서 고른 것이니 확인하세요.",
-        ),
-        (tally.extra, f"정한 길이를 넘은 문장 {tally.extra}개를 뺐습니다."),
-        (
-            tally.cut,
-            "요약이 출력 한도에서 끊겼습니다. generator.reserved_output 이나 --tokens 를 늘려 보세요.",
-        ),
-        (
-            stages.generator.margin,
-            f"서버가 스스로 토큰화하므로 창에서 {stages.generator.margin:,}토큰을 여유로 비웠습니다.",
-        ),
+    return Coverage(
+        pages=len(pages),
+        pages_used=tuple(sorted(used)),
+        pages_unused=tuple(sorted(unused)),
+        pages_unreadable=tuple(sorted(unreadable)),
+        pages_read=tuple(sorted(read)),
     )
-    return [*(notice.ko for notice in read_by_ocr(citations)), *(text for happened, text in told if happened)]

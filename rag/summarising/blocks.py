@@ -9,23 +9,20 @@ from ingest.korean.analyse import sentence_spans
 from ingest.raw import Unit
 from rag.answer import PackedPassage
 from rag.errors import PromptTooLong
-from rag.extracting.extract import one_line
 from rag.prompting.packing import Prompt, ledger
 from rag.prompting.prompts import block_text, in_other_brackets, pages_text, summary_messages
-from rag.summarising.kinds import KINDS, STYLE_RULES, SummaryOptions
-from rag.summarising.stages import SummaryStages
-from rag.summarising.windows import MOST_BLOCKS, headings_of, windows
-from rag.wording import places
+from rag.prompting.tokens import ModelTokenizer
+from rag.summarising.division import MOST_BLOCKS, Chapter, chapters, headings_of, windows
+from rag.summarising.stages import Order, SummaryStages
+from rag.wording.places import places
 
-# Chunks of one section that touch are one passage up to so many tokens: fewer headers, and still a few
+# Chunks of one section that touch are one passage of at most this many tokens: fewer headers, and still only a few
 # sentences that a marker points at.
 PASSAGE_TOKENS = 800
-# A window with less room for blocks is refused.
+# A window with room for fewer tokens of blocks is refused.
 LEAST_ROOM = 64
-# A block counts for so many tokens at least.
+# A block counts for at least this many tokens.
 LEAST_BLOCK = 8
-# About what a Korean sentence with its markers takes; how many of them a window is asked for.
-SENTENCE_TOKENS = 70
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +54,24 @@ class Window:
         return sum(block.tokens for block in self.blocks)
 
 
-# what a document is read as
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A document as it is summarised. `chapters` tile `blocks`; all of it is one unless chapters are asked for."""
+
+    document: StoredDocument
+    blocks: tuple[Block, ...]
+    chapters: tuple[Chapter, ...]
+
+
+# a document → its blocks
+
+
+def read_report(stages: SummaryStages, order: Order, document: StoredDocument) -> Report:
+    """What there is to summarise of `document`; of one without text no blocks, and one empty chapter."""
+    blocks = tuple(document_blocks(stages, document))
+    whole = [Chapter("", range(len(blocks)))]
+    found = chapters([block.context for block in blocks]) if order.kind.by_chapter else whole
+    return Report(document, blocks, tuple(found or whole))
 
 
 def document_blocks(stages: SummaryStages, document: StoredDocument) -> list[Block]:
@@ -80,19 +94,19 @@ def document_blocks(stages: SummaryStages, document: StoredDocument) -> list[Blo
 
 def _passage(document: StoredDocument, chunk: Chunk, tokens: int) -> PackedPassage:
     return PackedPassage(
-        0,  # it has a marker only inside a window
-        document.id,
-        document.path,
-        document.title,
-        chunk.context,
-        chunk.first_page,
-        chunk.last_page,
-        chunk.start,
-        chunk.end,
-        chunk.text,
-        tokens,
-        0.0,
-        document.unit,
+        marker=0,  # it has one only inside a window
+        document_id=document.id,
+        path=document.path,
+        title=document.title,
+        context=chunk.context,
+        first_page=chunk.first_page,
+        last_page=chunk.last_page,
+        start=chunk.start,
+        end=chunk.end,
+        text=chunk.text,
+        tokens=tokens,
+        score=0.0,
+        unit=document.unit,
     )
 
 
@@ -102,13 +116,24 @@ def _verbatim(stages: SummaryStages, passage: PackedPassage) -> Block:
     place = stages.engine.place_of(passage.document_id, passage.start, words_end)
     passage = replace(passage, first_page=place.first_page, last_page=place.last_page, ocr=place.ocr)
     context = passage.context.removeprefix(passage.title).removeprefix(" > ")
-    # Its words are counted as its chunks were; brackets are shown as others, which are other tokens.
-    words = passage.tokens if in_other_brackets(passage.text) == passage.text else None
-    return _block(stages, passage.text, False, context, pages_text(passage), (passage,), frozenset(), words)
+    # Its words were counted when it was cut; brackets are shown as others, which are other tokens.
+    counted = in_other_brackets(passage.text) == passage.text
+    shown_as = pages_text(passage)
+    return Block(
+        text=passage.text,
+        written=False,
+        context=context,
+        place=shown_as,
+        passages=(passage,),
+        pages=frozenset(),
+        tokens=_tokens(
+            stages.tokenizer, shown_as, context, passage.text, passage.tokens if counted else None
+        ),
+    )
 
 
 def written_block(
-    stages: SummaryStages,
+    tokenizer: ModelTokenizer,
     text: str,
     context: str,
     passages: tuple[PackedPassage, ...],
@@ -116,100 +141,65 @@ def written_block(
     unit: Unit,
 ) -> Block:
     """A sentence as a block of the next level; its headings, `context`, divide that, and are not shown."""
-    return _block(stages, text, True, context, places(pages, unit), passages, pages)
+    place = places(pages, unit)
+    return Block(
+        text=text,
+        written=True,
+        context=context,
+        place=place,
+        passages=passages,
+        pages=pages,
+        tokens=_tokens(tokenizer, place, "", text, None),
+    )
 
 
-def _block(
-    stages: SummaryStages,
-    text: str,
-    written: bool,
-    context: str,
-    place: str,
-    passages: tuple[PackedPassage, ...],
-    pages: frozenset[int],
-    words: int | None = None,
-) -> Block:
-    """`words`: how many tokens `text` has, where that is known."""
-    shown = block_text(MOST_BLOCKS, place, "" if written else context, text if words is None else "")
+def _tokens(tokenizer: ModelTokenizer, place: str, context: str, text: str, of_text: int | None) -> int:
+    """What a block takes in a prompt. `of_text`: how many tokens `text` has, if that is known."""
+    shown = block_text(MOST_BLOCKS, place, context, text if of_text is None else "")
     # One more: where two blocks meet there may be a token more than in both.
-    tokens = 1 + stages.tokenizer.count(shown) + (words or 0)
-    return Block(text, written, context, place, passages, pages, max(tokens, LEAST_BLOCK))
+    return max(1 + tokenizer.count(shown) + (of_text or 0), LEAST_BLOCK)
 
 
-# a level: blocks → windows
+# blocks → windows
 
 
-def plan(stages: SummaryStages, title: str, blocks: Sequence[Block], options: SummaryOptions) -> list[Window]:
-    """`blocks` in windows that fit; where that is one, it asks for the summary itself.
+def plan(stages: SummaryStages, order: Order, title: str, blocks: Sequence[Block]) -> list[Window]:
+    """`blocks` in windows that fit; if that is one window, it asks for the summary itself.
 
     Raises:
         PromptTooLong: there is no room for text.
     """
-    reserved = reserved_output(stages, options) + stages.generator.margin
-    limit = stages.generation.window - reserved
-    room = room_for_blocks(stages, title, options)
+    limit = stages.generation.window - order.reserved
+    room = room_for_blocks(stages, order, title)
     while room >= LEAST_ROOM:
         parts = [part for block in blocks for part in _within(stages, block, room)]
         headings = [headings_of(part.context) for part in parts]
         spans = windows(headings, [part.tokens for part in parts], room)
-        task = task_of(stages, options, last=len(spans) == 1)
-        made = []
-        for span in spans:
-            held = tuple(parts[span.start : span.stop])
-            made.append(Window(held, _prompt(stages, title, held, task, reserved)))
+        task = order.task if len(spans) == 1 else order.part
+        held = [tuple(parts[span.start : span.stop]) for span in spans]
+        made = [Window(part, _prompt(stages, order, title, part, task)) for part in held]
         over = max(len(window.prompt.token_ids) for window in made) - limit
         if over <= 0:
             return made
         room -= over  # never seen: a block is counted with a token to spare
-    raise PromptTooLong(tokens=limit - room, window=stages.generation.window, reserved=reserved)
+    raise PromptTooLong(tokens=limit - room, window=stages.generation.window, reserved=order.reserved)
 
 
-def room_for_blocks(stages: SummaryStages, title: str, options: SummaryOptions) -> int:
+def room_for_blocks(stages: SummaryStages, order: Order, title: str) -> int:
     """How many tokens of blocks a window of a document holds."""
-    reserved = reserved_output(stages, options) + stages.generator.margin
-    tasks = [task_of(stages, options, last=last) for last in (True, False)]
-    frame = max(len(_prompt(stages, title, [], task, reserved).token_ids) for task in tasks)
-    return stages.generation.window - reserved - frame
+    frames = [_prompt(stages, order, title, [], task) for task in (order.task, order.part)]
+    frame = max(len(prompt.token_ids) for prompt in frames)
+    return stages.generation.window - order.reserved - frame
 
 
-def reserved_output(stages: SummaryStages, options: SummaryOptions) -> int:
-    if KINDS[options.kind].by_chapter:  # the tokens asked for are those of a chapter; a call writes several
-        return stages.generation.reserved_output
-    return options.tokens or stages.generation.reserved_output
-
-
-def chapters_a_call(stages: SummaryStages, options: SummaryOptions) -> int:
-    """Of how many chapters the summaries fit into one completion."""
-    return max(1, reserved_output(stages, options) // (most_sentences(stages, options) * SENTENCE_TOKENS))
-
-
-def task_of(stages: SummaryStages, options: SummaryOptions, *, last: bool) -> str:
-    kind, style = KINDS[options.kind], STYLE_RULES[options.style]
-    most = (
-        most_sentences(stages, options)
-        if last
-        else max(3, reserved_output(stages, options) // SENTENCE_TOKENS)
-    )
-    length = f"{most}줄 이내로" if kind.columns else f"{most}문장 이내로"
-    wanted = in_other_brackets(one_line(options.instruction))
-    return (kind.task if last else kind.part).format(length=length, style=style, instruction=wanted)
-
-
-def most_sentences(stages: SummaryStages, options: SummaryOptions) -> int:
-    """How many sentences a summary is asked for."""
-    if options.tokens:
-        return max(1, options.tokens // SENTENCE_TOKENS)
-    return options.sentences or KINDS[options.kind].sentences or stages.summary.sentences
-
-
-def _prompt(stages: SummaryStages, title: str, blocks: Sequence[Block], task: str, reserved: int) -> Prompt:
+def _prompt(stages: SummaryStages, order: Order, title: str, blocks: Sequence[Block], task: str) -> Prompt:
     shown = "".join(
         block_text(marker, block.place, "" if block.written else block.context, block.text)
         for marker, block in enumerate(blocks, start=1)
     )
     messages = summary_messages(title, shown, task)
     rendered = stages.tokenizer.render(messages)
-    budget = ledger(rendered.counts, len(rendered.token_ids), stages.generation.window, reserved)
+    budget = ledger(rendered.counts, len(rendered.token_ids), stages.generation.window, order.reserved)
     # Of a written sentence the first passage that it was written from.
     passages = tuple(
         replace(block.passages[0], marker=marker) for marker, block in enumerate(blocks, start=1)
@@ -218,7 +208,7 @@ def _prompt(stages: SummaryStages, title: str, blocks: Sequence[Block], task: st
 
 
 def _within(stages: SummaryStages, block: Block, room: int) -> list[Block]:
-    """`block`, cut in the middle as often as the room demands: between sentences, else anywhere."""
+    """`block`, cut in the middle until each part fits `room`: between sentences if it has several, else anywhere."""
     if block.tokens <= room:
         return [block]
     if len(block.text) < 2 or (block.context and stages.tokenizer.count(block.context) > room // 2):
@@ -235,9 +225,10 @@ def _within(stages: SummaryStages, block: Block, room: int) -> list[Block]:
 
 
 def _part(stages: SummaryStages, block: Block, start: int, end: int) -> Block:
+    """A block with `block.text[start:end]`, as its own block of the prompt."""
     text = block.text[start:end]
     if block.written:
-        return _block(stages, text, True, block.context, block.place, block.passages, block.pages)
+        return replace(block, text=text, tokens=_tokens(stages.tokenizer, block.place, "", text, None))
     (passage,) = block.passages
     span = {"start": passage.start + start, "end": passage.start + end}
     return _verbatim(stages, replace(passage, **span, text=text, tokens=stages.tokenizer.count(text)))

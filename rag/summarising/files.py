@@ -21,11 +21,11 @@ from indexes.wording import page_runs, percent
 from ingest.raw import Unit
 from rag.answer import Citation, Summary, SummarySection
 from rag.errors import OutputBusy, OutputFailed
-from rag.markdown import CONTROLS, markdown_line, markdown_lines, markdown_table, markdown_words
 from rag.summarising.kinds import EXECUTIVE, KINDS
-from rag.table_text import csv_text
 from rag.wire.bodies import summary_json
-from rag.wording import MARKS, unit_name, where
+from rag.wording.markdown import CONTROLS, markdown_line, markdown_lines, markdown_table, markdown_words
+from rag.wording.places import MARKS, unit_name, where
+from rag.wording.tables import csv_text
 
 CHECKPOINTS = ".checkpoints"
 FAILURES, STATUS, LOCK = "failures.jsonl", "status.json", "lock"
@@ -174,7 +174,10 @@ def markdown(summary: Summary) -> str:
         quotes = dict.fromkeys((c.marker, _evidence(c)) for c in summary.citations)
         parts += ["## 근거", "\n".join(f"- [{marker}] {evidence}" for marker, evidence in quotes)]
     missing = [figure.text for figure in summary.figures if not figure.stands]
-    doubts = [*summary.warnings, *([f"근거에 없는 수치: {', '.join(missing)}"] if missing else [])]
+    doubts = [
+        *(warning.ko for warning in summary.warnings),
+        *([f"근거에 없는 수치: {', '.join(missing)}"] if missing else []),
+    ]
     if doubts:
         parts += ["## 확인할 것", "\n".join(f"- {markdown_line(doubt)}" for doubt in doubts)]
     parts += ["## 범위", "\n".join(f"- {line}" for line in coverage_lines(summary))]

@@ -1,109 +1,77 @@
-"""The summary flow of one document: its passages → windows → what each says → windows of that → a summary.
+"""The summary flow of one document: blocks → windows → completions → what each says → blocks again, or the summary.
 
 A flow is a generator: it yields the windows of a level, is sent their completions, and returns the
-`Summary`. Who runs it, and what else runs beside it, is the business of batch.py.
+`Summary`. Who runs it, and what else runs beside it, is decided in job.py.
 
 It ends. A level's sentences hold at most half the tokens of what they were written from, and what fits into
 one window is in one. So T tokens of blocks, in windows with room for R, take at most 8 T / R + log2(T / R) + 2
-calls (R: no more than `MOST_BLOCKS` blocks of `LEAST_BLOCK` tokens); of a summary by chapters that holds for
-what one call, or a chapter alone, is about. Where a completion is of no use, the most
+calls (R: at most the tokens of `MOST_BLOCKS` blocks of `LEAST_BLOCK` tokens). Of a summary by chapters that holds for
+the blocks of one call, or of one large chapter. Where a completion is of no use, the most
 telling sentences of its window stand in for it.
 """
 
 import collections.abc
-import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from itertools import chain
 
 from indexes.types import StoredDocument
 from ingest.document import CELL_SEPARATOR
 from rag.answer import Summary
-from rag.models.generator import Completion, Sampling
-from rag.prompting.prompts import SUMMARY_SYSTEM
+from rag.models.generator import Completion
 from rag.summarising.assemble import assemble
-from rag.summarising.blocks import (
-    Block,
-    Window,
-    chapters_a_call,
-    document_blocks,
-    plan,
-    reserved_output,
-    room_for_blocks,
-    task_of,
-    written_block,
-)
-from rag.summarising.chapters import calls, chapters
-from rag.summarising.kinds import KINDS, SummaryOptions
-from rag.summarising.stages import SummaryStages
-from rag.summarising.stated import Stated, Tally, none_here, said_by, telling
+from rag.summarising.blocks import Block, Report, Window, plan, read_report, room_for_blocks, written_block
+from rag.summarising.division import calls
+from rag.summarising.stages import Order, SummaryStages
+from rag.summarising.stated import Reading, Stated, Tally, read_completion, telling
 
 # Levels of windows: tokens halve at each, so this is more than any document has.
 LEVELS = 16
-# Sentences of a window that stand in for its completion.
+# How many sentences of a window stand in for its completion.
 STAND_INS = 8
-# Raised whenever the same completions could give another summary.
-FLOW = 5
 
 Flow = collections.abc.Generator[list[Window], list[Completion], Summary]
 # The windows of one level out, their completions in, and at the end what they say.
-Levels = collections.abc.Generator[list[Window], list[Completion], list[Stated]]
+Levels = collections.abc.Generator[list[Window], list[Completion], Sequence[Stated]]
 
 
-def flow(stages: SummaryStages, document: StoredDocument, options: SummaryOptions) -> Flow:
+def flow(stages: SummaryStages, order: Order, document: StoredDocument) -> Flow:
     """Yields the windows of each level, the last of which is one, and takes their completions in order.
 
     Raises:
         PromptTooLong: the window has no room for text.
     """
     tally = Tally()
-    passages = document_blocks(stages, document)
-    parts = _parts(stages, document.title, passages, options)
-    written = together([levels(stages, document.title, part, options, tally) for part in parts], tally)
-    said = [stated for one in (yield from written) for stated in one]
-    return assemble(stages, document, options, passages, said, tally, summary_key(stages, document, options))
+    report = read_report(stages, order, document)
+    parts = written_one_by_one(stages, order, report)
+    said = yield from together([levels(stages, order, document.title, part, tally) for part in parts], tally)
+    return assemble(stages, order, report, list(chain.from_iterable(said)), tally)
 
 
-def levels(
-    stages: SummaryStages, title: str, blocks: Sequence[Block], options: SummaryOptions, tally: Tally
-) -> Levels:
-    """What is said of `blocks` at the end; nothing where no completion was of use, or there was nothing to read."""
-    for _ in range(LEVELS):
-        if not blocks:
-            break
-        level = plan(stages, title, blocks, options)
-        completions = yield level
-        if len(level) == 1:
-            tally.cut |= completions[0].finish_reason == "length"
-            tally.none_here = none_here(completions[0], options)
-            return said_by(stages, level[0], completions[0], options, tally)
-        blocks = [
-            block
-            for window, completion in zip(level, completions, strict=True)
-            for block in carried(stages, window, completion, options, tally)
-        ]
-        tally.none_here = all(none_here(completion, options) for completion in completions)
-    return []
+def extracted(stages: SummaryStages, order: Order, document: StoredDocument) -> Summary:
+    """The summary that needs no model: the most telling sentences, in their order, word for word."""
+    tally = Tally()
+    report = read_report(stages, order, document)
+    return assemble(stages, order, report, [], tally)
 
 
-def _parts(
-    stages: SummaryStages, title: str, passages: Sequence[Block], options: SummaryOptions
-) -> list[Sequence[Block]]:
-    """What is written about one by one: chapters, as many together as one call can take; else the whole."""
-    if not (KINDS[options.kind].by_chapter and passages):
-        return [passages]
-    found = chapters([block.context for block in passages])
-    sizes = [sum(block.tokens for block in passages[one.blocks.start : one.blocks.stop]) for one in found]
-    room = room_for_blocks(stages, title, options)
-    spans = calls(sizes, max(room, 0), chapters_a_call(stages, options))
-    return [passages[found[span.start].blocks.start : found[span.stop - 1].blocks.stop] for span in spans]
+def written_one_by_one(stages: SummaryStages, order: Order, report: Report) -> list[Sequence[Block]]:
+    """The blocks that are written about apart: by chapters those that one call can take together; else all."""
+    if not (order.kind.by_chapter and report.blocks):
+        return [report.blocks]
+    sizes = [
+        sum(block.tokens for block in report.blocks[one.blocks.start : one.blocks.stop])
+        for one in report.chapters
+    ]
+    room = max(0, room_for_blocks(stages, order, report.document.title))
+    spans = [report.chapters[call.start : call.stop] for call in calls(sizes, room, order.chapters_a_call)]
+    return [report.blocks[span[0].blocks.start : span[-1].blocks.stop] for span in spans]
 
 
 def together(
     flows: Sequence[Levels], tally: Tally
-) -> collections.abc.Generator[list[Window], list[Completion], list[list[Stated]]]:
+) -> collections.abc.Generator[list[Window], list[Completion], list[Sequence[Stated]]]:
     """What each of `flows` returns, in order; the next levels of all that go on are one level."""
-    said: list[list[Stated]] = [[] for _ in flows]
+    said: list[Sequence[Stated]] = [[] for _ in flows]
     running: dict[int, list[Window]] = {}
 
     def advance(place: int, completions: list[Completion] | None) -> None:
@@ -117,69 +85,65 @@ def together(
         advance(place, None)
     while running:
         level = {place: running[place] for place in sorted(running)}
-        completions = yield [window for windows_of in level.values() for window in windows_of]
-        _count(tally, completions)
+        completions = yield list(chain.from_iterable(level.values()))
+        tally.levels += 1
         start = 0
-        for place, windows_of in level.items():
-            advance(place, completions[start : start + len(windows_of)])
-            start += len(windows_of)
+        for place, windows in level.items():
+            advance(place, completions[start : start + len(windows)])
+            start += len(windows)
     return said
 
 
-def carried(
-    stages: SummaryStages, window: Window, completion: Completion, options: SummaryOptions, tally: Tally
-) -> list[Block]:
-    """What goes up from `window`: sentences of at most half its tokens, in order."""
-    said = said_by(stages, window, completion, options, tally)
-    if not said and not none_here(completion, options):
-        tally.replaced += 1
-        said = telling(stages, window.blocks[0].passages[0].title, window.blocks, STAND_INS)
+def levels(stages: SummaryStages, order: Order, title: str, blocks: Sequence[Block], tally: Tally) -> Levels:
+    """What is said of `blocks` at the end; nothing if no completion was of use, or there was nothing to read."""
+    for _ in range(LEVELS):
+        if not blocks:
+            break
+        windows = plan(stages, order, title, blocks)
+        completions = yield windows
+        readings = [
+            read_completion(stages, order.kind, window, completion)
+            for window, completion in zip(windows, completions, strict=True)
+        ]
+        for completion, reading in zip(completions, readings, strict=True):
+            tally.add(completion, reading)
+        tally.none_here = all(reading.none_here for reading in readings)
+        if len(windows) == 1:
+            tally.cut |= completions[0].finish_reason == "length"
+            return readings[0].stated
+        said = [
+            stand_ins(stages, window, reading, tally)
+            for window, reading in zip(windows, readings, strict=True)
+        ]
+        blocks = [
+            block
+            for window, stated in zip(windows, said, strict=True)
+            for block in carried(stages, window, stated)
+        ]
+    return []
+
+
+def stand_ins(stages: SummaryStages, window: Window, reading: Reading, tally: Tally) -> Sequence[Stated]:
+    """What is said of `window`; if that is nothing, though the model does not say so, its most telling sentences."""
+    if reading.stated or reading.none_here:
+        return reading.stated
+    tally.replaced += 1
+    return telling(stages.engine, window.blocks[0].passages[0].title, window.blocks, STAND_INS)
+
+
+def carried(stages: SummaryStages, window: Window, said: Sequence[Stated]) -> list[Block]:
+    """`said` as blocks of the next level, in order: of at most half the tokens of `window`."""
     blocks, room = [], window.tokens // 2
     for stated in said:
-        text = CELL_SEPARATOR.join(stated.cells) or stated.text
-        unit = stated.passages[0].unit
-        block = written_block(stages, text, stated.context, stated.passages, stated.pages, unit)
+        block = written_block(
+            stages.tokenizer,
+            text=CELL_SEPARATOR.join(stated.cells) or stated.text,
+            context=stated.context,
+            passages=stated.passages,
+            pages=stated.pages,
+            unit=stated.passages[0].unit,
+        )
         if block.tokens <= room:
             blocks.append(block)
             room -= block.tokens
     return blocks
-
-
-def _count(tally: Tally, completions: Sequence[Completion]) -> None:
-    tally.levels += 1
-    tally.calls += len(completions)
-    tally.prompt_tokens += sum(completion.prompt_tokens for completion in completions)
-    tally.completion_tokens += sum(completion.completion_tokens for completion in completions)
-
-
-def extracted(stages: SummaryStages, document: StoredDocument, options: SummaryOptions) -> Summary:
-    """The summary that needs no model: the most telling sentences, in their order, word for word."""
-    passages = document_blocks(stages, document)
-    key = summary_key(stages, document, options)
-    return assemble(stages, document, options, passages, [], Tally(), key)
-
-
-def sampling(stages: SummaryStages, options: SummaryOptions) -> Sampling:
-    """How all windows of a job are generated."""
-    generation = stages.generation
-    return Sampling(
-        reserved_output(stages, options),
-        generation.temperature,
-        only_shown_markers=generation.grammar == "auto",
-        columns=len(KINDS[options.kind].columns),
-    )
-
-
-def summary_key(stages: SummaryStages, document: StoredDocument, options: SummaryOptions) -> str:
-    """Equal for two jobs whose summaries of a document would be the same."""
-    generation = stages.generation
-    decides = [
-        FLOW,
-        [document.id, document.title, document.parser],
-        asdict(options),
-        asdict(stages.summary),
-        [stages.generator.name, stages.generator.margin, stages.tokenizer.fingerprint],
-        [generation.window, generation.reserved_output, generation.temperature, generation.grammar],
-        [SUMMARY_SYSTEM, task_of(stages, options, last=True), task_of(stages, options, last=False)],
-    ]
-    return hashlib.sha256(json.dumps(decides, ensure_ascii=False).encode()).hexdigest()[:32]

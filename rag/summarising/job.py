@@ -18,12 +18,13 @@ from rag.answer import FailedSummary, Summary
 from rag.errors import GeneratorUnavailable
 from rag.models.generator import Completion
 from rag.prompting.packing import Prompt
+from rag.summarising.blocks import Window
 from rag.summarising.checkpoints import Checkpoints, window_key
-from rag.summarising.flow import Flow, Window, extracted, flow, sampling
+from rag.summarising.flow import Flow, extracted, flow
 from rag.summarising.kinds import SummaryOptions
-from rag.summarising.stages import SummaryStages
+from rag.summarising.stages import Order, SummaryStages, order_of, sampling
 
-# So many prompts in a row to which the server did not answer, and it is gone: the job stops.
+# After this many prompts in a row without an answer the server is taken for gone, and the job stops.
 GIVE_UP = 20
 
 
@@ -63,10 +64,11 @@ def summarise(
         GeneratorUnavailable: nothing answers any more. What is done so far is kept.
         GeneratorMismatch: the server is not the one that is meant.
     """
+    order = order_of(stages, options)
     if stages.generator.writes:
-        results = _Job(stages, documents, options, checkpoints, on_progress).run()
+        results = _Job(stages, order, documents, checkpoints, on_progress).run()
     else:
-        results = _without_model(stages, documents, options, on_progress)
+        results = _without_model(stages, order, documents, on_progress)
     with closing(results):
         for result in results:
             yield result
@@ -75,17 +77,26 @@ def summarise(
 
 
 def _without_model(
-    stages: SummaryStages,
-    documents: Sequence[StoredDocument],
-    options: SummaryOptions,
-    on_progress: OnProgress,
+    stages: SummaryStages, order: Order, documents: Sequence[StoredDocument], on_progress: OnProgress
 ) -> Iterator[Summary | FailedSummary]:
     started = time.monotonic()
     for done, document in enumerate(documents, start=1):
-        yield extracted(stages, document, options)
+        yield extracted(stages, order, document)
         seconds = time.monotonic() - started
         remaining = seconds / done * (len(documents) - done)
-        on_progress(JobProgress(len(documents), done, 0, 0, 0, 0, 0, seconds, remaining))
+        on_progress(
+            JobProgress(
+                documents=len(documents),
+                done=done,
+                failed=0,
+                windows=0,
+                restored=0,
+                prompt_tokens=0,
+                completion_tokens=0,
+                seconds=seconds,
+                remaining_seconds=remaining,
+            )
+        )
 
 
 @dataclass(slots=True, eq=False)
@@ -110,14 +121,14 @@ class _Job:
     def __init__(
         self,
         stages: SummaryStages,
+        order: Order,
         documents: Sequence[StoredDocument],
-        options: SummaryOptions,
         checkpoints: Checkpoints,
         on_progress: OnProgress,
     ) -> None:
         self._stages = stages
-        self._options = options
-        self._sampling = sampling(stages, options)
+        self._order = order
+        self._sampling = sampling(stages, order)
         self._checkpoints = checkpoints
         self._on_progress = on_progress
         self._documents = len(documents)
@@ -159,7 +170,7 @@ class _Job:
                 yield task[0].windows[task[1]].prompt
             elif self._waiting and not self._finished:
                 document = self._waiting.popleft()
-                report = _Report(document, flow(self._stages, document, self._options))
+                report = _Report(document, flow(self._stages, self._order, document))
                 self._advance(report, None)
             elif running:
                 yield None
@@ -239,7 +250,13 @@ class _Job:
             self._ready = deque(task for task in self._ready if task[0] is not report)
             self._counts["failed"] += 1
             self._finished.append(
-                FailedSummary(document.id, document.path, document.title, self._options.kind, error)
+                FailedSummary(
+                    document_id=document.id,
+                    path=document.path,
+                    title=document.title,
+                    kind=self._order.kind.name,
+                    error=error,
+                )
             )
 
     def _finish(self, summary: Summary) -> None:
@@ -258,14 +275,14 @@ class _Job:
         counts = self._counts
         self._on_progress(
             JobProgress(
-                self._documents,
-                counts["done"],
-                counts["failed"],
-                counts["windows"] + counts["restored"],
-                counts["restored"],
-                counts["prompt"],
-                counts["completion"],
-                seconds,
-                seconds / self._generated * left if self._generated else None,
+                documents=self._documents,
+                done=counts["done"],
+                failed=counts["failed"],
+                windows=counts["windows"] + counts["restored"],
+                restored=counts["restored"],
+                prompt_tokens=counts["prompt"],
+                completion_tokens=counts["completion"],
+                seconds=seconds,
+                remaining_seconds=seconds / self._generated * left if self._generated else None,
             )
         )

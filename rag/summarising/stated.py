@@ -2,9 +2,10 @@
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from indexes.engine import SearchEngine
 from ingest.document import CELL_SEPARATOR, Chunk
 from ingest.korean.analyse import fold
 from rag.answer import Citation, PackedPassage, Support
@@ -17,16 +18,16 @@ from rag.models.generator import Completion
 from rag.prompting.markers import abstains, clean_markers, says_none_here
 from rag.prompting.prompts import MARKER
 from rag.summarising.blocks import Block, Window
-from rag.summarising.kinds import EXECUTIVE, KINDS, Kind, SummaryOptions
+from rag.summarising.kinds import EXECUTIVE, Kind
 from rag.summarising.rows import holds, made_row, prose, read_row, value_of
 from rag.summarising.stages import SummaryStages
-from rag.table_text import row_cells, row_values
+from rag.wording.tables import row_cells, row_values
 
-# A completion is read up to so many characters for each token that was allowed.
+# A completion is read up to this many characters for each token that was allowed.
 TOKEN_CHARACTERS = 16
-# Of a sentence's markers so many are looked up.
+# Of a sentence's markers the first 8 are looked up.
 MARKERS = 8
-# So far above a row the names of its columns are looked for.
+# The names of a row's columns are looked for in at most this many rows above it.
 ROWS_ABOVE = 60
 # What a sentence of a list begins with.
 GLYPHS = "[-–—―•·ㆍ․∘*○●◯❍◎□■▪◦◆◇▣▶▷▸‣⇒§ㅇo]"
@@ -49,87 +50,118 @@ class Stated:
     cells: tuple[str, ...] = ()  # of a row, without that of its pages
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a completion says of its window with evidence, and how much of it was left out.
+
+    `none_here`: the model says that the window holds nothing of what was asked for. `unknown`: markers that
+    stand for nothing; `uncited`: sentences without a marker; `shapeless`: lines that are no rows, where rows were
+    asked for; `unfounded`: sentences with figures that no quote holds, left out as configured.
+    """
+
+    stated: tuple[Stated, ...] = ()
+    none_here: bool = False
+    unknown: int = 0
+    uncited: int = 0
+    shapeless: int = 0
+    unfounded: int = 0
+
+
 @dataclass(slots=True)
 class Tally:
-    """What happened on the way."""
+    """What happened while one document was summarised.
+
+    `replaced`: how often sentences of the document stood in for a completion of no use. `none_here`: the model says
+    that the document holds nothing of what was asked for. `cut`: the summary ended at the limit of the completion.
+    `extra`: sentences over the length that was asked for. The other counts of sentences are as in `Reading`.
+    """
 
     started: float = field(default_factory=time.monotonic)
     calls: int = 0
     levels: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    unknown: int = 0  # markers that stood for nothing
-    uncited: int = 0  # sentences without a marker
-    shapeless: int = 0  # lines that are no rows, where rows were asked for
-    unfounded: int = 0  # sentences with figures that no quote holds, left out as configured
-    replaced: int = 0  # windows whose completion was of no use
-    none_here: bool = False  # the model says that the document holds nothing of what was asked for
+    replaced: int = 0
+    none_here: bool = False
     cut: bool = False
-    extra: int = 0  # sentences over what was asked for
+    extra: int = 0
+    unknown: int = 0
+    uncited: int = 0
+    shapeless: int = 0
+    unfounded: int = 0
+
+    def add(self, completion: Completion, reading: Reading) -> None:
+        """Count a completion, and what was left out of it."""
+        self.calls += 1
+        self.prompt_tokens += completion.prompt_tokens
+        self.completion_tokens += completion.completion_tokens
+        self.unknown += reading.unknown
+        self.uncited += reading.uncited
+        self.shapeless += reading.shapeless
+        self.unfounded += reading.unfounded
 
 
 # a completion → sentences with their evidence
 
 
-def said_by(
-    stages: SummaryStages, window: Window, completion: Completion, options: SummaryOptions, tally: Tally
-) -> list[Stated]:
-    """What the completion of `window` says, or none: only sentences with evidence, as configured."""
-    if none_here(completion, options):
-        return []
+def read_completion(stages: SummaryStages, kind: Kind, window: Window, completion: Completion) -> Reading:
+    """What the completion of `window` says; without a use for it, nothing."""
+    if kind.may_be_none and says_none_here(completion.text):
+        return Reading(none_here=True)
     allowed = TOKEN_CHARACTERS * window.prompt.budget.reserved_output
-    known = range(1, len(window.blocks) + 1)
-    text, unknown = clean_markers(completion.text[:allowed], known)
-    tally.unknown += unknown
+    text, unknown = clean_markers(completion.text[:allowed], range(1, len(window.blocks) + 1))
     if abstains(text):
-        return []
-    kind, said = KINDS[options.kind], []
+        return Reading(unknown=unknown)
     if kind.columns and completion.finish_reason == "length":
         text = text.rpartition("\n")[0]  # the last row was cut
-    for claim, markers in _rows_of(text, kind, tally) if kind.columns else _sentences_of(text):
-        if not claim or not markers:
-            tally.uncited += bool(claim)
-            continue
-        if kind.may_be_none and says_none_here("".join(claim)):  # of one passage, among what others say
-            continue
-        stated = state(stages, claim, [window.blocks[marker - 1] for marker in markers[:MARKERS]], kind)
-        if stages.summary.figures == "drop" and not all(stands for _, stands in stated.figures):
-            tally.unfounded += 1
-        else:
-            said.append(stated)
-    return said
-
-
-def none_here(completion: Completion, options: SummaryOptions) -> bool:
-    """Whether the model says that a window holds nothing of what is asked for."""
-    return KINDS[options.kind].may_be_none and says_none_here(completion.text)
+    claims, shapeless = _rows_of(text, kind) if kind.columns else (_sentences_of(text), 0)
+    cited = [(claim, markers) for claim, markers in claims if markers and not _is_none(kind, claim)]
+    stated = [
+        state(stages.engine, claim, [window.blocks[marker - 1] for marker in markers[:MARKERS]], kind)
+        for claim, markers in cited
+    ]
+    founded = [one for one in stated if all(stands for _, stands in one.figures)]
+    kept = founded if stages.summary.figures == "drop" else stated
+    return Reading(
+        stated=tuple(kept),
+        unknown=unknown,
+        uncited=sum(not markers for _, markers in claims),
+        shapeless=shapeless,
+        unfounded=len(stated) - len(kept),
+    )
 
 
 # A sentence, or the cells of a row, and the markers behind it.
 Claimed = tuple[str | tuple[str, ...], tuple[int, ...]]
 
 
-def _sentences_of(text: str) -> Iterator[Claimed]:
-    for start, end, markers in cited_spans(text):
-        yield one_line(BULLET.sub("", MARKER.sub("", text[start:end])).strip()), markers
+def _sentences_of(text: str) -> list[Claimed]:
+    found = (
+        (one_line(BULLET.sub("", MARKER.sub("", text[start:end])).strip()), markers)
+        for start, end, markers in cited_spans(text)
+    )
+    return [(claim, markers) for claim, markers in found if claim]
 
 
-def _rows_of(text: str, kind: Kind, tally: Tally) -> Iterator[Claimed]:
-    for line in filter(None, text.split("\n")):
-        markers = tuple(dict.fromkeys(map(int, MARKER.findall(line))))
-        cells = read_row(BULLET.sub("", MARKER.sub("", line)), kind)
-        if cells:
-            yield cells, markers
-        else:
-            tally.shapeless += 1
+def _rows_of(text: str, kind: Kind) -> tuple[list[Claimed], int]:
+    """The rows of `text`, and how many of its lines are none."""
+    lines = list(filter(None, text.split("\n")))
+    read = [(read_row(BULLET.sub("", MARKER.sub("", line)), kind), line) for line in lines]
+    rows = [(cells, tuple(dict.fromkeys(map(int, MARKER.findall(line))))) for cells, line in read if cells]
+    return rows, len(lines) - len(rows)
 
 
-def state(stages: SummaryStages, said: str | tuple[str, ...], blocks: Sequence[Block], kind: Kind) -> Stated:
+def _is_none(kind: Kind, claim: str | tuple[str, ...]) -> bool:
+    """Whether `claim` says, among what is said of other passages, that one holds nothing."""
+    return kind.may_be_none and says_none_here("".join(claim))
+
+
+def state(engine: SearchEngine, said: str | tuple[str, ...], blocks: Sequence[Block], kind: Kind) -> Stated:
     """`said`, a sentence or a row, with the best quote that each of `blocks` has for it in the document."""
     claim, cells = (said, ()) if isinstance(said, str) else (prose(said, kind), said)
     quoted: dict[tuple[int, int], tuple[Citation, PackedPassage]] = {}
     for block in blocks:
-        found = [(cite(0, claim, passage, stages.engine.place_of), passage) for passage in block.passages]
+        found = [(cite(0, claim, passage, engine.place_of), passage) for passage in block.passages]
         best = max(found, key=lambda pair: _fitness(claim, pair[0]))
         quoted.setdefault((best[0].start, best[0].end), best)
     pages = frozenset().union(*(block.pages for block in blocks))
@@ -146,8 +178,8 @@ def _stated(
     quoted: Sequence[tuple[Citation, PackedPassage]],
     context: str,
     pages: frozenset[int],
-    cells: tuple[str, ...] = (),
-    kind: Kind = EXECUTIVE,
+    cells: tuple[str, ...],
+    kind: Kind,
 ) -> Stated:
     """With the verdict of the best quote, or of all quotes together, and with its figures."""
     citations = tuple(citation for citation, _ in quoted)
@@ -169,14 +201,14 @@ def _stated(
         figures = _figures_of_row(cells, kind, citations, missing)
     passages = tuple(dict.fromkeys(passage for _, passage in quoted))
     return Stated(
-        claim,
-        citations,
-        strongest(verdicts),
-        figures,
-        context,
-        passages,
-        pages | cited_pages(citations),
-        cells,
+        text=claim,
+        citations=citations,
+        support=strongest(verdicts),
+        figures=figures,
+        context=context,
+        passages=passages,
+        pages=pages | cited_pages(citations),
+        cells=cells,
     )
 
 
@@ -200,7 +232,7 @@ def _figures_of_row(
 # sentences of the document itself
 
 
-def telling(stages: SummaryStages, title: str, blocks: Sequence[Block], count: int) -> list[Stated]:
+def telling(engine: SearchEngine, title: str, blocks: Sequence[Block], count: int) -> list[Stated]:
     """The `count` most telling sentences of `blocks`, in their order; those of a passage quote themselves."""
     owners, sentences = [], []
     for block in blocks:
@@ -208,9 +240,9 @@ def telling(stages: SummaryStages, title: str, blocks: Sequence[Block], count: i
             owners.append(block)
             sentences.append(sentence)
     return [
-        state(stages, sentences[place].text, [owners[place]], EXECUTIVE)
+        state(engine, sentences[place].text, [owners[place]], EXECUTIVE)
         if owners[place].written
-        else itself(stages, sentences, place, owners[place].passages[0], EXECUTIVE)
+        else itself(engine, sentences, place, owners[place].passages[0], EXECUTIVE)
         for place in salient(sentences, count, title)
     ]
 
@@ -219,23 +251,32 @@ def _sentences(block: Block) -> list[SourceSentence]:
     """The sentences of `block`, below its headings, which do not begin with the document's title."""
     passage = block.passages[0]
     if block.written:
-        return [SourceSentence(block.text, passage.start, passage.end, block.context, "text", True)]
+        return [
+            SourceSentence(
+                text=block.text,
+                start=passage.start,
+                end=passage.end,
+                context=block.context,
+                kind="text",
+                begins=True,
+            )
+        ]
     chunk = Chunk(
-        "",
-        passage.document_id,
-        passage.start,
-        passage.end,
-        passage.text,
-        block.context,
-        passage.first_page,
-        passage.last_page,
-        passage.tokens,
+        id="",
+        document_id=passage.document_id,
+        start=passage.start,
+        end=passage.end,
+        text=passage.text,
+        context=block.context,
+        first_page=passage.first_page,
+        last_page=passage.last_page,
+        tokens=passage.tokens,
     )
     return source_sentences([chunk])
 
 
 def itself(
-    stages: SummaryStages, sentences: Sequence[SourceSentence], place: int, passage: PackedPassage, kind: Kind
+    engine: SearchEngine, sentences: Sequence[SourceSentence], place: int, passage: PackedPassage, kind: Kind
 ) -> Stated:
     """A sentence of `passage`, which may begin before or end behind it, as its own evidence, or as that of a row."""
     sentence, first = sentences[place], place
@@ -243,8 +284,8 @@ def itself(
         first -= 1  # the names of the columns stand above, and the unit
     text = sentence.text
     if first < place:
-        document = stages.engine.with_id(passage.document_id)
-        text = stages.engine.text(document, sentences[first].start, sentence.end)
+        document = engine.with_id(passage.document_id)
+        text = engine.text(document, sentences[first].start, sentence.end)
     start = len(text) - len(sentence.text)
     passage = replace(
         passage, start=sentence.end - len(text), end=sentence.end, text=text, context=sentence.context
@@ -252,7 +293,7 @@ def itself(
     columns = columns_of(passage, start) if sentence.is_row else ""
     cells = made_row(kind, sentence, columns) if kind.columns else None
     claim = prose(cells, kind) if cells else _in_words(sentence, columns)
-    cited = cite_span(0, claim, passage, start, len(text), stages.engine.place_of)
+    cited = cite_span(0, claim, passage, start, len(text), engine.place_of)
     return _stated(claim, [(cited, passage)], sentence.context, frozenset(), cells or (), kind)
 
 

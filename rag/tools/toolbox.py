@@ -28,7 +28,7 @@ from rag.prompting.prompts import (
     shown_text,
 )
 from rag.prompting.tokens import ToolSpec
-from rag.wording import one_line
+from rag.wording.places import one_line
 
 SEARCHED = 5  # passages that a search gives where the model does not say how many
 DEPTH = 4  # passages retrieved for each one given, because copies among them are left out

@@ -22,11 +22,11 @@ from rag.answer import PackedPassage
 from rag.asking import conversation
 from rag.evidence import citations, support
 from rag.extracting import extract, found_actions, found_figures, priors, values
-from rag.markdown import markdown_cell, markdown_lines
 from rag.prompting import calls, markers, prompts
 from rag.summarising import rows
 from rag.summarising.kinds import KINDS
-from rag.table_text import harmless, row_cells
+from rag.wording.markdown import markdown_cell, markdown_lines
+from rag.wording.tables import harmless, row_cells
 from tests.support.parsing import CHARACTERS
 
 PARSER = Parser(ParseOptions(CHARACTERS, "bigram"))

@@ -18,9 +18,9 @@ from rag import Pipeline, load_config
 from rag.api.progress import counted
 from rag.asking.ask import ask, ask_stream
 from rag.errors import ConfigError
-from rag.notices import unknown_markers
 from rag.prompting.prompts import ABSTENTION, in_other_brackets
 from rag.summarising.kinds import SummaryOptions
+from rag.wording.notices import unknown_markers
 from tests.support.fakes import ScriptedGenerator
 
 QUESTION = "연차유급휴가는 며칠인가요?"

@@ -115,7 +115,7 @@ def test_rows_of_a_model_are_rows_with_their_evidence(config: Config, tmp_path, 
         for summary in results:
             assert isinstance(summary, Summary) and summary.calls > 0
             assert len(summary.rows) == len(summary.sentences) and all(row.cells for row in summary.rows)
-            assert not any("표의 행이 아닌" in warning for warning in summary.warnings)
+            assert not any(notice.code == "no_rows" for notice in summary.warnings)
 
 
 def test_every_chapter_is_told_of(config: Config, tmp_path):

@@ -13,8 +13,9 @@ from rag.models.generator import GenerationConfig
 from rag.prompting.packing import Prompt
 from rag.prompting.tokens import ModelTokenizer
 from rag.summarising.checkpoints import Checkpoints
-from rag.summarising.kinds import SummaryConfig
-from rag.summarising.stages import SummaryStages
+from rag.summarising.flow import extracted
+from rag.summarising.kinds import SummaryConfig, SummaryOptions
+from rag.summarising.stages import SummaryStages, order_of
 from tests.support.fakes import BigramEmbedder, InMemoryEngine
 from tests.support.indexes import ANALYSER, EMBEDDER, MANIFEST
 
@@ -72,6 +73,16 @@ def stages_of(
 
 
 NOTHING_KEPT = Checkpoints(None)
+
+
+def extract_summary(stages: SummaryStages, document: StoredDocument, options: SummaryOptions) -> Summary:
+    """The summary of `document` without a model."""
+    return extracted(stages, order_of(stages, options), document)
+
+
+def codes_of(summary: Summary) -> set[str]:
+    """The codes of what is told beside it."""
+    return {notice.code for notice in summary.warnings}
 
 
 def check_prompts(stages: SummaryStages, prompts: Sequence[Prompt]) -> None:

@@ -28,7 +28,7 @@ from rag.comparing.compare import ROWS, Comparison, ComparisonCell
 from rag.comparing.files import FIRST_COLUMN, WRITERS, pages, write_comparison
 from rag.language import say
 from rag.wire.bodies import comparison_json
-from rag.wording import MARKS
+from rag.wording.places import MARKS
 
 commands = family()
 

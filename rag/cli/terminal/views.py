@@ -15,7 +15,7 @@ from rag.answer import Answer, Citation, Sentence, ToolCall, UnreadablePages
 from rag.cli.terminal.console import one_line
 from rag.language import language, say
 from rag.pipeline import Pipeline
-from rag.wording import MARKS, in_unit
+from rag.wording.places import MARKS, in_unit
 
 COLORS = {"supported": "green", "partial": "yellow", "unsupported": "red", "uncited": "red"}
 

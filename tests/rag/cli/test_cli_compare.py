@@ -33,6 +33,8 @@ def test_a_comparison_speaks_the_contract(run):
     assert cell.keys() == {"document_id", "text", "citations", "support"}
     assert cell["citations"][0].keys() >= {"quote", "first_page", "start", "end", "document_id"}
     assert body["rows"][1]["cells"][1]["text"] == "근거 없음"
+    (notice,) = body["warnings"]
+    assert notice.keys() == {"code", "ko", "en"} and notice["code"] == "cells_without_evidence"
 
 
 def test_what_stands_below_the_heading_is_the_value_and_not_the_chapter_around_it(run):
@@ -44,7 +46,13 @@ def test_what_stands_below_the_heading_is_the_value_and_not_the_chapter_around_i
 
 def test_people_read_a_table_with_pages_and_quotes(run):
     code, output, error = run("취업규칙.pdf", "정보보안*", "--row", "목적", "--row", "연차유급휴가")
-    assert code == 0 and "쪽" in output and "“" in output and "근거 없음" in output and "근거를 찾지" in error
+    assert (
+        code == 0
+        and "쪽" in output
+        and "“" in output
+        and "근거 없음" in output
+        and "No evidence was found" in error
+    )
 
 
 @pytest.mark.parametrize("ending", [".csv", ".md", ".html", ".json"])

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexes.types import EVERYTHING, Filter
+from ingest.errors import Notice
 from rag.answer import Citation, PackedPassage
 from rag.asking.stages import RetrievalStages, Stages
 from rag.comparing.compare import (
@@ -29,7 +30,7 @@ from rag.extracting.values import alternatives, by_columns, extract_value, key, 
 from rag.models.open import ExtractiveGenerator
 from rag.prompting.packing import Prompt
 from rag.prompting.prompts import ABSTENTION, CELL_SYSTEM
-from rag.table_text import BOM, harmless
+from rag.wording.tables import BOM, harmless
 from tests.support.laws import examples
 from tests.support.markdown import HOSTILE, WORDS, blocks, inline_tokens
 from tests.support.summaries import report, stages_of, with_text
@@ -68,7 +69,8 @@ def check(comparison: Comparison, contents) -> None:
                 assert citation.document_id == cell.document_id
                 assert texts[cell.document_id][citation.start : citation.end] == citation.quote != ""
     none = sum(not cell.found for row in comparison.rows for cell in row.cells)
-    assert any(f"{none}개는 문서에서 근거를" in warning for warning in comparison.warnings) == (none > 0)
+    told = [notice.ko for notice in comparison.warnings if notice.code == "cells_without_evidence"]
+    assert [f"{none}개는 문서에서 근거를" in text for text in told] == [True] * (none > 0)
 
 
 @examples(40)
@@ -262,7 +264,9 @@ def comparisons(draw) -> Comparison:
     rows = tuple(
         ComparisonRow(draw(texts), tuple(map(cell, documents))) for _ in range(draw(st.integers(1, 3)))
     )
-    return Comparison(documents, rows, False, "extractive", "embedded", ("경고",), 0.1)
+    return Comparison(
+        documents, rows, False, "extractive", "embedded", (Notice("cells_in_part", "경고", "notice"),), 0.1
+    )
 
 
 class Cells(HTMLParser):

@@ -13,9 +13,9 @@ from rag.answer import FailedSummary, Summary
 from rag.errors import GenerationFailed, GeneratorUnavailable
 from rag.models.generator import Completion, Sampling
 from rag.summarising.checkpoints import Checkpoints, window_key
-from rag.summarising.flow import sampling
 from rag.summarising.job import GIVE_UP, JobProgress, summarise
 from rag.summarising.kinds import SummaryOptions
+from rag.summarising.stages import order_of, sampling
 from tests.support.summaries import TOKENIZER, report, stages_of
 from tests.support.writers import ADVERSARIES, BusyWriter, Writer, failing_at, faithful
 
@@ -109,7 +109,10 @@ def test_a_job_that_was_left_goes_on_where_it_was(tmp_path, seed, concurrency, t
     stages = stages_of(contents, second)
     finished = list(summarise(stages, rest, OPTIONS, Checkpoints(folder)))
     keys = [
-        {window_key(writer, TOKENIZER, sampling(stages, OPTIONS), p.token_ids) for p in writer.prompts}
+        {
+            window_key(writer, TOKENIZER, sampling(stages, order_of(stages, OPTIONS)), p.token_ids)
+            for p in writer.prompts
+        }
         for writer in (first, second)
     ]
     assert kept <= keys[0] and not kept & keys[1]

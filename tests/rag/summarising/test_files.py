@@ -9,11 +9,10 @@ from indexes.types import NewContent
 from rag.answer import Summary
 from rag.summarising.checkpoints import Checkpoints
 from rag.summarising.files import FAILURES, SummaryFolder, file_names, markdown
-from rag.summarising.flow import extracted
 from rag.summarising.job import summarise
 from rag.summarising.kinds import SummaryOptions
 from tests.support.markdown import HOSTILE, PARSER, WORDS, inline_tokens
-from tests.support.summaries import report, stages_of, with_text
+from tests.support.summaries import extract_summary, report, stages_of, with_text
 from tests.support.writers import Writer
 
 # A name that Linux allows: it breaks lines, turns their direction and drives a terminal.
@@ -50,7 +49,7 @@ def check_only_words(text: str) -> None:
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_a_summary_as_markdown_is_only_words(hostile, kind):
     options, content = SummaryOptions(kind), hostile_report(hostile)
-    check_only_words(markdown(extracted(stages_of([content], Writer(str)), content.document, options)))
+    check_only_words(markdown(extract_summary(stages_of([content], Writer(str)), content.document, options)))
     line = " ".join(hostile.split())
     reply = (
         f"{line} | 3 | 억원 [1]"
@@ -83,7 +82,7 @@ def test_a_written_summary_has_the_lines_of_another_whatever_its_document_is_cal
     for name in ("보고서", BROKEN_NAME):
         document = replace(content.document, title=name, paths=(f"/문서/{name}.pdf",))
         stages = stages_of([replace(content, document=document)], Writer(str))
-        summary = extracted(stages, document, SummaryOptions("figures"))
+        summary = extract_summary(stages, document, SummaryOptions("figures"))
         with SummaryFolder(tmp_path / f"{len(lines)}", [document], "figures") as files:
             files.write(summary)
             texts = [
@@ -92,3 +91,16 @@ def test_a_written_summary_has_the_lines_of_another_whatever_its_document_is_cal
         assert json.loads(texts[-1])["title"] == name
         lines.append([len(text.splitlines()) for text in texts[:2]])
     assert lines[0] == lines[1]
+
+
+@pytest.mark.parametrize("kind", ["executive", "sections", "figures"])
+def test_a_notice_has_a_code_and_both_languages_in_the_file_for_programs(tmp_path, kind):
+    content = report("빈 보고서", 1, 0)
+    stages = stages_of([content], Writer(str))
+    with SummaryFolder(tmp_path, [content.document], kind) as files:
+        files.write(extract_summary(stages, content.document, SummaryOptions(kind)))
+        body = json.loads(files.path(content.document.id, ".json").read_text("utf-8"))
+        text = files.path(content.document.id, ".md").read_text("utf-8")
+    (notice,) = body["warnings"]
+    assert notice.keys() == {"code", "ko", "en"} and notice["code"] == "nothing_to_read"
+    assert notice["ko"] in text and notice["en"].isascii()

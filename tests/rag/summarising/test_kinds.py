@@ -19,20 +19,21 @@ from rag.extracting.priors import SourceSentence
 from rag.prompting.packing import Prompt
 from rag.prompting.prompts import NONE_HERE
 from rag.summarising.blocks import document_blocks
-from rag.summarising.chapters import calls, chapters
+from rag.summarising.division import calls, chapters
 from rag.summarising.files import SummaryFolder, markdown, section_texts
-from rag.summarising.flow import extracted
 from rag.summarising.job import summarise
 from rag.summarising.kinds import KINDS, PAGES_COLUMN, SummaryOptions
 from rag.summarising.rows import made_row, prose, read_row
 from rag.summarising.stated import telling
-from rag.table_text import BOM
+from rag.wording.tables import BOM
 from tests.support.laws import examples
 from tests.support.summaries import (
     NOTHING_KEPT,
     PAGE,
     check_prompts,
     check_summary,
+    codes_of,
+    extract_summary,
     report,
     stages_of,
     with_text,
@@ -184,7 +185,7 @@ def test_what_stands_in_for_a_completion_has_the_headings_of_what_is_written():
     content = replace(content, document=replace(content.document, title="보고서"))
     stages = stages_of([content], Writer(faithful))
     blocks = document_blocks(stages, content.document)
-    assert {stated.context for stated in telling(stages, "보고서", blocks, 3)} == {
+    assert {stated.context for stated in telling(stages.engine, "보고서", blocks, 3)} == {
         block.context for block in blocks
     }
 
@@ -243,8 +244,8 @@ def test_a_part_without_what_is_asked_for_adds_nothing(kind):
     stages = stages_of([content], silent, 1500, 200)
     (summary,) = summarise(stages, [content.document], options_of(kind), NOTHING_KEPT)
     assert summary.levels == 1 < summary.calls
-    assert any("해당하는 내용을 찾지 못했습니다" in warning for warning in summary.warnings)
-    assert not any("모델의 글을 쓸 수 없어" in warning for warning in summary.warnings)
+    assert codes_of(summary) & {"nothing_found", "model_found_nothing"}
+    assert "replaced_completions" not in codes_of(summary)
     assert summary.sentences  # chosen from the text itself
 
 
@@ -254,7 +255,7 @@ def test_that_there_is_nothing_is_no_sentence_and_no_row(kind, said):
     stages = stages_of([content := report("보고서", 7, 12)], Writer(lambda _: said), 1500, 200)
     (summary,) = summarise(stages, [content.document], options_of(kind), NOTHING_KEPT)
     assert NONE_HERE not in summary.text and summary.levels == 1
-    assert not any("뺐습니다" in warning for warning in summary.warnings)
+    assert not any("뺐습니다" in notice.ko for notice in summary.warnings)
 
 
 def test_nothing_in_one_part_is_not_nothing_in_the_document():
@@ -264,8 +265,8 @@ def test_nothing_in_one_part_is_not_nothing_in_the_document():
     stages = stages_of([content := report("보고서", 7, 12)], writer, 1500, 200)
     (summary,) = summarise(stages, [content.document], options_of("figures"), NOTHING_KEPT)
     assert summary.levels == 2
-    assert any("모델의 글을 쓸 수 없어" in warning for warning in summary.warnings)
-    assert not any("해당하는 내용을 찾지 못했습니다" in warning for warning in summary.warnings)
+    assert "replaced_completions" in codes_of(summary)
+    assert not codes_of(summary) & {"nothing_found", "model_found_nothing"}
 
 
 def test_a_number_of_one_quote_is_not_of_the_unit_of_another():
@@ -289,15 +290,17 @@ def test_a_table_without_rows_says_so():
     content = with_text(report("보고서", 1, 1), 0, "여름에는 비가 많이 내린다.\n")
     chunks = content.chunks[:1]
     content = replace(content, chunks=chunks, terms=content.terms[:1], vectors=content.vectors[:1])
-    summary = extracted(stages_of([content], Writer(lambda _: "")), content.document, options_of("actions"))
-    assert summary.rows == () and summary.warnings == ("이 문서에서 해당하는 내용을 찾지 못했습니다.",)
+    summary = extract_summary(
+        stages_of([content], Writer(lambda _: "")), content.document, options_of("actions")
+    )
+    assert summary.rows == () and codes_of(summary) == {"nothing_found"}
 
 
 def test_other_kinds_have_always_something_to_tell():
     content = report("보고서", 7, 12)
     stages = stages_of([content], Writer(lambda _: NONE_HERE), 1500, 200)
     (summary,) = summarise(stages, [content.document], options_of("sections"), NOTHING_KEPT)
-    assert any("모델의 글을 쓸 수 없어" in warning for warning in summary.warnings)
+    assert "replaced_completions" in codes_of(summary)
 
 
 @pytest.mark.parametrize(
@@ -467,7 +470,9 @@ def test_files_of_rows_are_tables_and_csv(tmp_path):
 
 def test_a_file_of_sections_has_their_headings():
     content = chaptered(3, 3)
-    summary = extracted(stages_of([content], Writer(faithful)), content.document, options_of("sections"))
+    summary = extract_summary(
+        stages_of([content], Writer(faithful)), content.document, options_of("sections")
+    )
     assert re.findall(r"^## (제\d장 〔공장 \d〕)", markdown(summary), re.M) == [
         f"제{n}장 〔공장 {n}〕" for n in (1, 2, 3)
     ]

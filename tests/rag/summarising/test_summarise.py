@@ -14,18 +14,19 @@ from rag.answer import FailedSummary, Summary
 from rag.errors import PromptTooLong
 from rag.prompting.packing import Prompt
 from rag.summarising.blocks import LEAST_BLOCK, document_blocks, room_for_blocks
-from rag.summarising.flow import extracted
+from rag.summarising.division import MOST_BLOCKS
 from rag.summarising.job import summarise
 from rag.summarising.kinds import SummaryOptions
-from rag.summarising.stages import SummaryStages
-from rag.summarising.windows import MOST_BLOCKS
-from rag.table_text import row_cells
+from rag.summarising.stages import SummaryStages, order_of
+from rag.wording.tables import row_cells
 from tests.support.laws import examples
 from tests.support.summaries import (
     NOTHING_KEPT,
     TOKENIZER,
     check_prompts,
     check_summary,
+    codes_of,
+    extract_summary,
     report,
     stages_of,
     with_text,
@@ -41,7 +42,9 @@ adversaries = st.sampled_from(sorted(ADVERSARIES))
 def most_calls(stages: SummaryStages, content: NewContent) -> float:
     """What summarise.py states."""
     tokens = sum(block.tokens for block in document_blocks(stages, content.document))
-    room = min(room_for_blocks(stages, content.document.title, OPTIONS), MOST_BLOCKS * LEAST_BLOCK)
+    room = min(
+        room_for_blocks(stages, order_of(stages, OPTIONS), content.document.title), MOST_BLOCKS * LEAST_BLOCK
+    )
     return 8 * tokens / room + max(0.0, log2(max(tokens, 1) / room)) + 2
 
 
@@ -97,7 +100,7 @@ def test_each_level_is_at_most_half_the_one_below():
     stages = stages_of([content], writer, 1000, 120)
     (summary,) = summarise(stages, [content.document], OPTIONS, NOTHING_KEPT)
     tokens = sum(block.tokens for block in document_blocks(stages, content.document))
-    room = room_for_blocks(stages, content.document.title, OPTIONS)
+    room = room_for_blocks(stages, order_of(stages, OPTIONS), content.document.title)
     assert 2 <= summary.levels <= log2(tokens / room) + 2
 
 
@@ -135,7 +138,7 @@ def test_figures_without_evidence_are_reported_or_dropped(rule, kept):
     assert len(summary.sentences) == kept
     missing = [figure.text for figure in summary.figures if not figure.stands]
     assert missing == ["9999억원"] * (rule == "report")
-    assert any("수치" in warning for warning in summary.warnings)
+    assert "수치" in " ".join(notice.ko for notice in summary.warnings)
 
 
 @pytest.mark.parametrize(("options", "most"), [(SummaryOptions(sentences=3), 3), (SummaryOptions(), 10)])
@@ -144,7 +147,7 @@ def test_a_summary_has_no_more_sentences_than_asked_for(options, most):
     stages = stages_of([content], Writer(ADVERSARIES["too much"]), 16384, 1024)
     (summary,) = summarise(stages, [content.document], options, NOTHING_KEPT)
     assert len(summary.sentences) == most
-    assert any("정한 길이를 넘은" in warning for warning in summary.warnings)
+    assert "over_length" in codes_of(summary)
 
 
 def test_a_summary_has_no_more_tokens_than_asked_for():
@@ -174,7 +177,7 @@ def test_a_window_without_room_for_text_is_refused_for_each_document():
 def test_without_a_model_every_sentence_quotes_itself():
     content = report("보고서", 5, 20)
     stages = stages_of([content], Writer(faithful))
-    summary = extracted(stages, content.document, SummaryOptions(sentences=6))
+    summary = extract_summary(stages, content.document, SummaryOptions(sentences=6))
     check_summary(stages, content, summary)
     assert len(summary.sentences) == 6 and (summary.calls, summary.levels) == (0, 0)
     for sentence, citation in zip(summary.sentences, summary.citations, strict=True):
@@ -196,7 +199,9 @@ def test_without_a_model_every_sentence_quotes_itself():
 def test_without_a_model_bullets_and_cells_are_told_as_people_write_them(line, told):
     content = with_text(report("보고서", 5, 1), 0, f"{line}\n")
     content = replace(content, chunks=content.chunks[:1])
-    summary = extracted(stages_of([content], Writer(faithful)), content.document, SummaryOptions(sentences=1))
+    summary = extract_summary(
+        stages_of([content], Writer(faithful)), content.document, SummaryOptions(sentences=1)
+    )
     assert summary.sentences[0].text == told and summary.citations[0].quote == line
 
 
@@ -208,4 +213,4 @@ def test_a_document_without_text_has_an_empty_summary_that_says_so():
     (summary,) = summarise(stages_of([content], writer), [content.document], OPTIONS, NOTHING_KEPT)
     assert (summary.text, summary.calls, writer.prompts) == ("", 0, [])
     assert (summary.coverage.pages_unreadable, summary.coverage.pages_unused) == ((1,), (2,))
-    assert any("읽을 수 있는 글이 없어" in warning for warning in summary.warnings)
+    assert "nothing_to_read" in codes_of(summary)

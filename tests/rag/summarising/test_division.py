@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.summarising.windows import Headings, shared, windows
+from rag.summarising.division import Headings, shared, windows
 
 
 @st.composite

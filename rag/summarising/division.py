@@ -1,6 +1,7 @@
-"""Blocks of a document, in order → windows that fit, cut where the document itself is divided."""
+"""Blocks of a document, in order → where they are divided: its chapters, those of one call, and windows that fit."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import accumulate, groupby
 from math import inf
 
@@ -24,6 +25,9 @@ def headings_of(context: str) -> Headings:
     """The headings of a breadcrumb, without the unit and the columns of a table."""
     crumbs = context.split(" > ") if context else []
     return tuple(crumb for crumb in crumbs if CELL_SEPARATOR not in crumb and not UNIT.fullmatch(crumb))
+
+
+# windows
 
 
 def windows(
@@ -102,3 +106,47 @@ def shared(*headings: Headings) -> int:
         (depth for depth, level in enumerate(zip(*headings, strict=False)) if len(set(level)) > 1),
         min(map(len, headings)),
     )
+
+
+# chapters
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """What stands below one of the uppermost headings: so many blocks. `heading` is empty above the first."""
+
+    heading: str
+    blocks: range
+
+
+def chapters(contexts: Sequence[str]) -> list[Chapter]:
+    """The chapters of the blocks with these breadcrumbs; they tile the blocks.
+
+    What all blocks have above them is the document's title, and no chapter.
+    """
+    above = [headings_of(context) for context in contexts]
+    depth = shared(*above) if above else 0
+    found, start = [], 0
+    for key, run in groupby(above, key=lambda headings: headings[depth : depth + 1]):
+        stop = start + sum(1 for _ in run)
+        found.append(Chapter(key[0] if key else "", range(start, stop)))
+        start = stop
+    return found
+
+
+def calls(sizes: Sequence[int], room: int, most: int) -> list[range]:
+    """Chapters of so many tokens, in order, as those that one call is to write about.
+
+    One that is larger than `room` stands alone, and takes more than one; the others share, at most `most`.
+    """
+    found: list[range] = []
+    start = 0
+    for large, run in groupby(size > room for size in sizes):
+        stop = start + sum(1 for _ in run)
+        if large:
+            found += [range(place, place + 1) for place in range(start, stop)]
+        else:
+            spans = windows([()] * (stop - start), sizes[start:stop], room, most)
+            found += [range(start + span.start, start + span.stop) for span in spans]
+        start = stop
+    return found

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rag.markdown import markdown_line, markdown_lines, markdown_table, markdown_words, plain_line
+from rag.wording.markdown import markdown_line, markdown_lines, markdown_table, markdown_words, plain_line
 from tests.support.markdown import HOSTILE, PARSER, WORDS, blocks, shown, texts
 
 

@@ -32,7 +32,7 @@ def unknown_markers(count: int) -> Notice:
     return Notice(
         "unknown_markers",
         f"근거에 없는 인용 번호 {count}개를 지웠습니다.",
-        f"{counted(count, 'marker')} of no passage removed.",
+        f"Removed {counted(count, 'marker')} for which no passage was shown.",
     )
 
 

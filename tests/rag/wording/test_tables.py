@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.document import CELL_SEPARATOR
-from rag.table_text import BOM, FORMULA, csv_text, harmless, row_cells
+from rag.wording.tables import BOM, FORMULA, csv_text, harmless, row_cells
 from tests.support.tables import NASTY_CELLS
 
 cells = st.one_of(st.sampled_from(NASTY_CELLS), st.text(max_size=20)).map(
