@@ -19,9 +19,9 @@ EMPTY_NAMES = re.compile(
     "생년월일|주민등록번호|부서|소속|서식|주소지|인|기간|금액|명칭|표|그림|자료|출처|가|나|다|라|마|주"
 )
 SHORTEST, LONGEST = 3, 12
-# A longer name is the same as a shorter one that it begins or ends with, if no more is added.
+# A name is the same as a shorter one that it begins or ends with, if it adds at most 2 letters to it.
 ADDED = 2
-# So many letters of two values are compared.
+# Two values are compared by their first 20 letters.
 OPENING = 20
 
 

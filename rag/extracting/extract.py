@@ -54,7 +54,7 @@ HEADING_SCORE = 0.4
 # questions with their gold pages taken away, .35 abstains on 3 of 5 about other topics, and it
 # keeps 99 % (korquad1) and 90 % (welfare) of those that can be answered.
 ABSTAIN_BELOW = 0.35
-# Further sentences must be this good beside the best one, and there are at most so many.
+# Further sentences must score at least .7 of the best one; an answer has at most 3 sentences.
 ALSO_ABOVE = 0.7
 MOST = 3
 

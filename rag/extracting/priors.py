@@ -23,7 +23,7 @@ SHORTEST, LONGEST = 12, 400
 ITEM_SAYS = 18
 # A row with more cells than these says nothing without the names of its columns.
 MOST_CELLS = 4
-# Of text that was read twice, as some PDFs draw it, at most so many words are distinct.
+# Some PDFs draw text twice: of the words of a sentence read twice, less than this share is distinct.
 DISTINCT = 0.7
 # What counts as the beginning of a document, and from where on its annexes can begin.
 BEGINNING, BACK_FROM = 0.2, 0.4

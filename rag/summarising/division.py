@@ -113,7 +113,7 @@ def shared(*headings: Headings) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """What stands below one of the uppermost headings: so many blocks. `heading` is empty above the first."""
+    """A range of blocks below one of the uppermost headings. `heading` is empty for what stands above the first."""
 
     heading: str
     blocks: range
@@ -135,9 +135,13 @@ def chapters(contexts: Sequence[str]) -> list[Chapter]:
 
 
 def calls(sizes: Sequence[int], room: int, most: int) -> list[range]:
-    """Chapters of so many tokens, in order, as those that one call is to write about.
+    """The chapters that each call is to write about, in order.
 
-    One that is larger than `room` stands alone, and takes more than one; the others share, at most `most`.
+    A chapter larger than `room` stands alone, and takes several calls; the others share calls, at most `most` in one.
+
+    Args:
+        sizes: of each chapter, in tokens.
+        room: tokens of blocks that a call holds.
     """
     found: list[range] = []
     start = 0

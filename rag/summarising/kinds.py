@@ -18,7 +18,7 @@ class Kind:
     `task` asks for it where all that is to be summarised stands in the prompt; `part` asks for what to
     keep of one window of several, of which the summary is then written. Both are templates of `length`,
     `instruction`, and `task` also of `style`. What comes back is read as sentences, each with the markers of
-    its evidence; or, of a kind with `columns`, as rows: lines of so many cells between «|».
+    its evidence; or, of a kind with `columns`, as rows: lines of `len(columns)` cells, divided by «|».
 
     `may_be_none`: a part may hold nothing of it, and the model may say so.
     `by_chapter`: each chapter is summarised for itself, and the length is that of a chapter; `sentences` of

@@ -6,7 +6,7 @@ from indexes.wording import page_runs, span
 from ingest.raw import Unit
 from rag.answer import Support
 
-# Of many pages so many runs are told.
+# Of a list of pages the first 4 runs are told.
 RUNS = 4
 MARKS: dict[Support, str] = {"supported": "✓", "partial": "△", "unsupported": "✗", "uncited": "?"}
 

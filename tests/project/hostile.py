@@ -19,7 +19,7 @@ from ingest.parse import ParseOptions, Parser
 from ingest.structure import terms
 from ingest.titles import title_of
 from rag.answer import PackedPassage
-from rag.asking import conversation
+from rag.conversing import conversation
 from rag.evidence import citations, support
 from rag.extracting import extract, found_actions, found_figures, priors, values
 from rag.prompting import calls, markers, prompts

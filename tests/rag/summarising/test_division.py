@@ -59,7 +59,7 @@ def test_a_part_that_fits_is_never_cut(document):
 
 
 def chapters(*sizes: int) -> tuple[list[Headings], list[int]]:
-    """Chapters of so many blocks of 10 tokens, each block in a section of its own."""
+    """A chapter for each of `sizes`, with that many blocks of 10 tokens, each in a section of its own."""
     headings = [
         ("보고서", f"제{number}장", f"제{block}절")
         for number, size in enumerate(sizes)

@@ -125,7 +125,7 @@ def test_calls_tile_the_chapters_and_only_a_large_one_is_over_the_room(sizes, mo
 
 
 def chaptered(count: int, sentences: int) -> NewContent:
-    """A document of so many chapters, each of one chunk."""
+    """A document of `count` chapters, each of one chunk with `sentences` sentences."""
     content = report("보고서", 1, count)
     chunks, start = [], 0
     for number, chunk in enumerate(content.chunks[:count], start=1):
