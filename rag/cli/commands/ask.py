@@ -13,17 +13,16 @@ from indexes.types import Filter
 from ingest.errors import PipelineError
 from rag.cli.terminal.console import exit_code, one_line, out, print_json
 from rag.cli.terminal.inputs import one_of, read_jsonl
-from rag.cli.terminal.opening import allowed_by, open_pipeline
+from rag.cli.terminal.opening import open_pipeline
 from rag.cli.terminal.options import (
+    COMMON,
     DEFAULT_INDEX,
-    AsOption,
-    ConfigOption,
-    DebugOption,
-    DocumentOption,
+    SEEN,
+    Common,
     IndexOption,
-    JsonOption,
-    SetOption,
+    Seen,
     family,
+    grouped,
 )
 from rag.cli.terminal.progress import progress_bar
 from rag.cli.terminal.views import (
@@ -46,6 +45,7 @@ commands = family()
         "Ask a question; every sentence of the answer cites document, page and words.",
     )
 )
+@grouped
 def ask(
     question: Annotated[str | None, typer.Argument(help=say("질문", "the question"))] = None,
     questions: Annotated[
@@ -64,24 +64,20 @@ def ask(
             ),
         ),
     ] = False,
-    groups: AsOption = [],
-    documents: DocumentOption = [],
+    seen: Seen = SEEN,
     index: IndexOption = DEFAULT_INDEX,
-    config: ConfigOption = None,
-    overrides: SetOption = [],
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
+    common: Common = COMMON,
 ) -> None:
     one_of(question, questions, "QUESTION", "--questions")
     if tools and questions:
         raise typer.BadParameter(
             say("--tools 는 질문 하나에 씁니다", "--tools is for one question"), param_hint="--tools"
         )
-    allowed = allowed_by(groups, documents)
-    with open_pipeline(index, config, overrides) as pipeline:
+    allowed = seen.allowed
+    with open_pipeline(index, common) as pipeline:
         if questions:
             raise typer.Exit(ask_file(pipeline, questions, allowed))
-        if as_json:
+        if common.as_json:
             print_json(answer_json(pipeline.ask(question, allowed, tools=tools)))
         elif tools:
             show_question(out(), question)

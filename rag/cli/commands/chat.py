@@ -16,17 +16,16 @@ from rich.text import Text
 from ingest.errors import PipelineError
 from rag.answer import Answer
 from rag.cli.terminal.console import err, exit_code, one_line, out, print_json
-from rag.cli.terminal.opening import allowed_by, open_pipeline
+from rag.cli.terminal.opening import open_pipeline
 from rag.cli.terminal.options import (
+    COMMON,
     DEFAULT_INDEX,
-    AsOption,
-    ConfigOption,
-    DebugOption,
-    DocumentOption,
+    SEEN,
+    Common,
     IndexOption,
-    JsonOption,
-    SetOption,
+    Seen,
     family,
+    grouped,
 )
 from rag.cli.terminal.views import (
     inner_context,
@@ -80,9 +79,9 @@ HELP_LINES = say(
         " understood.",
     )
 )
+@grouped
 def chat(
-    groups: AsOption = [],
-    documents: DocumentOption = [],
+    seen: Seen = SEEN,
     resume: Annotated[
         Path | None,
         typer.Option(
@@ -90,17 +89,14 @@ def chat(
         ),
     ] = None,
     index: IndexOption = DEFAULT_INDEX,
-    config: ConfigOption = None,
-    overrides: SetOption = [],
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
+    common: Common = COMMON,
 ) -> None:
-    allowed = allowed_by(groups, documents)
+    allowed = seen.allowed
     turns = read_turns(resume) if resume else ()
-    with open_pipeline(index, config, overrides) as pipeline:
+    with open_pipeline(index, common) as pipeline:
         count = len(pipeline.documents(allowed))  # a missing index is one error, not one for each question
         conversation = pipeline.conversation(allowed, turns)
-        if as_json:
+        if common.as_json:
             raise typer.Exit(answer_lines(conversation))
         Talk(pipeline, conversation, count).run()
 

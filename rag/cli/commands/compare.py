@@ -9,18 +9,17 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from rag.cli.terminal.console import err, one_line, out, print_json
-from rag.cli.terminal.opening import allowed_by, choose, open_pipeline
+from rag.cli.terminal.opening import choose, open_pipeline
 from rag.cli.terminal.options import (
+    COMMON,
     DEFAULT_INDEX,
     NAMES_HELP,
-    AsOption,
-    ConfigOption,
-    DebugOption,
-    DocumentOption,
+    SEEN,
+    Common,
     IndexOption,
-    JsonOption,
-    SetOption,
+    Seen,
     family,
+    grouped,
 )
 from rag.cli.terminal.progress import progress_bar
 from rag.cli.terminal.views import said
@@ -41,6 +40,7 @@ commands = family()
         " Without --row the names that the reports share are compared.",
     )
 )
+@grouped
 def compare(
     paths: Annotated[
         list[str],
@@ -64,13 +64,9 @@ def compare(
         Path | None,
         typer.Option("--out", metavar="FILE", help=say("쓸 파일: ", "file to write: ") + " | ".join(WRITERS)),
     ] = None,
-    groups: AsOption = [],
-    documents: DocumentOption = [],
+    seen: Seen = SEEN,
     index: IndexOption = DEFAULT_INDEX,
-    config: ConfigOption = None,
-    overrides: SetOption = [],
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
+    common: Common = COMMON,
 ) -> None:
     if file and file.suffix.lower() not in WRITERS:
         raise typer.BadParameter(
@@ -79,8 +75,8 @@ def compare(
         )
     if any(not name.strip(" /") for name in names):
         raise typer.BadParameter(say("항목이 비어 있습니다", "the name is empty"), param_hint="--row")
-    allowed = allowed_by(groups, documents)
-    with open_pipeline(index, config, overrides) as pipeline:
+    allowed = seen.allowed
+    with open_pipeline(index, common) as pipeline:
         chosen = choose(pipeline, paths, allowed)
         if len(chosen) == 1:
             raise typer.BadParameter(
@@ -97,13 +93,13 @@ def compare(
             )
     if file:
         write_comparison(file, comparison)
-    if as_json:
+    if common.as_json:
         print_json(comparison_json(comparison))
     elif file:
         out().print(Text(one_line(f"✓ {file}")), soft_wrap=True)
     else:
         show_comparison(out(), comparison)
-    for warning in () if as_json else comparison.warnings:
+    for warning in () if common.as_json else comparison.warnings:
         err().print(Text(one_line(f"! {said(warning)}"), style="yellow"), soft_wrap=True)
 
 

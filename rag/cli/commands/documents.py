@@ -9,20 +9,19 @@ from rich.text import Text
 
 from rag.cli.terminal.console import err, one_line, out, print_json, print_text
 from rag.cli.terminal.inputs import one_of, read_text, write_file
-from rag.cli.terminal.opening import allowed_by, given_passwords, open_pipeline
+from rag.cli.terminal.opening import open_pipeline
 from rag.cli.terminal.options import (
+    COMMON,
     DEFAULT_INDEX,
-    AsOption,
-    ConfigOption,
-    DebugOption,
-    DocumentOption,
+    KEYS,
+    SEEN,
+    Common,
     IndexOption,
-    JsonOption,
+    Keys,
     OcrOption,
-    PasswordOption,
-    PasswordsOption,
-    SetOption,
+    Seen,
     family,
+    grouped,
 )
 from rag.cli.terminal.views import (
     page_count,
@@ -40,6 +39,7 @@ commands = family()
 @commands.command(
     help=say("색인에 저장된 문서의 글을 봅니다.", "Print the stored text of a document, or a part of it.")
 )
+@grouped
 def text(
     document: Annotated[str, typer.Argument(metavar="ID", help=say("아이디나 파일 이름", "id or file name"))],
     page: Annotated[int | None, typer.Option(min=1, help=say("이 쪽만", "only this page"))] = None,
@@ -47,16 +47,12 @@ def text(
     end: Annotated[
         int | None, typer.Option(min=0, help=say("끝 글자(제외)", "last character, excluded"))
     ] = None,
-    groups: AsOption = [],
-    documents: DocumentOption = [],
+    seen: Seen = SEEN,
     index: IndexOption = DEFAULT_INDEX,
-    config: ConfigOption = None,
-    overrides: SetOption = [],
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
+    common: Common = COMMON,
 ) -> None:
-    with open_pipeline(index, config, overrides) as pipeline:
-        found = pipeline.document(document, allowed_by(groups, documents))
+    with open_pipeline(index, common) as pipeline:
+        found = pipeline.document(document, seen.allowed)
         pages = pipeline.reader.pages(found.id)
         if page is not None:
             count = len(pages)
@@ -66,7 +62,7 @@ def text(
             start, end = pages[0].start, pages[0].end
         start = start or 0
         body = pipeline.text(found, start, end)
-        if not as_json:
+        if not common.as_json:
             print_text(body)
             return
         print_json(text_json(found, start, body, pages))
@@ -78,21 +74,19 @@ def text(
         "Count the tokens of a text in the configured tokenizer, exactly.",
     )
 )
+@grouped
 def tokens(
     text: Annotated[str | None, typer.Argument(help=say("글", "the text"))] = None,
     file: Annotated[
         Path | None, typer.Option("--file", help=say("글이 든 UTF-8 파일", "a UTF-8 file"))
     ] = None,
-    config: ConfigOption = None,
-    overrides: SetOption = [],
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
+    common: Common = COMMON,
 ) -> None:
     one_of(text, file, "TEXT", "--file")
     body = read_text(file) if file else text
-    tokenizer = open_pipeline(DEFAULT_INDEX, config, overrides).tokenizer
+    tokenizer = open_pipeline(DEFAULT_INDEX, common).tokenizer
     counted = tokens_json(tokenizer.count(body), tokenizer.name, len(body))
-    if as_json:
+    if common.as_json:
         print_json(counted)
     else:
         out().print(
@@ -104,20 +98,17 @@ def tokens(
 
 
 @commands.command("list", help=say("색인된 문서의 목록입니다.", "List the documents of the index."))
+@grouped
 def list_documents(
-    groups: AsOption = [],
-    documents: DocumentOption = [],
+    seen: Seen = SEEN,
     index: IndexOption = DEFAULT_INDEX,
-    config: ConfigOption = None,
-    overrides: SetOption = [],
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
+    common: Common = COMMON,
 ) -> None:
-    with open_pipeline(index, config, overrides) as pipeline:
-        found = pipeline.documents(allowed_by(groups, documents))
+    with open_pipeline(index, common) as pipeline:
+        found = pipeline.documents(seen.allowed)
         unreadable = pipeline.reader.unreadable_pages(found)
         doubtful = pipeline.reader.doubtful_pages(found)
-        if as_json:
+        if common.as_json:
             print_json(list_json(found, unreadable, doubtful))
             return
     table = Table(box=None, pad_edge=False)
@@ -142,6 +133,7 @@ def list_documents(
         "Write the page of a document as a PNG, with the cited characters marked in yellow.",
     )
 )
+@grouped
 def show(
     document: Annotated[str, typer.Argument(metavar="ID", help=say("아이디나 파일 이름", "id or file name"))],
     start: Annotated[
@@ -163,30 +155,25 @@ def show(
     scale: Annotated[
         float, typer.Option(min=0.1, max=10.0, help=say("1포인트의 픽셀 수", "pixels for a point"))
     ] = 2.0,
-    password: PasswordOption = [],
-    passwords: PasswordsOption = None,
-    groups: AsOption = [],
-    documents: DocumentOption = [],
+    keys: Keys = KEYS,
+    seen: Seen = SEEN,
     index: IndexOption = DEFAULT_INDEX,
-    config: ConfigOption = None,
-    overrides: SetOption = [],
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
+    common: Common = COMMON,
 ) -> None:
     if (start is None) != (end is None) or (start is None and page is None):
         raise typer.BadParameter(
             say("--start 와 --end, 또는 --page 를 주세요", "give --start and --end, or --page")
         )
-    given = given_passwords(password, passwords)
-    with open_pipeline(index, config, overrides) as pipeline:
-        found = pipeline.document(document, allowed_by(groups, documents))
+    given = keys.given
+    with open_pipeline(index, common) as pipeline:
+        found = pipeline.document(document, seen.allowed)
         pages = []
         for shown in pipeline.show(found, start, end, page=page, scale=scale, passwords=given):
             name = f"-{len(pages) + 1}" if pages else ""
             file = picture.with_name(f"{picture.stem}{name}{picture.suffix}")
             write_file(file, shown.png)
             pages.append((shown, file))
-    if as_json:
+    if common.as_json:
         print_json(show_json(found, start, end, pages))
         return
     for shown, file in pages:
@@ -204,6 +191,7 @@ def show(
         " No index is needed.",
     )
 )
+@grouped
 def inspect(
     file: Annotated[Path, typer.Argument(metavar="FILE", help=say("파일", "the file"))],
     html: Annotated[
@@ -216,25 +204,20 @@ def inspect(
     page: Annotated[
         list[int], typer.Option(min=1, help=say("이 쪽만(여러 번 쓸 수 있음)", "only this page (repeatable)"))
     ] = [],
-    password: PasswordOption = [],
-    passwords: PasswordsOption = None,
+    keys: Keys = KEYS,
     ocr: OcrOption = None,
-    config: ConfigOption = None,
-    overrides: SetOption = [],
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
+    common: Common = COMMON,
 ) -> None:
-    if ocr is not None:
-        overrides = [*overrides, f"ingest.ocr={ocr}"]
-    given = given_passwords(password, passwords)
-    with open_pipeline(DEFAULT_INDEX, config, overrides) as pipeline:
+    common = common.setting(ingest__ocr=ocr)
+    given = keys.given
+    with open_pipeline(DEFAULT_INDEX, common) as pipeline:
         reading = pipeline.inspect(file, given)
     wanted = selected(reading, page)
     if html is not None:
         pictures = draw_pages(reading, given, wanted if page else wanted[:PICTURES], pipeline.config.ingest)
         report = html_report(reading, pictures, wanted, language())
         write_file(html, report.encode("utf-8", "replace"))  # a file's name may be no Unicode
-    if as_json:
+    if common.as_json:
         print_json(report_json(reading, str(file), wanted))
     elif html is not None:
         out().print(say(f"{html} 을(를) 만들었습니다.", f"wrote {html}"), soft_wrap=True)

@@ -8,18 +8,17 @@ import typer
 from rich.text import Text
 
 from rag.cli.terminal.console import DONE, NOTHING, PARTLY, one_line, out, print_json
-from rag.cli.terminal.opening import given_passwords, open_pipeline
+from rag.cli.terminal.opening import open_pipeline
 from rag.cli.terminal.options import (
+    COMMON,
     DEFAULT_INDEX,
-    ConfigOption,
-    DebugOption,
+    KEYS,
+    Common,
     IndexOption,
-    JsonOption,
+    Keys,
     OcrOption,
-    PasswordOption,
-    PasswordsOption,
-    SetOption,
     family,
+    grouped,
 )
 from rag.cli.terminal.progress import progress_bar
 from rag.language import language, say
@@ -37,12 +36,12 @@ SHOWN_AFTER_SECONDS = 5.0
         "Read PDF files or folders into the index. Unchanged files are skipped; bad ones are reported.",
     )
 )
+@grouped
 def ingest(
     paths: Annotated[
         list[Path], typer.Argument(metavar="PATH...", help=say("파일이나 폴더", "files or folders"))
     ],
-    password: PasswordOption = [],
-    passwords: PasswordsOption = None,
+    keys: Keys = KEYS,
     group: Annotated[
         list[str], typer.Option(help=say("이 문서들을 볼 수 있는 그룹", "group that may see these documents"))
     ] = [],
@@ -58,17 +57,11 @@ def ingest(
         ),
     ] = False,
     index: IndexOption = DEFAULT_INDEX,
-    config: ConfigOption = None,
-    overrides: SetOption = [],
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
+    common: Common = COMMON,
 ) -> None:
-    if workers is not None:
-        overrides = [*overrides, f"ingest.workers={workers}"]
-    if ocr is not None:
-        overrides = [*overrides, f"ingest.ocr={ocr}"]
-    given = given_passwords(password, passwords)
-    with open_pipeline(index, config, overrides) as pipeline, progress_bar() as bar:
+    common = common.setting(ingest__workers=workers, ingest__ocr=ocr)
+    given = keys.given
+    with open_pipeline(index, common) as pipeline, progress_bar() as bar:
         reading = bar.add_task(say("읽는 중", "reading"), total=None, unit="")
         embedding = bar.add_task(
             say("임베딩", "embedding"), total=None, unit=say("청크", "chunks"), visible=False
@@ -85,7 +78,7 @@ def ingest(
         report = pipeline.ingest(
             paths, groups=group, passwords=given, sync=sync, progress=advance, embedded=embedded
         )
-    if as_json:
+    if common.as_json:
         print_json(ingest_json(report, language()))
     else:
         show_ingest(report)

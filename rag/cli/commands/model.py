@@ -12,13 +12,12 @@ from ingest.errors import Notice
 from rag.cli.terminal.console import DONE, NOTHING, err, one_line, out, print_json
 from rag.cli.terminal.opening import read_config
 from rag.cli.terminal.options import (
+    COMMON,
     DEFAULT_INDEX,
-    ConfigOption,
-    DebugOption,
+    Common,
     IndexOption,
-    JsonOption,
-    SetOption,
     family,
+    grouped,
 )
 from rag.config import Config
 from rag.errors import TokenizerUnavailable
@@ -55,6 +54,7 @@ GPU_SIZES = (24.0, 48.0, 80.0, 141.0)
         " it until Ctrl-C. --check looks at one that runs. Further options of vLLM may follow after --.",
     ),
 )
+@grouped
 def serve_model(
     extra: Annotated[
         list[str], typer.Argument(metavar="[-- OPTIONS]", help=say("vLLM 옵션", "options of vLLM"))
@@ -101,15 +101,14 @@ def serve_model(
         ),
     ] = None,
     index: IndexOption = DEFAULT_INDEX,
-    config: ConfigOption = None,
-    overrides: SetOption = [],
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
+    common: Common = COMMON,
 ) -> None:
-    settings = read_config(config, [*overrides, *_given(gpus, precision, kv_cache)])
+    settings = read_config(
+        common.setting(serving__gpus=gpus, serving__precision=precision, serving__kv_cache=kv_cache)
+    )
     if check:
-        checks = _looked_at(settings, as_json)
-        if as_json:
+        checks = _looked_at(settings, common.as_json)
+        if common.as_json:
             print_json(probes_json(checks))
         raise typer.Exit(DONE if all(check.ok for check in checks) else NOTHING)
     folder = (tokenizer_dir or index.absolute().parent / "tokenizer").absolute()
@@ -117,21 +116,15 @@ def serve_model(
     plan = plan_serving(settings.generator, settings.serving, folder, launcher, extra)
     memory = _memory(plan, settings, (gpu_memory,) if gpu_memory else GPU_SIZES)
     if start:
-        _start(plan, settings, log or index.absolute().parent / "model-server.log", as_json, memory)
+        _start(plan, settings, log or index.absolute().parent / "model-server.log", common.as_json, memory)
         return
     warnings = _prepare(plan, settings)
-    if as_json:
+    if common.as_json:
         print_json(serve_plan_json(plan, memory, warnings))
         return
     _print_plan(plan, memory)
     for warning in warnings:
         err().print(Text(one_line(f"! {warning.say(language())}"), style="yellow"), soft_wrap=True)
-
-
-def _given(gpus: int | None, precision: str | None, kv_cache: str | None) -> list[str]:
-    """The options that are short for a setting."""
-    named = {"gpus": gpus, "precision": precision, "kv_cache": kv_cache}
-    return [f"serving.{name}={value}" for name, value in named.items() if value is not None]
 
 
 def _tokenizer(settings: Config) -> ModelTokenizer:

@@ -11,17 +11,16 @@ from indexes.types import MODES
 from rag.answer import SearchResult
 from rag.cli.terminal.console import one_line, out, print_json
 from rag.cli.terminal.inputs import batches, one_of, read_jsonl
-from rag.cli.terminal.opening import allowed_by, open_pipeline
+from rag.cli.terminal.opening import open_pipeline
 from rag.cli.terminal.options import (
+    COMMON,
     DEFAULT_INDEX,
-    AsOption,
-    ConfigOption,
-    DebugOption,
-    DocumentOption,
+    SEEN,
+    Common,
     IndexOption,
-    JsonOption,
-    SetOption,
+    Seen,
     family,
+    grouped,
 )
 from rag.cli.terminal.views import inner_context, place_of, said, shorten, show_understood, show_unreadable
 from rag.language import say
@@ -36,6 +35,7 @@ commands = family()
         "Find the passages nearest to a query; no answer is written.",
     )
 )
+@grouped
 def search(
     query: Annotated[str | None, typer.Argument(help=say("찾을 말", "what to look for"))] = None,
     queries: Annotated[
@@ -48,24 +48,20 @@ def search(
     mode: Annotated[
         str | None, typer.Option(help=say("hybrid, lexical 또는 dense", "hybrid, lexical or dense"))
     ] = None,
-    groups: AsOption = [],
-    documents: DocumentOption = [],
+    seen: Seen = SEEN,
     index: IndexOption = DEFAULT_INDEX,
-    config: ConfigOption = None,
-    overrides: SetOption = [],
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
+    common: Common = COMMON,
 ) -> None:
     if mode is not None and mode not in MODES:
         raise typer.BadParameter(say(f"{', '.join(MODES)} 중 하나", f"one of {', '.join(MODES)}"))
     one_of(query, queries, "QUERY", "--queries")
-    allowed = allowed_by(groups, documents)
-    with open_pipeline(index, config, overrides) as pipeline:
+    allowed = seen.allowed
+    with open_pipeline(index, common) as pipeline:
         rows = read_jsonl(queries, "query") if queries else [(None, query)]
         for batch in batches(rows, 64):
             found = pipeline.search([text for _, text in batch], k, mode, allowed)
             for (identity, _), one in zip(batch, found, strict=True):
-                if as_json or queries:
+                if common.as_json or queries:
                     body = search_json(one)
                     print_json(body if identity is None else row_json(identity, body))
                 else:

@@ -9,13 +9,14 @@ from rich.text import Text
 from rag.cli.terminal.console import DONE, NOTHING, one_line, out, print_json
 from rag.cli.terminal.opening import open_pipeline
 from rag.cli.terminal.options import (
+    COMMON,
     DEFAULT_INDEX,
-    ConfigOption,
+    Common,
     DebugOption,
     IndexOption,
     JsonOption,
-    SetOption,
     family,
+    grouped,
 )
 from rag.config import DEFAULT_FILE, TEMPLATES
 from rag.doctor import examine
@@ -63,16 +64,14 @@ def init(
         "Say what is installed, whether the configured models and servers work, and what to do if not.",
     )
 )
+@grouped
 def doctor(
     index: IndexOption = DEFAULT_INDEX,
-    config: ConfigOption = None,
-    overrides: SetOption = [],
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
+    common: Common = COMMON,
 ) -> None:
-    checks = examine(open_pipeline(index, config, overrides), language())
+    checks = examine(open_pipeline(index, common), language())
     bad = [check for check in checks if not check.ok]
-    if as_json:
+    if common.as_json:
         print_json(probes_json(checks))
     else:
         for check in checks:

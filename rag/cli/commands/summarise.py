@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from rich.console import Console
@@ -18,18 +18,17 @@ from indexes.types import StoredDocument
 from indexes.wording import page_runs
 from rag.answer import FailedSummary, Summary
 from rag.cli.terminal.console import err, exit_code, one_line, out, print_json
-from rag.cli.terminal.opening import allowed_by, choose, open_pipeline
+from rag.cli.terminal.opening import choose, open_pipeline
 from rag.cli.terminal.options import (
+    COMMON,
     DEFAULT_INDEX,
     NAMES_HELP,
-    AsOption,
-    ConfigOption,
-    DebugOption,
-    DocumentOption,
+    SEEN,
+    Common,
     IndexOption,
-    JsonOption,
-    SetOption,
+    Seen,
     family,
+    grouped,
 )
 from rag.cli.terminal.progress import progress_bar
 from rag.cli.terminal.views import (
@@ -57,6 +56,78 @@ commands = family()
 LINES_SECONDS, STATUS_SECONDS = 10.0, 1.0
 
 
+class Wanted(NamedTuple):
+    """What a summary is to be."""
+
+    kind: Annotated[
+        str,
+        typer.Option(
+            help=say(
+                "executive 핵심 요약 | sections 장마다 | figures 핵심 수치의 표 | actions 할 일의 표 | custom 원하는 대로",
+                "executive | sections: each chapter | figures: rows of key figures | actions: rows of what is to be"
+                " done | custom: as --instruction says",
+            )
+        ),
+    ] = EXECUTIVE.name
+    sentences: Annotated[
+        int | None,
+        typer.Option(min=1, help=say("많아도 이만큼의 문장이나 행", "at most so many sentences, or rows")),
+    ] = None
+    tokens: Annotated[
+        int | None, typer.Option(min=1, help=say("많아도 이만큼의 토큰", "at most so many tokens"))
+    ] = None
+    style: Annotated[
+        str,
+        typer.Option(help=say(f"{' | '.join(STYLES)} (모델이 쓸 때)", f"{' | '.join(STYLES)}, of a model")),
+    ] = STYLES[0]
+    instruction: Annotated[
+        str,
+        typer.Option(
+            metavar="TEXT",
+            help=say(
+                "--kind custom 에서 무엇을 정리할지, 예: 예산과 기한만",
+                "what the summary is to be about, with --kind custom",
+            ),
+        ),
+    ] = ""
+
+    def options(self) -> SummaryOptions:
+        """The same, as `Pipeline.summarise` takes it.
+
+        Raises:
+            typer.BadParameter: it does not fit together; the message says what to give instead.
+        """
+        for name, given, known in (("--kind", self.kind, KINDS), ("--style", self.style, STYLES)):
+            if given not in known:
+                one = ", ".join(known)
+                raise typer.BadParameter(
+                    say(
+                        f"{given} 은(는) 없습니다. {one} 가운데 하나를 주세요",
+                        f"no {given}, but one of {one}",
+                    ),
+                    param_hint=name,
+                )
+        if self.sentences and self.tokens:
+            raise typer.BadParameter(
+                say("--sentences 와 --tokens 가운데 하나만 주세요", "give --sentences or --tokens, not both")
+            )
+        if self.kind == CUSTOM.name and not self.instruction.strip():
+            raise typer.BadParameter(
+                say(
+                    "--kind custom 에는 무엇을 정리할지 적은 --instruction 이 필요합니다",
+                    "--kind custom needs an --instruction that says what the summary is to be about",
+                )
+            )
+        if self.kind != CUSTOM.name and self.instruction.strip():
+            raise typer.BadParameter(
+                say("--instruction 은 --kind custom 과 함께 쓰세요", "--instruction goes with --kind custom")
+            )
+        return SummaryOptions(*self)
+
+
+WANTED = Wanted()
+
+
 @commands.command(
     help=say(
         "색인된 보고서를 요약합니다. 문장마다 쪽과 원문이 붙습니다. --out 폴더를 주면 보고서마다 파일로 쓰고,"
@@ -65,6 +136,7 @@ LINES_SECONDS, STATUS_SECONDS = 10.0, 1.0
         " and the same command goes on where a stopped one was.",
     )
 )
+@grouped
 def summarise(
     paths: Annotated[
         list[str] | None,
@@ -82,37 +154,7 @@ def summarise(
             ),
         ),
     ] = None,
-    kind: Annotated[
-        str,
-        typer.Option(
-            help=say(
-                "executive 핵심 요약 | sections 장마다 | figures 핵심 수치의 표 | actions 할 일의 표 | custom 원하는 대로",
-                "executive | sections: each chapter | figures: rows of key figures | actions: rows of what is to be"
-                " done | custom: as --instruction says",
-            )
-        ),
-    ] = EXECUTIVE.name,
-    sentences: Annotated[
-        int | None,
-        typer.Option(min=1, help=say("많아도 이만큼의 문장이나 행", "at most so many sentences, or rows")),
-    ] = None,
-    tokens: Annotated[
-        int | None, typer.Option(min=1, help=say("많아도 이만큼의 토큰", "at most so many tokens"))
-    ] = None,
-    style: Annotated[
-        str,
-        typer.Option(help=say(f"{' | '.join(STYLES)} (모델이 쓸 때)", f"{' | '.join(STYLES)}, of a model")),
-    ] = STYLES[0],
-    instruction: Annotated[
-        str,
-        typer.Option(
-            metavar="TEXT",
-            help=say(
-                "--kind custom 에서 무엇을 정리할지, 예: 예산과 기한만",
-                "what the summary is to be about, with --kind custom",
-            ),
-        ),
-    ] = "",
+    wanted: Wanted = WANTED,
     retry_failed: Annotated[
         bool,
         typer.Option(
@@ -122,78 +164,52 @@ def summarise(
             ),
         ),
     ] = False,
-    groups: AsOption = [],
-    documents: DocumentOption = [],
+    seen: Seen = SEEN,
     index: IndexOption = DEFAULT_INDEX,
-    config: ConfigOption = None,
-    overrides: SetOption = [],
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
+    common: Common = COMMON,
 ) -> None:
-    if not (paths or everything or retry_failed or documents):
+    if not (paths or everything or retry_failed or seen.documents):
         raise typer.BadParameter(say("PATH 나 --all 을 주세요", "give PATH or --all"))
     if paths and everything:
         raise typer.BadParameter(say("PATH 와 --all 가운데 하나만 주세요", "give PATH or --all, not both"))
     if retry_failed and folder is None:
         raise typer.BadParameter(say("--retry-failed 에는 --out 이 필요합니다", "--retry-failed needs --out"))
-    refuse_what_does_not_fit(kind, sentences, tokens, style, instruction)
-    options = SummaryOptions(kind, sentences, tokens, style, instruction)
-    with open_pipeline(index, config, overrides) as pipeline:
-        chosen = choose(pipeline, paths or (), allowed_by(groups, documents))
+    options = wanted.options()
+    with open_pipeline(index, common) as pipeline:
+        chosen = choose(pipeline, paths or (), seen.allowed)
         if folder is None:
-            code = to_terminal(pipeline, chosen, options, as_json)
+            code = to_terminal(pipeline, chosen, options, common.as_json)
         else:
-            with SummaryFolder(folder, pipeline.documents(), kind) as files:
+            with SummaryFolder(folder, pipeline.documents(), options.kind) as files, told_how_to_go_on():
                 if retry_failed:
-                    chosen = [document for document in chosen if document.id in files.failures]
-                    if not chosen:
-                        nothing = say(f"다시 할 {kind} 요약이 없습니다", f"no {kind} summary to try again")
-                        err().print(f"{nothing}: {folder / FAILURES}", soft_wrap=True)
-                try:
-                    code = to_folder(pipeline, chosen, options, files, as_json)
-                except KeyboardInterrupt:
-                    on = (
-                        "같은 명령을 다시 실행하면 멈춘 곳에서 이어 갑니다",
-                        "the same command goes on from here",
-                    )
-                    err().print(say(*on), soft_wrap=True)
-                    raise
+                    chosen = failed_before(chosen, files, options.kind)
+                code = to_folder(pipeline, chosen, options, files, common.as_json)
     raise typer.Exit(code)
 
 
 commands.command("summarize", hidden=True)(summarise)  # as most people spell it
 
 
-def refuse_what_does_not_fit(
-    kind: str, sentences: int | None, tokens: int | None, style: str, instruction: str
-) -> None:
-    """What `SummaryOptions` refuses, in the words of the command line.
+@contextmanager
+def told_how_to_go_on() -> Iterator[None]:
+    """Where Ctrl-C stops a job with a folder, says that it is not lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        on = say("같은 명령을 다시 실행하면 멈춘 곳에서 이어 갑니다", "the same command goes on from here")
+        err().print(on, soft_wrap=True)
+        raise
 
-    Raises:
-        typer.BadParameter: always with what to give instead.
-    """
-    for name, given, known in (("--kind", kind, KINDS), ("--style", style, STYLES)):
-        if given not in known:
-            one = ", ".join(known)
-            raise typer.BadParameter(
-                say(f"{given} 은(는) 없습니다. {one} 가운데 하나를 주세요", f"no {given}, but one of {one}"),
-                param_hint=name,
-            )
-    if sentences and tokens:
-        raise typer.BadParameter(
-            say("--sentences 와 --tokens 가운데 하나만 주세요", "give --sentences or --tokens, not both")
-        )
-    if kind == CUSTOM.name and not instruction.strip():
-        raise typer.BadParameter(
-            say(
-                "--kind custom 에는 무엇을 정리할지 적은 --instruction 이 필요합니다",
-                "--kind custom needs an --instruction that says what the summary is to be about",
-            )
-        )
-    if kind != CUSTOM.name and instruction.strip():
-        raise typer.BadParameter(
-            say("--instruction 은 --kind custom 과 함께 쓰세요", "--instruction goes with --kind custom")
-        )
+
+def failed_before(
+    documents: Sequence[StoredDocument], files: SummaryFolder, kind: str
+) -> list[StoredDocument]:
+    """Those of the documents that have no summary of that kind yet because it failed."""
+    again = [document for document in documents if document.id in files.failures]
+    if not again:
+        nothing = say(f"다시 할 {kind} 요약이 없습니다", f"no {kind} summary to try again")
+        err().print(f"{nothing}: {files.folder / FAILURES}", soft_wrap=True)
+    return again
 
 
 def to_terminal(

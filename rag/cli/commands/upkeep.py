@@ -13,13 +13,15 @@ from indexes.types import Calibration
 from rag.cli.terminal.console import DONE, NOTHING, PARTLY, one_line, out, print_json
 from rag.cli.terminal.opening import open_pipeline
 from rag.cli.terminal.options import (
+    COMMON,
     DEFAULT_INDEX,
+    Common,
     ConfigOption,
     DebugOption,
     IndexOption,
     JsonOption,
-    SetOption,
     family,
+    grouped,
 )
 from rag.cli.terminal.progress import counted
 from rag.language import say
@@ -45,15 +47,13 @@ PANEL = say("색인 관리", "Looking after an index")
     rich_help_panel=PANEL,
     help=say("색인의 크기와 모델을 봅니다.", "Show how large the index is and what built it."),
 )
+@grouped
 def status(
     index: IndexOption = DEFAULT_INDEX,
-    config: ConfigOption = None,
-    overrides: SetOption = [],
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
+    common: Common = COMMON,
 ) -> None:
-    body = status_json(open_pipeline(index, config, overrides).upkeep.status())
-    if as_json:
+    body = status_json(open_pipeline(index, common).upkeep.status())
+    if common.as_json:
         print_json(body)
         return
     table = Table("", Column(overflow="fold"), box=None, show_header=False, pad_edge=False)
@@ -76,15 +76,13 @@ def readable(value: Any) -> str:
         "Read every byte of the index; exit code 1 if something is wrong.",
     ),
 )
+@grouped
 def check(
     index: IndexOption = DEFAULT_INDEX,
-    config: ConfigOption = None,
-    overrides: SetOption = [],
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
+    common: Common = COMMON,
 ) -> None:
-    version, findings = open_pipeline(index, config, overrides).upkeep.check()
-    if as_json:
+    version, findings = open_pipeline(index, common).upkeep.check()
+    if common.as_json:
         print_json(check_json(version, findings))
     elif findings:
         for finding in findings:
@@ -103,20 +101,18 @@ def check(
         " text is damaged is taken out and named: ingest it again (exit code 3).",
     ),
 )
+@grouped
 def repair(
     index: IndexOption = DEFAULT_INDEX,
-    config: ConfigOption = None,
-    overrides: SetOption = [],
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
+    common: Common = COMMON,
 ) -> None:
     started = time.monotonic()
     with (
-        open_pipeline(index, config, overrides) as pipeline,
+        open_pipeline(index, common) as pipeline,
         counted(say("고치는 중", "repairing")) as progress,
     ):
         done = pipeline.upkeep.repair(lambda _: progress)
-    if as_json:
+    if common.as_json:
         print_json(repair_json(index, done, time.monotonic() - started))
         raise typer.Exit(PARTLY if done.removed else DONE)
     for file, what in done.repaired:
@@ -139,21 +135,19 @@ def repair(
         " vectors.",
     ),
 )
+@grouped
 def reembed(
     index: IndexOption = DEFAULT_INDEX,
-    config: ConfigOption = None,
-    overrides: SetOption = [],
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
+    common: Common = COMMON,
 ) -> None:
     started = time.monotonic()
     with (
-        open_pipeline(index, config, overrides) as pipeline,
+        open_pipeline(index, common) as pipeline,
         counted(say("임베딩", "embedding")) as progress,
     ):
         version = pipeline.upkeep.reembed(progress)
         name = pipeline.embedder.identity.name
-    if as_json:
+    if common.as_json:
         print_json(reembed_json(index, version, name, time.monotonic() - started))
         return
     out().print(Text(say(f"임베더: {name}(버전 {version})", f"embedder: {name} (version {version})")))
@@ -169,16 +163,14 @@ def reembed(
         " after changing the reranker.",
     ),
 )
+@grouped
 def calibrate(
     index: IndexOption = DEFAULT_INDEX,
-    config: ConfigOption = None,
-    overrides: SetOption = [],
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
+    common: Common = COMMON,
 ) -> None:
-    with open_pipeline(index, config, overrides) as pipeline:
+    with open_pipeline(index, common) as pipeline:
         found = pipeline.upkeep.calibrate()
-    if as_json:
+    if common.as_json:
         print_json(calibrate_json(index, found))
     elif found is None:
         out().print(Text(say("글이 적어 잴 수 없습니다.", "too little text to measure by")))
@@ -212,20 +204,18 @@ def calibration_lines(found: Calibration) -> list[str]:
     rich_help_panel=PANEL,
     help=say("문서를 색인에서 삭제합니다.", "Take documents out of the index."),
 )
+@grouped
 def delete(
     names: Annotated[
         list[str],
         typer.Argument(metavar="ID|PATH...", help=say("아이디, 경로, 파일 이름", "ids, paths or file names")),
     ],
     index: IndexOption = DEFAULT_INDEX,
-    config: ConfigOption = None,
-    overrides: SetOption = [],
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
+    common: Common = COMMON,
 ) -> None:
-    with open_pipeline(index, config, overrides) as pipeline:
+    with open_pipeline(index, common) as pipeline:
         gone = pipeline.delete(names)
-    if as_json:
+    if common.as_json:
         print_json(delete_json(gone))
         return
     for document in gone:
@@ -277,7 +267,7 @@ def group(
         raise typer.BadParameter(
             say("--add 와 --remove, 아니면 --set 을 쓰세요", "give --add and --remove, or --set")
         )
-    with open_pipeline(index, config, ()) as pipeline:
+    with open_pipeline(index, Common(config)) as pipeline:
         changed = pipeline.set_groups(names, lambda groups: only or (groups | set(add)) - set(remove))
     if as_json:
         print_json(group_json(changed))
@@ -301,6 +291,7 @@ def group(
         " large index.",
     ),
 )
+@grouped
 def compact(
     wait: Annotated[
         float,
@@ -312,18 +303,15 @@ def compact(
         ),
     ] = 5.0,
     index: IndexOption = DEFAULT_INDEX,
-    config: ConfigOption = None,
-    overrides: SetOption = [],
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
+    common: Common = COMMON,
 ) -> None:
     started = time.monotonic()
     with (
-        open_pipeline(index, config, overrides) as pipeline,
+        open_pipeline(index, common) as pipeline,
         counted(say("낱말 색인", "postings")) as progress,
     ):
         done = pipeline.upkeep.compact(wait, progress)
-    if as_json:
+    if common.as_json:
         print_json(compact_json(index, done, time.monotonic() - started))
         return
     before, after = (f"{size / 2**20:,.1f} MB" for size in (done.bytes_before, done.bytes_after))
@@ -344,7 +332,7 @@ def backup(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    with open_pipeline(index, config, ()) as pipeline, counted(say("복사", "copying")) as progress:
+    with open_pipeline(index, Common(config)) as pipeline, counted(say("복사", "copying")) as progress:
         version = pipeline.upkeep.backup(target, progress)
     if as_json:
         print_json(backup_json(index, target, version))
@@ -374,7 +362,7 @@ def restore(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    with open_pipeline(index, config, ()) as pipeline, counted(say("복사", "copying")) as progress:
+    with open_pipeline(index, Common(config)) as pipeline, counted(say("복사", "copying")) as progress:
         version = pipeline.upkeep.restore(source, force=force, progress=progress)
     if as_json:
         print_json(backup_json(index, source, version))
@@ -389,19 +377,17 @@ def restore(
         "Bring an index that an older program made to this one; no document is read or embedded again.",
     ),
 )
+@grouped
 def upgrade(
     index: IndexOption = DEFAULT_INDEX,
-    config: ConfigOption = None,
-    overrides: SetOption = [],
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
+    common: Common = COMMON,
 ) -> None:
     with (
-        open_pipeline(index, config, overrides) as pipeline,
+        open_pipeline(index, common) as pipeline,
         counted(say("다시 만드는 중", "making anew")) as progress,
     ):
         found, renewed = pipeline.upkeep.upgrade(progress)
-    if as_json:
+    if common.as_json:
         print_json(upgrade_json(index, int(found), FORMAT, renewed))
     elif renewed and found == str(FORMAT):
         out().print(say("저장된 글에서 색인을 다시 만들었습니다", "made anew from the stored text"))

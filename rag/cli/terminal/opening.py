@@ -5,28 +5,23 @@ from pathlib import Path
 
 from indexes.errors import DocumentNotFound
 from indexes.types import Filter, StoredDocument, names_document, nfc
-from rag.cli.terminal.passwords import read_passwords
+from rag.cli.terminal.options import Common
 from rag.config import DEFAULT_FILE, Config, load_config
 from rag.errors import NotIngested
 from rag.pipeline import Pipeline
 
 
-def open_pipeline(index: Path, config: Path | None, overrides: Sequence[str]) -> Pipeline:
-    return Pipeline.open(index, read_config(config, overrides))
+def open_pipeline(index: Path, common: Common) -> Pipeline:
+    """The pipeline over the index in that folder, as the command's options configure it."""
+    return Pipeline.open(index, read_config(common))
 
 
-def read_config(config: Path | None, overrides: Sequence[str]) -> Config:
+def read_config(common: Common) -> Config:
+    """The configuration: of the file that is named, else of `rag.toml` where there is one, and --set."""
+    config = common.config
     if config is None and Path(DEFAULT_FILE).is_file():
         config = Path(DEFAULT_FILE)
-    return load_config(config, overrides)
-
-
-def given_passwords(typed: Sequence[str], file: Path | None) -> list[str | tuple[str, str]]:
-    return [*(read_passwords(file) if file else ()), *typed]
-
-
-def allowed_by(groups: Sequence[str], documents: Sequence[str]) -> Filter:
-    return Filter(tuple(groups) or None, tuple(documents) or None)
+    return load_config(config, common.overrides)
 
 
 def choose(pipeline: Pipeline, names: Sequence[str], allowed: Filter) -> list[StoredDocument]:

@@ -237,7 +237,7 @@ def test_without_the_models_files_the_command_is_shown_with_a_warning(tmp_path, 
     monkeypatch.chdir(tmp_path)
     assert main(["serve-model", "--json", "--set", f"models.tokenizer={tmp_path}"]) == 0
     body = json.loads(capsys.readouterr().out)
-    assert "tokenizer" in body["warnings"][0] and not Path(body["tokenizer"]).exists()
+    assert "tokenizer" in body["warnings"][0]["en"] and not Path(body["tokenizer"]).exists()
 
 
 def test_a_check_without_a_server_says_so(capsys):
