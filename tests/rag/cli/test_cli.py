@@ -222,7 +222,7 @@ def test_one_question_too_long_leaves_the_others_their_answers(run, folder, tmp_
     code, output, _ = run("ask", "--questions", str(questions))
     first, second = map(json.loads, output.splitlines())
     assert code == 3
-    assert first["error"]["code"] == "prompt_too_long" and second["id"] == 2 and second["citations"]
+    assert first["error"]["code"] == "question_too_long" and second["id"] == 2 and second["citations"]
 
 
 def test_people_get_readable_text(run, folder):
