@@ -1,1 +1,1 @@
-"""A question → an Answer: retrieved, reranked, packed, generated, resolved; conversations and tools."""
+"""A question → an Answer: retrieved, reranked, without copies, packed, generated, resolved."""

@@ -1,1 +1,1 @@
-"""A question and the turns before it → an answer; the question is made whole first, so that it can be searched for."""
+"""A question and the turns before it → an answer: the question is first made whole, to be searched for alone."""
