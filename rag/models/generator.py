@@ -21,7 +21,7 @@ Grammar = Literal["auto", "off"]
 class GenerationConfig:
     """Who writes the answer, and in how many tokens. See rag.toml for what each key means.
 
-    `samples`: of so many answers to a question the one is taken that its quotes support best.
+    `samples`: the number of answers written for each question; the one that its quotes support best is taken.
     `timeout_seconds` is the limit of one answer, `connect_seconds` that of reaching the server. What
     failed for a reason that may pass is tried again up to `retries` times, the last of them at most
     `retry_seconds` after the first failure.
@@ -73,8 +73,8 @@ class Sampling:
     """How to generate. `ignore_eos` writes all `max_tokens`; it measures, nobody reads it.
 
     `n`: how many completions of each prompt; the prompt is read once for all of them.
-    `only_shown_markers`: a backend that can holds the text to `rag.prompting.markers.marker_grammar`; `columns`: that
-    is then rows of so many cells.
+    `only_shown_markers`: a backend that can holds the text to `rag.prompting.markers.marker_grammar`; with `columns`
+    above 0 the text is then rows of `columns` cells.
     `must_call`: where the prompt has tools, nothing but calls of them may be written.
     """
 

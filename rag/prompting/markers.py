@@ -18,7 +18,7 @@ TOKEN = re.compile(
 def marker_grammar(markers: Iterable[int], columns: int = 0) -> str:
     """A regular expression of the texts in which [ ] are only ever those of one of `markers`.
 
-    With `columns`, those of rows: on each line so many cells between «|», and a marker or more; or the
+    With `columns` above 0, of rows: on each line `columns` cells between «|», then one marker or more; or the
     phrase that there are none.
 
     Plain alternatives, even of 120 markers: vLLM's grammars (xgrammar 0.2.8) compile them in 20 to

@@ -126,24 +126,24 @@ class Shelf:
         return self.tokenizer.count(shown_text(chunk.text))
 
     def take(self, passage: Passage, tokens: int) -> PackedPassage:
-        """The whole of it, of so many tokens."""
+        """The whole of `passage`, whose words take `tokens` tokens."""
         chunk, document = passage.chunk, self.with_id(passage.chunk.document_id)
         place = self._place(chunk.document_id, chunk.start, chunk.text)
         return PackedPassage(
-            WIDEST_MARKER,
-            chunk.document_id,
-            document.path,
-            document.title,
-            chunk.context,
-            place.first_page,
-            place.last_page,
-            chunk.start,
-            chunk.end,
-            chunk.text,
-            tokens,
-            passage.score,
-            document.unit,
-            place.ocr,
+            marker=WIDEST_MARKER,
+            document_id=chunk.document_id,
+            path=document.path,
+            title=document.title,
+            context=chunk.context,
+            first_page=place.first_page,
+            last_page=place.last_page,
+            start=chunk.start,
+            end=chunk.end,
+            text=chunk.text,
+            tokens=tokens,
+            score=passage.score,
+            unit=document.unit,
+            ocr=place.ocr,
         )
 
     def placed(self, packed: PackedPassage) -> PackedPassage:

@@ -163,7 +163,7 @@ def plan_serving(
         extra: further options of vLLM, as they are; they come last and win.
 
     Raises:
-        GpusUnfit: heads cannot be shared out over so many GPUs.
+        GpusUnfit: the heads cannot be shared out over `gpus` GPUs.
         ConfigError: the window is longer than the model's.
     """
     weights = serving.weights or generation.model
