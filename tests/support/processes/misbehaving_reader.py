@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,9 @@ class MisbehavingWorker(Worker):
 
     def _abort(self) -> None:
         os.abort()
+
+    def _kill(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)  # as the system does where memory runs out
 
     def _hang(self) -> None:
         ctypes.CDLL(None).sleep(600)  # native code: no Python runs meanwhile
