@@ -26,10 +26,10 @@ from ingest.pdf.pdfium import Handle
 STROKES = Path(__file__).with_name("strokes.json")
 # Characters of a page that are looked at, evenly spread, and glyphs of a font that are measured.
 SAMPLED, MEASURED = 160, 64
-# Of glyphs known from an earlier page so many are measured again: a font of the same name may be another.
+# Number of glyphs known from an earlier page that are measured again: a font of the same name may be another.
 COMPARED = 3
 # (glyphs of a font, least correlation of their pieces with the strokes). Of 523 fonts of real files the
-# worst has 0.62, 0.65 and 0.39 with so many; one whose table is exchanged has 0 ± 1 / √glyphs.
+# worst have 0.62, 0.65 and 0.39 with these numbers of glyphs; one whose table is exchanged has 0 ± 1 / √glyphs.
 AGREES = ((40, 0.55), (20, 0.5), (12, 0.25))
 # The same of its syllables alone, which may have changed places among themselves: 0.51 and 0.39.
 SYLLABLES_AGREE = ((50, 0.4), (30, 0.3))

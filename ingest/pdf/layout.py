@@ -17,12 +17,14 @@ from ingest.raw import Box, RawLine, Span
 CELL_GAP = 1.8
 # Less is kerning: the pieces are one word.
 WORD_GAP = 0.15
-# A page is read by its white space where this share of its steps, and so many, lead up the page.
+# A page is read by its white space where at least WRONG_SHARE of the steps from line to line, and at least
+# WRONG_STEPS of them, lead up the page.
 WRONG_SHARE, WRONG_STEPS = 0.06, 3
-# So many blocks on either side of a gutter make columns, if long lines are among them on both sides,
-# as running text has them: the cells of a table without rules are shorter.
+# A gutter parts columns if at least COLUMN_LINES pairs of blocks face each other across it, and running text
+# stands on both sides: on one at least COLUMN_LINES long lines, on the other at least LONG_LINES. A line is long
+# from LONG_LINE times its height on; the cells of a table without rules are shorter.
 COLUMN_LINES = 5
-LONG_LINES, LONG_LINE = 2, 12.0  # so many, so many heights of the type long
+LONG_LINES, LONG_LINE = 2, 12.0
 # Among the blocks of a column, this share may run across the gutter (titles, wide figures).
 CROSSING_SHARE = 0.35
 GUTTERS = 48  # positions tried across a page

@@ -23,8 +23,8 @@ from ingest.sourcemap import raw_spans
 
 # PDFium's own text, and the text layer of a scan, which is PDFium's too.
 BYPDFIUM = ("pdfium", "layer")
-# Boxes of one span that follow each other on a line are one rectangle, across the blanks between
-# words; so many heights of the line apart they are not: a line that is drawn in columns.
+# Boxes of one span that follow each other on a line are one rectangle, across the blanks between words.
+# Boxes further apart than this many heights of the line are not: that is a line drawn in columns.
 SAME_RECTANGLE = 3.0
 # Two boxes stand on one line that share more than this of the smaller one's height.
 SAME_LINE = 0.5

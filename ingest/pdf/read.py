@@ -39,11 +39,12 @@ PDFIUM_PASSWORD, PDFIUM_SECURITY = 4, 5
 TOKEN = re.compile("([^\\s\x00-\x1f\ufffe]+)|\r\n?|\n|\ufffe(?![ \r\n])")
 
 SIDEWAYS_WORD = 3  # characters, of a word that is wider than high if it stands upright
-# Invisible text over a picture of so much of the page is what a scanner's OCR read.
+# Invisible text over a picture that covers at least this share of the page is what a scanner's OCR read.
 LAYER_PICTURE = 0.5
 PICTURE = 0.1  # of the page: a smaller one is a logo
-# Texts that are drawn and give no character, leaders aside, where there are fewer letters than a third of
-# them: a font failed. At least 0.62 on a real page that has so many, 0.3 on such a page.
+# A font failed where at least MUTE_TEXTS texts, and more than MUTE_SHARE of all texts but leaders, are drawn
+# but give no character, and there are fewer than MUTE_LETTERS letters for each of them. Real pages with that
+# many texts have at least 0.62 letters a text, pages whose font failed 0.3.
 MUTE_TEXTS = 40
 MUTE_SHARE = 0.4
 MUTE_LETTERS = 0.35

@@ -6,8 +6,8 @@ from ingest.raw import Engine, ReadPage
 
 # OCR that is less sure than this of its own words has read a picture.
 LEAST_CONFIDENCE = 0.4
-# After so many pages of which pdfminer made no sense, and none of which it did, it is not asked again:
-# it takes 0.1 s a page, and a file of 160 pages was given up for its time.
+# If pdfminer made sense of none of the first MINED_IN_VAIN pages that it was given, it is asked no more:
+# it takes 0.1 s a page, and a file of 160 pages was given up because that took too long.
 MINED_IN_VAIN = 10
 # Of the characters of a page of words.
 LETTERS_SHARE = 0.35

@@ -23,19 +23,20 @@ MAX_RULES = 1500  # more are a drawing
 MAX_CELLS = 4000
 # Share of the cells, and of the rows, that hold words in a table; a chart's grid is empty.
 FILLED_CELLS, FILLED_ROWS = 0.25, 0.5
-# A cell that holds this share of the words, and so many, is a frame around running text, unless there
-# are more cells than this.
+# A cell is a frame around running text if it holds at least FRAME_SHARE of the words and at least FRAME_WORDS
+# words, unless there are more than FRAME_CELLS cells.
 FRAME_SHARE, FRAME_WORDS, FRAME_CELLS = 0.6, 60, 5
 # A row with a cell of more lines than this is written as lines, not as a row.
 ROW_LINES = 8
-STACKED = 3  # so many lines in a merged cell, one for each row beside it, are so many cells
+# From this number of lines on, a merged cell with one line for each row beside it is one cell a line.
+STACKED = 3
 # A cell that spans rows is repeated in each of them, if it is no longer than this.
 REPEATED = 30
-# A table without vertical rules has so many horizontal ones, one above the other; gaps between its
-# columns are so many heights of the type wide, and crossed by this share of the lines (headers that
-# span columns); this share of its words are figures.
+# A table without vertical rules has at least OPEN_RULES horizontal ones, one above the other. The gaps between
+# its columns are at least OPEN_GAP times the height of the type wide, and at most OPEN_CROSSING of the lines
+# cross them (headers that span columns). At least OPEN_FIGURES of its words are figures.
 OPEN_RULES, OPEN_GAP, OPEN_CROSSING, OPEN_FIGURES = 3, 0.8, 0.15, 0.25
-# The header has at most so many rows, with cells of so many characters, and few figures.
+# The header has at most HEADER_ROWS rows, with cells of at most HEADER_CELL characters, and few figures.
 HEADER_ROWS, HEADER_CELL, PAIR_CELL = 3, 24, 8
 FIGURE = re.compile(r"[\d.,%()△▲+\-–−]+")
 

@@ -20,9 +20,9 @@ BARE = re.compile(
     r"|제\s?\d+\s?(?:편|장|절|관)(?:\s?의\s?\d+)?\s[^.]{1,40}$"
     r"|제\s?(?P<gone>\d+)\s?조(?:\s?의\s?\d+)?\s?삭제(?:\s?<[^>]{1,40}>)?$|부칙(?:\s?[<(\[].{0,60})?$"
 )
-# So many entries, one after another, make a contents page; so many other lines may lie between two,
-# and entries are at least this share of the run. Bare titles stand in the text, too, above articles
-# whose text begins on the next line.
+# A contents page is a run of at least ENTRIES entries. At most OTHERS other lines may lie between two of
+# them, and entries are at least SHARE of the run. Bare titles have stricter limits: they also stand in the
+# text, above articles whose text begins on the next line.
 ENTRIES = 4
 OTHERS, SHARE = 2, 0.5
 BARE_OTHERS, BARE_SHARE = 1, 0.9

@@ -49,7 +49,8 @@ FULL, SLACK = 1.5, 0.6
 # No line is taken for full that is narrower than this, in Hangul characters: slides and lists; where
 # boxes show the column, it may be narrower.
 NARROWEST, NARROWEST_COLUMN = 14, 11
-# Lines of one paragraph differ in size by less than this, and follow each other within so many heights.
+# Lines of one paragraph differ in size by less than SAME_SIZE, and the gap from one to the next is at most
+# PITCH times the size of the type.
 SAME_SIZE, PITCH = 0.2, 1.6
 # Behind a sentence's end, a distance this many times the usual one begins a paragraph.
 SPACED = 1.3

@@ -11,9 +11,9 @@ from ingest.repair.clean import CleanLine
 PAGE_NUMBER = re.compile(r"([-–―—~<\[(\s]*)(\d{1,4})(?:\s*+/\s*+\d{1,4})?\s*+(?:쪽|페이지)?[-–―—~>\])\s]*+")
 # What says where in the document one is, and is no head however often it stands on top of a page.
 HEADING = re.compile(r"\[?별\s?[표지]|제\s?\d+\s?(?:편|장|절|관|조)|부\s?칙")
-# So many lines at the top and at the bottom of a page may be running ones.
+# Lines at the top of a page, and at its bottom, that may be running ones.
 EDGE_LINES = 3
-# A line that stands on this share of the pages is running, and on no fewer than so many.
+# A line is running if it stands on at least RUNNING_SHARE of the pages and on at least RUNNING_PAGES pages.
 RUNNING_SHARE, RUNNING_PAGES = 0.4, 3
 # Of the lines at one height of all pages, this share come again if it is a margin.
 MARGIN_SHARE, SAME_HEIGHT = 0.8, 3.0

@@ -285,7 +285,7 @@ def child_environment() -> dict[str, str]:
     """The environment of a helper: it finds this package wherever the caller found it."""
     source = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))
-    # Children are as many as there are cores: the threads of each one's BLAS would spin in vain.
+    # There is a child for each core already: threads of BLAS in each of them would only spin.
     return {**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"}
 
 
