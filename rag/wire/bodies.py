@@ -26,8 +26,6 @@ def shaped(shape: type[S], value: object, **given: object) -> S:
     Raises:
         AttributeError, KeyError: `value` lacks one.
     """
-    if shape is shapes.Notice and isinstance(value, str):  # until every flow makes notices
-        value = {"code": "note", "ko": value, "en": value}
     body = {
         name: given[name] if name in given else _json(hint, _part(value, name))
         for name, hint in _hints(shape).items()  # type: ignore[arg-type]  # a class is hashable

@@ -22,10 +22,9 @@ from rag.cli.terminal.options import (
     grouped,
 )
 from rag.cli.terminal.progress import progress_bar
-from rag.cli.terminal.views import said
 from rag.comparing.compare import ROWS, Comparison, ComparisonCell
 from rag.comparing.files import FIRST_COLUMN, WRITERS, pages, write_comparison
-from rag.language import say
+from rag.language import language, say
 from rag.wire.bodies import comparison_json
 from rag.wording.places import MARKS
 
@@ -100,7 +99,7 @@ def compare(
     else:
         show_comparison(out(), comparison)
     for warning in () if common.as_json else comparison.warnings:
-        err().print(Text(one_line(f"! {said(warning)}"), style="yellow"), soft_wrap=True)
+        err().print(Text(one_line(f"! {warning.say(language())}"), style="yellow"), soft_wrap=True)
 
 
 def show_comparison(console: Console, comparison: Comparison) -> None:

@@ -22,8 +22,8 @@ from rag.cli.terminal.options import (
     family,
     grouped,
 )
-from rag.cli.terminal.views import inner_context, place_of, said, shorten, show_understood, show_unreadable
-from rag.language import say
+from rag.cli.terminal.views import inner_context, place_of, shorten, show_understood, show_unreadable
+from rag.language import language, say
 from rag.wire.bodies import row_json, search_json
 
 commands = family()
@@ -80,7 +80,7 @@ def show_search(found: SearchResult) -> None:
         console.print(title)
         console.print(Padding(Text(shorten(passage.text, 300)), (0, 0, 1, 3), expand=False))
     for warning in found.warnings:
-        console.print(Text(one_line(f"! {said(warning)}"), style="yellow"))
+        console.print(Text(one_line(f"! {warning.say(language())}"), style="yellow"))
     show_unreadable(console, found.unreadable_pages)
     console.print(
         Text(

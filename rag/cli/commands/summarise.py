@@ -32,7 +32,6 @@ from rag.cli.terminal.options import (
 )
 from rag.cli.terminal.progress import progress_bar
 from rag.cli.terminal.views import (
-    said,
     show_citation,
     show_loose,
 )
@@ -334,7 +333,7 @@ def show_summary(console: Console, summary: Summary) -> None:
             show_citation(console, citation)
     show_loose(console, summary.sentences)
     for warning in summary.warnings:
-        console.print(Text(one_line(f"! {said(warning)}"), style="yellow"), soft_wrap=True)
+        console.print(Text(one_line(f"! {warning.say(language())}"), style="yellow"), soft_wrap=True)
     console.print(Text(coverage_text(summary), style="dim"), soft_wrap=True)
     written = say(
         f"{summary.generator} · 호출 {summary.calls}번 · {summary.seconds:.2f}초",

@@ -9,7 +9,6 @@ from rich.text import Text
 
 from indexes.types import Filter, Understood
 from indexes.wording import page_runs, percent, span
-from ingest.errors import Notice
 from ingest.raw import Unit
 from rag.answer import Answer, Citation, Sentence, ToolCall, UnreadablePages
 from rag.cli.terminal.console import one_line
@@ -34,7 +33,7 @@ def show_answer(
     elif not answer.asks_back:
         show_citations(console, answer)
     for warning in answer.warnings:
-        console.print(Text(one_line(f"! {said(warning)}"), style="yellow"))
+        console.print(Text(one_line(f"! {warning.say(language())}"), style="yellow"))
     show_unreadable(console, answer.unreadable_pages)
     show_footer(console, len(pipeline.documents(allowed)), answer)
 
@@ -89,11 +88,6 @@ def show_unreadable(console: Console, unreadable: Sequence[UnreadablePages]) -> 
             korean = f"구역 {numbers}의 내용은 읽지 못해 찾아보지 못했습니다"
             english = f"section{'s' * (len(pages.pages) > 1)} {numbers} could not be read, nor searched"
         console.print(Text(one_line(f"! {name}: {say(korean, english)}"), style="yellow"), soft_wrap=True)
-
-
-def said(warning: Notice | str) -> str:
-    """A warning in the language of the terminal."""
-    return warning if isinstance(warning, str) else warning.say(language())
 
 
 def show_citations(console: Console, answer: Answer) -> None:
