@@ -1,4 +1,4 @@
-"""All that is said of a report → its `Summary`: the text with its markers, chapters or rows, coverage, notices."""
+"""The statements about a document → its `Summary`: text with markers, chapters or rows, coverage, notices."""
 
 import time
 from bisect import bisect_right
@@ -20,13 +20,13 @@ from rag.summarising.stages import Order, SummaryStages, summary_key
 from rag.summarising.stated import Stated, Tally, cited_pages, itself
 from rag.wording.places import places
 
-# What is told of each chapter of a report, in order; of one without chapters, of all of it.
+# The statements of each chapter, in order; a document summarised as a whole has one part.
 Parts = Sequence[Sequence[Stated]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """The text with a marker for each distinct quote, and what stands where in it. `begins`: each part."""
+    """The text, with one marker for each distinct quote, and where its parts stand. `begins`: offset of each part."""
 
     text: str
     sentences: tuple[Sentence, ...]
@@ -37,7 +37,7 @@ class _Layout:
 def assemble(
     stages: SummaryStages, order: Order, report: Report, said: Sequence[Stated], tally: Tally
 ) -> Summary:
-    """`said` as the summary. Of a chapter, or report, of which nothing is said, the most telling sentences are told."""
+    """The summary made of `said`. A chapter without statements gets the most telling sentences of its own text."""
     whole = _with_document(stages, order, report, said, tally)
     parts = [_shortened(stages, order, part) for part in whole]
     tally.extra = sum(map(len, whole)) - sum(map(len, parts))
@@ -80,13 +80,13 @@ def assemble(
     )
 
 
-# what is told of each chapter
+# the statements of each chapter
 
 
 def _with_document(
     stages: SummaryStages, order: Order, report: Report, said: Sequence[Stated], tally: Tally
 ) -> Parts:
-    """`said` by chapter; where nothing is said of one, the most telling of its sentences. No parts without text."""
+    """`said` by chapter; a chapter without statements gets its most telling sentences. Empty without text."""
     if not report.blocks:
         return []
     of_chapters = _by_chapter(report, [stated.passages[0].start for stated in said])
@@ -104,7 +104,7 @@ def _with_document(
 
 
 def _by_chapter(report: Report, starts: Sequence[int]) -> list[list[int]]:
-    """For each chapter the places, in `starts`, of what begins in it; before the first chapter is in the first."""
+    """For each chapter, the indices of the `starts` inside it; what begins before the first counts to the first."""
     begins = [report.blocks[chapter.blocks.start].passages[0].start for chapter in report.chapters]
     found: list[list[int]] = [[] for _ in begins]
     for place, start in enumerate(starts):
@@ -119,7 +119,7 @@ def _most_telling(
     sentences: Sequence[SourceSentence],
     places: Sequence[int],
 ) -> list[Stated]:
-    """The most telling of the document's sentences at `places`, which follow each other."""
+    """Statements made of the most telling sentences at `places`, a run of consecutive indices; rows without repeats."""
     kind, first = order.kind, report.blocks[0].passages[0]
     chosen = salient(
         sentences[places[0] : places[-1] + 1] if places else [],
@@ -132,7 +132,7 @@ def _most_telling(
 
 
 def _shortened(stages: SummaryStages, order: Order, said: Sequence[Stated]) -> Sequence[Stated]:
-    """The first of `said`, to the length asked for; in tokens at least one."""
+    """The first statements of `said`, up to the length asked for; at least one if that is in tokens."""
     if not order.tokens:
         return said[: order.sentences]
     sizes = accumulate(stages.tokenizer.count(stated.text) for stated in said)
@@ -143,12 +143,12 @@ def _shortened(stages: SummaryStages, order: Order, said: Sequence[Stated]) -> S
 
 
 def _heading(report: Report, number: int) -> str:
-    """The heading of a chapter; of what stands above the first, the document's title."""
+    """The heading of a chapter; the document's title for the text above the first heading."""
     return in_other_brackets(one_line(report.chapters[number].heading or report.document.title))
 
 
 def _laid_out(parts: Parts, headings: Sequence[str], separator: str) -> _Layout:
-    """`parts` one below the other, each below its heading; sentences are divided by `separator`."""
+    """The text with `parts` one after the other, each below its heading, sentences joined by `separator`."""
     bullet = "- " if separator == "\n" else ""
     numbers: dict[tuple[int, int], int] = {}
     text, sentences, citations, begins = "", [], [], []
@@ -195,7 +195,7 @@ def _rows(report: Report, told: Sequence[Stated]) -> tuple[SummaryRow, ...]:
 def _sections(
     report: Report, parts: Parts, headings: Sequence[str], begins: Sequence[int]
 ) -> tuple[SummarySection, ...]:
-    """Where each chapter stands in the text; those of which nothing can be said are left out."""
+    """Where each chapter stands in the text; chapters without statements are left out."""
     sections, first = [], 0
     for chapter, part, heading, start in zip(report.chapters, parts, headings, begins, strict=False):
         if part:

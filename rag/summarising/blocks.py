@@ -1,4 +1,4 @@
-"""A document → blocks, each what one marker stands for → windows of them that fit, each with its prompt."""
+"""A document → blocks, one for each marker → windows of blocks that fit into a prompt."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,21 +16,22 @@ from rag.summarising.division import MOST_BLOCKS, Chapter, chapters, headings_of
 from rag.summarising.stages import Order, SummaryStages
 from rag.wording.places import places
 
-# Chunks of one section that touch are one passage of at most this many tokens: fewer headers, and still only a few
-# sentences that a marker points at.
+# Adjacent chunks of one section are joined to passages of at most 800 tokens: this saves headers in the prompt, and a
+# marker still points at a few sentences only.
 PASSAGE_TOKENS = 800
-# A window with room for fewer tokens of blocks is refused.
+# A window must have room for at least 64 tokens of blocks.
 LEAST_ROOM = 64
-# A block counts for at least this many tokens.
+# A block counts as at least 8 tokens.
 LEAST_BLOCK = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What one marker stands for: a passage, or, `written`, a sentence of a level below.
+    """What one marker stands for: a passage of the document or, if `written`, a sentence of the level below.
 
-    `passages`: those of the document that it is, or was written from; `pages`: where the quotes stand on
-    which a written one rests. `place` and `tokens` are as the prompt shows it, the marker included.
+    `passages`: the passage itself, or those that the sentence was written from. `pages`: the pages of the quotes of
+    a written block, else empty. `place`: its pages as the prompt shows them. `tokens`: in the prompt, marker and
+    place included.
     """
 
     text: str
@@ -44,7 +45,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One prompt, and what its markers stand for, from 1."""
+    """One prompt and the blocks that its markers stand for; marker 1 is the first block."""
 
     blocks: tuple[Block, ...]
     prompt: Prompt
@@ -56,7 +57,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A document as it is summarised. `chapters` tile `blocks`; all of it is one unless chapters are asked for."""
+    """A document to summarise. Each block is in one of `chapters`: one for the whole unless the kind is by chapters."""
 
     document: StoredDocument
     blocks: tuple[Block, ...]
@@ -67,7 +68,7 @@ class Report:
 
 
 def read_report(stages: SummaryStages, order: Order, document: StoredDocument) -> Report:
-    """What there is to summarise of `document`; of one without text no blocks, and one empty chapter."""
+    """The blocks and chapters of `document`; no blocks and one empty chapter if it has no text."""
     blocks = tuple(document_blocks(stages, document))
     whole = [Chapter("", range(len(blocks)))]
     found = chapters([block.context for block in blocks]) if order.kind.by_chapter else whole
@@ -75,7 +76,7 @@ def read_report(stages: SummaryStages, order: Order, document: StoredDocument) -
 
 
 def document_blocks(stages: SummaryStages, document: StoredDocument) -> list[Block]:
-    """The document's passages in order, without contents pages: chunks of a section that touch are joined."""
+    """The document's passages as blocks, in order, without contents pages; adjacent chunks of a section are joined."""
     counted = stages.engine.manifest.tokenizer == stages.tokenizer.fingerprint
     passages: list[PackedPassage] = []
     for chunk in stages.engine.chunks(document):
@@ -94,7 +95,7 @@ def document_blocks(stages: SummaryStages, document: StoredDocument) -> list[Blo
 
 def _passage(document: StoredDocument, chunk: Chunk, tokens: int) -> PackedPassage:
     return PackedPassage(
-        marker=0,  # it has one only inside a window
+        marker=0,  # a window gives it one
         document_id=document.id,
         path=document.path,
         title=document.title,
@@ -111,12 +112,12 @@ def _passage(document: StoredDocument, chunk: Chunk, tokens: int) -> PackedPassa
 
 
 def _verbatim(stages: SummaryStages, passage: PackedPassage) -> Block:
-    """A passage as a block, with the pages of its words."""
+    """A passage as a block; its pages are those of its text without the blanks at the end."""
     words_end = passage.start + (len(passage.text.rstrip()) or len(passage.text))
     place = stages.engine.place_of(passage.document_id, passage.start, words_end)
     passage = replace(passage, first_page=place.first_page, last_page=place.last_page, ocr=place.ocr)
     context = passage.context.removeprefix(passage.title).removeprefix(" > ")
-    # Its words were counted when it was cut; brackets are shown as others, which are other tokens.
+    # The passage's tokens are known, unless the prompt shows its brackets as other ones, with other tokens.
     counted = in_other_brackets(passage.text) == passage.text
     shown_as = pages_text(passage)
     return Block(
@@ -140,7 +141,7 @@ def written_block(
     pages: frozenset[int],
     unit: Unit,
 ) -> Block:
-    """A sentence as a block of the next level; its headings, `context`, divide that, and are not shown."""
+    """A sentence as a block of the next level. Its headings, `context`, decide where windows end; no prompt shows them."""
     place = places(pages, unit)
     return Block(
         text=text,
@@ -154,9 +155,9 @@ def written_block(
 
 
 def _tokens(tokenizer: ModelTokenizer, place: str, context: str, text: str, of_text: int | None) -> int:
-    """What a block takes in a prompt. `of_text`: how many tokens `text` has, if that is known."""
+    """The tokens of a block in a prompt. `of_text`: the tokens of `text`, if they are known."""
     shown = block_text(MOST_BLOCKS, place, context, text if of_text is None else "")
-    # One more: where two blocks meet there may be a token more than in both.
+    # One more: two blocks joined may have one token more than both apart.
     return max(1 + tokenizer.count(shown) + (of_text or 0), LEAST_BLOCK)
 
 
@@ -164,10 +165,10 @@ def _tokens(tokenizer: ModelTokenizer, place: str, context: str, text: str, of_t
 
 
 def plan(stages: SummaryStages, order: Order, title: str, blocks: Sequence[Block]) -> list[Window]:
-    """`blocks` in windows that fit; if that is one window, it asks for the summary itself.
+    """Windows that hold `blocks` in order and fit the model; a single window asks for the summary itself.
 
     Raises:
-        PromptTooLong: there is no room for text.
+        PromptTooLong: a window has room for fewer than `LEAST_ROOM` tokens of blocks.
     """
     limit = stages.generation.window - order.reserved
     room = room_for_blocks(stages, order, title)
@@ -181,7 +182,7 @@ def plan(stages: SummaryStages, order: Order, title: str, blocks: Sequence[Block
         over = max(len(window.prompt.token_ids) for window in made) - limit
         if over <= 0:
             return made
-        room -= over  # never seen: a block is counted with a token to spare
+        room -= over  # never seen so far, because each block counts with a token to spare
     raise PromptTooLong(tokens=limit - room, window=stages.generation.window, reserved=order.reserved)
 
 
@@ -200,7 +201,7 @@ def _prompt(stages: SummaryStages, order: Order, title: str, blocks: Sequence[Bl
     messages = summary_messages(title, shown, task)
     rendered = stages.tokenizer.render(messages)
     budget = ledger(rendered.counts, len(rendered.token_ids), stages.generation.window, order.reserved)
-    # Of a written sentence the first passage that it was written from.
+    # A written sentence is represented by the first passage that it was written from.
     passages = tuple(
         replace(block.passages[0], marker=marker) for marker, block in enumerate(blocks, start=1)
     )
@@ -208,7 +209,7 @@ def _prompt(stages: SummaryStages, order: Order, title: str, blocks: Sequence[Bl
 
 
 def _within(stages: SummaryStages, block: Block, room: int) -> list[Block]:
-    """`block`, cut in the middle until each part fits `room`: between sentences if it has several, else anywhere."""
+    """`block` in parts that fit `room`: halved again and again, between sentences if it has several, else anywhere."""
     if block.tokens <= room:
         return [block]
     if len(block.text) < 2 or (block.context and stages.tokenizer.count(block.context) > room // 2):
@@ -225,7 +226,7 @@ def _within(stages: SummaryStages, block: Block, room: int) -> list[Block]:
 
 
 def _part(stages: SummaryStages, block: Block, start: int, end: int) -> Block:
-    """A block with `block.text[start:end]`, as its own block of the prompt."""
+    """The block of `block.text[start:end]`."""
     text = block.text[start:end]
     if block.written:
         return replace(block, text=text, tokens=_tokens(stages.tokenizer, block.place, "", text, None))

@@ -1,9 +1,8 @@
-"""What a job of summaries keeps on disk while it runs, so that a killed one goes on where it was.
+"""The completions that a summary job keeps on disk while it runs, so that a killed job can go on where it was.
 
-A file a document, a line a window that is done: a CRC-32, then JSON. A line is synced before anything is
-made of it. One that a kill has torn does not have its checksum, and its window is generated again.
-A window's key is made of its very prompt, so what was generated for another text, model, kind or option
-is never taken for it.
+There is one file for each document, and one line for each window that is done: a CRC-32, then JSON. A line is
+synced before its completion is used. A line torn by a kill fails its checksum, and its window is generated again.
+A window's key is a hash of its prompt, model and options, so a completion made for others is never used for it.
 """
 
 import hashlib
@@ -21,29 +20,32 @@ from rag.errors import OutputFailed
 from rag.models.generator import Completion, Generator, Sampling
 from rag.prompting.tokens import ModelTokenizer
 
-# Of a completion; a summary asks for one of each prompt.
+# The kept fields of a completion, in the order of its constructor. A summary asks for one completion of each prompt.
 FIELDS = ("text", "finish_reason", "prompt_tokens", "completion_tokens")
 
 
 class Checkpoints:
-    """The windows that are done, in `folder`; None keeps nothing. One job writes to a folder at a time."""
+    """The completions of windows that are done, kept in `folder`, to which one job may write at a time.
+
+    With `folder` None nothing is kept.
+    """
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
         self._kept: dict[str, dict[str, Completion]] = {}
 
     def of(self, document_id: str) -> dict[str, Completion]:
-        """The completions kept for a document, by the keys of their windows."""
+        """The completions kept for a document, by window key."""
         if document_id not in self._kept:
             path = self._path(document_id)
             self._kept[document_id] = _read(path) if path and path.is_file() else {}
         return self._kept[document_id]
 
     def keep(self, document_id: str, key: str, completion: Completion) -> None:
-        """Keep the completion of a window; it is on the disk when this returns.
+        """Keep the completion of a window; it is synced to disk when this returns.
 
         Raises:
-            OutputFailed: the disk is full, say.
+            OutputFailed: the file cannot be written, for example because the disk is full.
         """
         if path := self._path(document_id):
             self.of(document_id)[key] = completion
@@ -53,7 +55,7 @@ class Checkpoints:
                 raise OutputFailed(path=path, detail=exc.strerror or str(exc)) from exc
 
     def forget(self, document_id: str) -> None:
-        """Let go of a document's windows: its summary is where it belongs."""
+        """Delete a document's completions, once its summary is stored."""
         self._kept.pop(document_id, None)
         if path := self._path(document_id):
             path.unlink(missing_ok=True)
@@ -65,7 +67,7 @@ class Checkpoints:
 def window_key(
     generator: Generator, tokenizer: ModelTokenizer, options: Sampling, token_ids: Sequence[int]
 ) -> str:
-    """Equal for two windows that the same model reads and writes in the same way."""
+    """A key of 32 hex digits, equal for two windows with the same prompt, model, tokenizer and sampling options."""
     digest = hashlib.sha256(np.array(token_ids, "<u4").tobytes())
     digest.update(json.dumps([generator.name, tokenizer.fingerprint, asdict(options)]).encode())
     return digest.hexdigest()[:32]
@@ -73,7 +75,7 @@ def window_key(
 
 def _line(key: str, completion: Completion) -> bytes:
     row = {"window": key} | {name: getattr(completion, name) for name in FIELDS}
-    body = json.dumps(row).encode()  # ASCII: what a model writes may be no Unicode
+    body = json.dumps(row).encode()  # ASCII, because a completion may hold lone surrogates
     return b"%08x %s\n" % (zlib.crc32(body), body)
 
 
@@ -81,7 +83,7 @@ def _append(path: Path, line: bytes) -> None:
     new = not path.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
-        # After a torn line: without its end the next one would be lost with it.
+        # A line break first: the last line may be torn, without its own, and this one would be lost with it.
         file.write(line if new else b"\n" + line)
         file.flush()
         os.fsync(file.fileno())

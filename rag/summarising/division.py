@@ -1,4 +1,4 @@
-"""Blocks of a document, in order → where they are divided: its chapters, those of one call, and windows that fit."""
+"""The blocks of a document → ranges of them: its chapters, the chapters that share a call, and windows that fit."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from ingest.structure.outline import UNIT
 
 # A marker has at most three digits.
 MOST_BLOCKS = 999
-# What a window costs is 1. The rest decides between as many windows, and together it is below 1, so that
-# no two neighbours are ever left that would fit into one.
-CROSSING = 0.3  # a window goes on over a border between chapters
-CUT_DEEPER = 0.1  # a cut inside a chapter, for each level below it
-CUT_SECTION = 0.6  # a cut between two blocks of one section
-UNEVEN = 0.05  # an empty window; half empty ones, a quarter of it
+# A window costs 1; the costs below decide between divisions with the same number of windows. To join two neighbours
+# saves 1 and adds less than 1, so two neighbours that would fit into one window are always joined.
+CROSSING = 0.3  # for each border between chapters inside a window
+CUT_DEEPER = 0.1  # for a cut inside a chapter, times the number of headings that both sides share
+CUT_SECTION = 0.6  # for a cut between two blocks of one section
+UNEVEN = 0.05  # times the square of the window's empty share
 
 # The headings above a block, outermost first.
 Headings = tuple[str, ...]
@@ -33,14 +33,14 @@ def headings_of(context: str) -> Headings:
 def windows(
     headings: Sequence[Headings], tokens: Sequence[int], room: int, most: int = MOST_BLOCKS
 ) -> list[range]:
-    """The blocks as consecutive windows, each of at most `room` tokens and `most` blocks.
+    """Consecutive ranges of blocks, each of at most `room` tokens and `most` blocks; they cover all blocks.
 
     A chapter, section or subsection that fits into a window is never cut. Small ones share a window. No two
-    neighbouring windows would fit into one, so with T tokens and N blocks there are at most
-    2 (T / room + N / most) + 1 of them.
+    neighbouring windows would fit into one, so T tokens in N blocks make at most
+    2 (T / room + N / most) + 1 windows.
 
     Args:
-        headings: of each block. What all blocks have above them is the document's title, and no chapter.
+        headings: of each block. A heading above all blocks is the document's title, not a chapter.
         tokens: of each block, at most `room`.
 
     Raises:
@@ -75,7 +75,7 @@ def _units(
 def _cheapest(
     units: Sequence[range], headings: Sequence[Headings], ends: Sequence[int], room: int, most: int
 ) -> list[range]:
-    """`units` put together into windows at the least cost, by dynamic programming; of equals the first."""
+    """The windows of least cost that `units` can be joined into, by dynamic programming; of equals the first."""
     title = shared(*headings)
     levels = [0] + [shared(headings[u.start - 1], headings[u.start]) - title for u in units[1:]]
     chapters = list(accumulate(level == 0 for level in levels))
@@ -101,7 +101,7 @@ def _cheapest(
 
 
 def shared(*headings: Headings) -> int:
-    """How many headings all of these have above them."""
+    """How many outermost headings all of `headings` have in common."""
     return next(
         (depth for depth, level in enumerate(zip(*headings, strict=False)) if len(set(level)) > 1),
         min(map(len, headings)),
@@ -113,16 +113,16 @@ def shared(*headings: Headings) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """A range of blocks below one of the uppermost headings. `heading` is empty for what stands above the first."""
+    """The blocks below one uppermost heading. `heading` is empty for the blocks above the first heading."""
 
     heading: str
     blocks: range
 
 
 def chapters(contexts: Sequence[str]) -> list[Chapter]:
-    """The chapters of the blocks with these breadcrumbs; they tile the blocks.
+    """The chapters of the blocks with these breadcrumbs, in order; each block is in exactly one.
 
-    What all blocks have above them is the document's title, and no chapter.
+    A heading above all blocks is the document's title, not a chapter.
     """
     above = [headings_of(context) for context in contexts]
     depth = shared(*above) if above else 0
@@ -135,9 +135,9 @@ def chapters(contexts: Sequence[str]) -> list[Chapter]:
 
 
 def calls(sizes: Sequence[int], room: int, most: int) -> list[range]:
-    """The chapters that each call is to write about, in order.
+    """Ranges of chapters, in order; each range is summarised together.
 
-    A chapter larger than `room` stands alone, and takes several calls; the others share calls, at most `most` in one.
+    A chapter larger than `room` is alone in its range and takes several calls; up to `most` others share a call.
 
     Args:
         sizes: of each chapter, in tokens.

@@ -1,7 +1,7 @@
-"""A job's summaries as files: NAME.md for people, NAME.json for programs, NAME.csv of rows, what failed, how far it is.
+"""A job's files: NAME.md for people, NAME.json for programs, NAME.csv for rows, the failures, and the job's status.
 
-A file is there whole or not at all: it is written beside its place, synced and renamed. NAME.json comes
-last and holds the summary's key, so where it is there with the right key, the report is done.
+A file is written whole or not at all: under another name, synced, then renamed. NAME.json is written last and holds
+the summary's key; if it exists with the right key, that document is done.
 """
 
 import fcntl
@@ -30,28 +30,32 @@ from rag.wording.tables import csv_text
 CHECKPOINTS = ".checkpoints"
 FAILURES, STATUS, LOCK = "failures.jsonl", "status.json", "lock"
 UNFINISHED = ".tmp"
-# What some file system refuses in a name, what breaks a line or its direction where a name is shown, and bytes that
-# are no UTF-8 (as Python hands them on); and how many bytes of a name are kept: most allow 255, endings included.
+# Characters replaced in file names: those that some file system refuses, those that break a line or turn its
+# direction, and bytes that are not UTF-8 (lone surrogates in Python).
 FORBIDDEN = re.compile(rf'{CONTROLS.pattern}|[/\\:*?"<>|\ud800-\udfff]|^\.')
+# A name keeps its first 180 bytes; most file systems allow 255, endings included.
 NAME_BYTES = 180
 
 
 class SummaryFolder:
-    """The folder of one job; no other may write to it meanwhile. A context manager."""
+    """The output folder of one job, locked against other jobs until it is closed. A context manager."""
 
     def __init__(self, folder: Path, documents: Sequence[StoredDocument], kind: str = EXECUTIVE.name) -> None:
-        """Make the folder, and remove what a killed job left half written.
+        """Make and lock the folder, and remove the half-written files of a killed job.
 
         Args:
-            documents: all of the index: a file's name depends on them, and not on who else is in the job.
-            kind: of the summaries; the files of another than the first are NAME.KIND.md and NAME.KIND.json.
+            documents: all documents of the index, so that file names do not depend on which of them the job takes.
+            kind: of the summaries. Files are NAME.md and NAME.json for `executive`, NAME.KIND.md and NAME.KIND.json
+                for all other kinds.
 
         Raises:
-            OutputBusy: another job writes there.
-            OutputFailed: it cannot be written to.
+            OutputBusy: another job holds the folder.
+            OutputFailed: the folder cannot be written to.
         """
         self.folder = folder
-        self.checkpoints = folder / CHECKPOINTS / kind  # what another kind needs to go on stays
+        self.checkpoints = (
+            folder / CHECKPOINTS / kind
+        )  # each kind its own, so jobs of other kinds can go on later
         self._names = file_names(documents)
         self._kind = kind
         self._ending = "" if kind == EXECUTIVE.name else f".{kind}"
@@ -71,14 +75,14 @@ class SummaryFolder:
         return self
 
     def __exit__(self, *exc_info) -> None:
-        """Let the next job in."""
+        """Unlock the folder."""
         self._lock.close()
 
     def path(self, document_id: str, ending: str) -> Path:
         return self.folder / f"{self._names[document_id]}{self._ending}{ending}"
 
     def finished(self, document_id: str, key: str) -> dict[str, Any] | None:
-        """What NAME.json holds, if it is the summary of that key."""
+        """The contents of NAME.json if it is the summary with this key, else None."""
         try:
             body = json.loads(self.path(document_id, ".json").read_text("utf-8"))
         except (OSError, ValueError):
@@ -86,7 +90,7 @@ class SummaryFolder:
         return body if isinstance(body, dict) and body.get("key") == key else None
 
     def write(self, summary: Summary) -> None:
-        """Write its files, one more where it is in rows; from then on the report is done, and no failure."""
+        """Write the summary's files, a CSV too if it has rows. The document then counts as done, not as failed."""
         write_whole(self.path(summary.document_id, ".md"), markdown(summary))
         if summary.columns:
             rows = [summary.columns, *(row.cells for row in summary.rows)]
@@ -97,16 +101,16 @@ class SummaryFolder:
             self._write_failures()
 
     def fail(self, document_id: str, why: dict[str, Any]) -> None:
-        """Note that a report has no summary."""
+        """Record in the failures file why a document has no summary."""
         self.failures[document_id] = why
         self._write_failures()
 
     def tell(self, status: dict[str, Any]) -> None:
-        """Say how far the job is, for other programs."""
+        """Write the job's progress to the status file, for other programs."""
         write_whole(self.folder / STATUS, json.dumps({"pid": os.getpid()} | status) + "\n")
 
     def _read_failures(self) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
-        """Those of our kind by document, and those of others."""
+        """The recorded failures of this kind, by document id, and those of other kinds."""
         path = self.folder / FAILURES
         try:
             rows = [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
@@ -126,10 +130,10 @@ class SummaryFolder:
 
 
 def write_whole(path: Path, text: str, newline: str = "\n") -> None:
-    """Write `text` to `path`, all of it or nothing; it is on the disk when this returns.
+    """Write `text` to `path`, whole or not at all; it is synced to disk when this returns.
 
     Raises:
-        OutputFailed: it cannot be written.
+        OutputFailed: the file cannot be written.
     """
     beside = path.with_name(f".{path.name}{UNFINISHED}")
     try:
@@ -144,9 +148,10 @@ def write_whole(path: Path, text: str, newline: str = "\n") -> None:
 
 
 def file_names(documents: Sequence[StoredDocument]) -> dict[str, str]:
-    """A file name without ending for each document's id: that of its file; with its id where it is not its own.
+    """A file name without ending for each document, by id: the name of its own file.
 
-    Not its own is that of another document, and one with which a file of ours may end or be called.
+    Eight characters of the id are added where the name is not unique, or where a file of the job itself, or of a
+    summary of another kind, could have it.
     """
     names = {document.id: _file_name(document) for document in documents}
     taken = Counter(name.casefold() for name in names.values())
@@ -168,7 +173,7 @@ def _file_name(document: StoredDocument) -> str:
 
 
 def markdown(summary: Summary) -> str:
-    """The summary for people: its text, its evidence, what of the document it rests on."""
+    """The summary as Markdown for people: its text, its evidence, notices, and which pages it covers."""
     parts = [f"# {markdown_words(summary.title)}", *_told(summary)]
     if summary.citations:
         quotes = dict.fromkeys((c.marker, _evidence(c)) for c in summary.citations)
@@ -186,7 +191,7 @@ def markdown(summary: Summary) -> str:
 
 
 def _told(summary: Summary) -> list[str]:
-    """What the summary says: as a table, chapter by chapter, or as it is."""
+    """The text of the summary in Markdown: as a table, chapter by chapter, or as it stands."""
     if summary.columns:
         return [markdown_table((*summary.columns, "근거"), rows_with_evidence(summary))]
     if summary.sections:
@@ -202,13 +207,13 @@ def _told(summary: Summary) -> list[str]:
 
 
 def rows_with_evidence(summary: Summary) -> list[tuple[str, ...]]:
-    """The cells of each row, and behind them its markers and its verdict: «[1][3] ✓»."""
+    """The cells of each row, and as the last cell its markers and verdict: «[1][3] ✓»."""
     rows = [(row.cells, summary.sentences[row.sentence]) for row in summary.rows]
     return [(*cells, f"{''.join(f'[{n}]' for n in s.markers)} {MARKS[s.support]}") for cells, s in rows]
 
 
 def section_texts(summary: Summary) -> list[tuple[SummarySection, str]]:
-    """Each section, and its text without the heading; none of a summary without sections."""
+    """Each section with its text, without the heading; empty for a summary without sections."""
     starts = [*(section.start for section in summary.sections), len(summary.text)]
     return [
         (section, summary.text[start + len(section.heading) : end].strip())
@@ -225,12 +230,12 @@ def _evidence(citation: Citation) -> str:
 
 
 def section_place(section: SummarySection, unit: Unit) -> str:
-    """«3–9쪽», «구역 2»: where the chapter stands."""
+    """The pages of a chapter in Korean: «3–9쪽» (pages), «구역 2» (section of a file without pages)."""
     return where(section.first_page, section.last_page, unit)
 
 
 def coverage_lines(summary: Summary) -> list[str]:
-    """Which pages fed the summary, which did not, which could not be read, in Korean."""
+    """Lines in Korean on the pages that the summary uses, does not use, and could not read; none for an empty list."""
     coverage, unit = summary.coverage, unit_name(summary.unit)
     told = (
         (f"요약에 쓰인 {unit}", coverage.pages_used),

@@ -1,13 +1,13 @@
-"""The summary flow of one document: blocks → windows → completions → what each says → blocks again, or the summary.
+"""The summary flow of one document: blocks → windows → completions → statements → blocks again, or the summary.
 
 A flow is a generator: it yields the windows of a level, is sent their completions, and returns the
-`Summary`. Who runs it, and what else runs beside it, is decided in job.py.
+`Summary`. job.py runs the flows of many documents side by side.
 
-It ends. A level's sentences hold at most half the tokens of what they were written from, and what fits into
-one window is in one. So T tokens of blocks, in windows with room for R, take at most 8 T / R + log2(T / R) + 2
-calls (R: at most the tokens of `MOST_BLOCKS` blocks of `LEAST_BLOCK` tokens). Of a summary by chapters that holds for
-the blocks of one call, or of one large chapter. Where a completion is of no use, the most
-telling sentences of its window stand in for it.
+A flow always ends. The sentences of a level have at most half the tokens of the blocks that they were written
+from, and blocks that fit into one window are put into one. So T tokens of blocks, in windows with room for R, take
+at most 8 T / R + log2(T / R) + 2 calls (R: at most the tokens of `MOST_BLOCKS` blocks of `LEAST_BLOCK` tokens). In a
+summary by chapters this bound holds for the chapters that share a call, or for one large chapter. Where a completion
+is of no use, the most telling sentences of its window take its place.
 """
 
 import collections.abc
@@ -24,18 +24,18 @@ from rag.summarising.division import calls
 from rag.summarising.stages import Order, SummaryStages
 from rag.summarising.stated import Reading, Stated, Tally, read_completion, telling
 
-# Levels of windows: tokens halve at each, so this is more than any document has.
+# The most levels of windows. Tokens halve at each, so no document has that many.
 LEVELS = 16
-# How many sentences of a window stand in for its completion.
+# This many sentences of a window stand in for a completion of no use.
 STAND_INS = 8
 
 Flow = collections.abc.Generator[list[Window], list[Completion], Summary]
-# The windows of one level out, their completions in, and at the end what they say.
+# Yields the windows of one level, is sent their completions, and returns the statements of the last level.
 Levels = collections.abc.Generator[list[Window], list[Completion], Sequence[Stated]]
 
 
 def flow(stages: SummaryStages, order: Order, document: StoredDocument) -> Flow:
-    """Yields the windows of each level, the last of which is one, and takes their completions in order.
+    """Yields the windows of each level, takes their completions in the same order, and returns the summary.
 
     Raises:
         PromptTooLong: the window has no room for text.
@@ -48,14 +48,14 @@ def flow(stages: SummaryStages, order: Order, document: StoredDocument) -> Flow:
 
 
 def extracted(stages: SummaryStages, order: Order, document: StoredDocument) -> Summary:
-    """The summary that needs no model: the most telling sentences, in their order, word for word."""
+    """The summary without a model: the document's most telling sentences, word for word, in reading order."""
     tally = Tally()
     report = read_report(stages, order, document)
     return assemble(stages, order, report, [], tally)
 
 
 def written_one_by_one(stages: SummaryStages, order: Order, report: Report) -> list[Sequence[Block]]:
-    """The blocks that are written about apart: by chapters those that one call can take together; else all."""
+    """The groups of blocks that are summarised apart: one group, or for a kind by chapters one for each call."""
     if not (order.kind.by_chapter and report.blocks):
         return [report.blocks]
     sizes = [
@@ -70,7 +70,7 @@ def written_one_by_one(stages: SummaryStages, order: Order, report: Report) -> l
 def together(
     flows: Sequence[Levels], tally: Tally
 ) -> collections.abc.Generator[list[Window], list[Completion], list[Sequence[Stated]]]:
-    """What each of `flows` returns, in order; the next levels of all that go on are one level."""
+    """What each of `flows` returns, in order. They advance in step: the next windows of all make up one level."""
     said: list[Sequence[Stated]] = [[] for _ in flows]
     running: dict[int, list[Window]] = {}
 
@@ -95,7 +95,7 @@ def together(
 
 
 def levels(stages: SummaryStages, order: Order, title: str, blocks: Sequence[Block], tally: Tally) -> Levels:
-    """What is said of `blocks` at the end; nothing if no completion was of use, or there was nothing to read."""
+    """The statements of the last level about `blocks`; none if no completion was of use or `blocks` is empty."""
     for _ in range(LEVELS):
         if not blocks:
             break
@@ -124,7 +124,10 @@ def levels(stages: SummaryStages, order: Order, title: str, blocks: Sequence[Blo
 
 
 def stand_ins(stages: SummaryStages, window: Window, reading: Reading, tally: Tally) -> Sequence[Stated]:
-    """What is said of `window`; if that is nothing, though the model does not say so, its most telling sentences."""
+    """The statements about `window`: those of `reading`, or its most telling sentences if `reading` has none.
+
+    Empty if the model says that the window holds nothing of what was asked for.
+    """
     if reading.stated or reading.none_here:
         return reading.stated
     tally.replaced += 1
@@ -132,7 +135,7 @@ def stand_ins(stages: SummaryStages, window: Window, reading: Reading, tally: Ta
 
 
 def carried(stages: SummaryStages, window: Window, said: Sequence[Stated]) -> list[Block]:
-    """`said` as blocks of the next level, in order: of at most half the tokens of `window`."""
+    """`said` as blocks of the next level, in order; statements that exceed half the tokens of `window` are left out."""
     blocks, room = [], window.tokens // 2
     for stated in said:
         block = written_block(

@@ -1,8 +1,8 @@
-"""Many documents → their summaries, as each is done: the windows of all of them are one stream of prompts.
+"""Many documents → their summaries, each as soon as it is done: the windows of all are one stream of prompts.
 
-The generator takes prompts as it has room. It gets the next levels of documents under way first, then the
-windows of documents not begun, so that it never waits while there is anything to write, and few
-documents are under way at a time. It may take them in a thread of its own, while results are looked at.
+The generator takes a prompt whenever it has room. It is given the higher levels of documents under way first, then
+the windows of documents not yet begun. So it never waits while there is anything to write, and few documents are
+under way at a time. It may take prompts in a thread of its own while results are handled in another.
 """
 
 import threading
@@ -24,15 +24,16 @@ from rag.summarising.flow import Flow, extracted, flow
 from rag.summarising.kinds import SummaryOptions
 from rag.summarising.stages import Order, SummaryStages, order_of, sampling
 
-# After this many prompts in a row without an answer the server is taken for gone, and the job stops.
+# After 20 prompts in a row without an answer the job takes the server for gone and stops.
 GIVE_UP = 20
 
 
 @dataclass(frozen=True, slots=True)
 class JobProgress:
-    """How far a job is. `windows` done are those generated now and those `restored` from a killed job.
+    """How far a job is. `windows`: done so far, those `restored` from the checkpoints of a killed job included.
 
-    Tokens are of this run. `remaining_seconds`: by the share of the text done so far; None before that.
+    Token counts are of this run alone. `remaining_seconds`: estimated from the share of the text that this run has
+    done; None until there is one.
     """
 
     documents: int
@@ -56,13 +57,13 @@ def summarise(
     checkpoints: Checkpoints,
     on_progress: OnProgress = lambda _: None,
 ) -> Generator[Summary | FailedSummary, None, None]:
-    """The summary of each document, or why there is none, as it is done.
+    """Yields the summary of each document, or why it has none, as soon as it is done.
 
-    The checkpoints of a document are kept until its summary was taken and the next one is asked for.
+    The checkpoints of a document are kept until the caller has taken its summary and asks for the next one.
 
     Raises:
-        GeneratorUnavailable: nothing answers any more. What is done so far is kept.
-        GeneratorMismatch: the server is not the one that is meant.
+        GeneratorUnavailable: the server does not answer any more. The windows done so far are kept.
+        GeneratorMismatch: the server does not run the expected model.
     """
     order = order_of(stages, options)
     if stages.generator.writes:
@@ -101,22 +102,22 @@ def _without_model(
 
 @dataclass(slots=True, eq=False)
 class _Report:
-    """A document under way: the windows of its present level, and what came of them so far."""
+    """A document under way: the windows of its present level, and their completions so far."""
 
     document: StoredDocument
     flow: Flow
-    share: float = 0.0  # of the document's chunks, for each window of the first level; 0 above it
+    share: float = 0.0  # chunks of the document for each window of the first level; 0 at higher levels
     windows: Sequence[Window] = ()
     completions: list[Completion | None] | None = None
     failed: bool = False
 
 
-# A window of a report, by its place, and its key.
+# A report, the index of one of its windows, and that window's key.
 _Task = tuple[_Report, int, str]
 
 
 class _Job:
-    """All documents of one call."""
+    """The state of one call of `summarise` with a model."""
 
     def __init__(
         self,
@@ -155,9 +156,9 @@ class _Job:
             yield from self._hand_out()
 
     def _prompts(self, given: list[_Task]) -> Iterator[Prompt | None]:
-        """The prompts of windows, noted in `given`; None where the next is made of what is running.
+        """The prompts of windows, each recorded in `given`; None while the next depends on windows that are running.
 
-        Ends when nothing is running, and there are results to hand out, or nothing is left to do.
+        Ends when nothing is running and either results wait to be handed out or nothing is left to do.
         """
         while True:
             with self._lock:
@@ -178,7 +179,7 @@ class _Job:
                 return
 
     def _advance(self, report: _Report, completions: list[Completion] | None) -> None:
-        """Give a report's flow the completions of its level, and take the windows of the next."""
+        """Send a report's flow the completions of its level (None to start it), and queue the windows of the next."""
         first = completions is None
         try:
             report.windows = next(report.flow) if first else report.flow.send(completions)
@@ -211,7 +212,7 @@ class _Job:
         )
 
     def _take(self, task: _Task, result: Completion | PipelineError) -> None:
-        """What came of a window. It counts as running until all is done that comes of it."""
+        """Handle the result of a window, which counts as running until everything that follows from it is done."""
         try:
             if isinstance(result, PipelineError):
                 self._failed(task[0], result)
@@ -242,7 +243,7 @@ class _Job:
             self._advance(report, list(report.completions))
 
     def _fail(self, report: _Report, error: PipelineError) -> None:
-        """Give a report up: what of it waits is not generated, what of it runs is still kept."""
+        """Give a report up: its waiting windows are dropped, those that are running are still checkpointed."""
         document = report.document
         report.failed = True
         report.flow.close()

@@ -7,7 +7,7 @@ from rag.prompting.prompts import NONE_HERE
 
 Style = Literal["서술형", "개조식"]
 STYLES: tuple[Style, ...] = ("서술형", "개조식")
-# What happens to a sentence with a figure that stands in none of its quotes.
+# A sentence with a figure that is in none of its quotes is kept with a notice, or left out.
 OnFigures = Literal["report", "drop"]
 
 
@@ -15,14 +15,15 @@ OnFigures = Literal["report", "drop"]
 class Kind:
     """One kind of summary.
 
-    `task` asks for it where all that is to be summarised stands in the prompt; `part` asks for what to
-    keep of one window of several, of which the summary is then written. Both are templates of `length`,
-    `instruction`, and `task` also of `style`. What comes back is read as sentences, each with the markers of
-    its evidence; or, of a kind with `columns`, as rows: lines of `len(columns)` cells, divided by «|».
+    `task` asks for the summary when everything to be summarised is in the prompt; `part` asks what to keep of one
+    window among several, from which the summary is written later. Both are templates with `length` and
+    `instruction`, `task` also with `style`. A completion is read as sentences, each with the markers of its
+    evidence; for a kind with `columns`, as rows: lines of `len(columns)` cells, separated by «|».
 
-    `may_be_none`: a part may hold nothing of it, and the model may say so.
-    `by_chapter`: each chapter is summarised for itself, and the length is that of a chapter; `sentences` of
-    it where nobody says how many. `value`: which cells of a row are one value, whose figures or words must stand in its quote.
+    `value`: the indices of the cells that form a row's value; its figures or words must be in the row's quote.
+    `may_be_none`: a window may hold nothing of this kind, and the model may say so.
+    `by_chapter`: each chapter is summarised on its own, and a length is that of one chapter.
+    `sentences`: the default length; None for the configured one.
     """
 
     name: str
@@ -85,7 +86,7 @@ CUSTOM = Kind(
     may_be_none=True,
 )
 KINDS = {kind.name: kind for kind in (EXECUTIVE, SECTIONS, FIGURES, ACTIONS, CUSTOM)}
-# The last cell of a row: where its evidence stands.
+# The name of the last column: the pages of a row's evidence.
 PAGES_COLUMN = "쪽"
 STYLE_RULES: dict[Style, str] = {
     "서술형": "완결된 문장(~다.)으로 이어 씁니다.",
@@ -95,7 +96,7 @@ STYLE_RULES: dict[Style, str] = {
 
 @dataclass(frozen=True, slots=True)
 class SummaryConfig:
-    """How long summaries are where nobody says it, and what becomes of figures without evidence."""
+    """`sentences`: the length of a summary by default. `figures`: what happens to figures without evidence."""
 
     sentences: int = 10
     figures: OnFigures = "report"
@@ -109,9 +110,10 @@ class SummaryConfig:
 
 @dataclass(frozen=True, slots=True)
 class SummaryOptions:
-    """What one job asks for. `sentences` (or rows) or `tokens` is the length at most; neither: as configured.
+    """What one job asks for.
 
-    `instruction`: what the user wants of a summary of the kind `custom`, and of no other.
+    `sentences` (for kinds with columns: rows) or `tokens` limits the length; with neither, the configured length
+    holds. `instruction`: what the user wants from a summary of the kind `custom`; empty for all other kinds.
     """
 
     kind: str = EXECUTIVE.name

@@ -1,4 +1,4 @@
-"""What is to be told beside a summary: one function a notice, and those of one summary in their order."""
+"""The notices shown beside a summary: one function for each, and `notices_of`, which puts them in order."""
 
 from collections.abc import Callable, Sequence
 from itertools import chain
@@ -18,11 +18,12 @@ def notices_of(
     from_document: bool,
     margin: int,
 ) -> tuple[Notice, ...]:
-    """What there is to tell of a summary.
+    """The notices of one summary, in the order in which they are shown.
 
     Args:
         has_text: the document has text that can be read.
-        from_document: the summary is made of the document's own sentences, for the model said nothing or there is none.
+        from_document: the summary consists of the document's own sentences, because there is no model or it gave
+            nothing of use.
         margin: tokens of the window that the generator leaves free.
     """
     missing = sum(not figure.stands for figure in figures)

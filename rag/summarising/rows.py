@@ -1,4 +1,4 @@
-"""Rows of a summary: read from the lines that a model wrote, or, without one, found in single sentences."""
+"""The rows of a summary: read from the lines that a model wrote or, without a model, made from single sentences."""
 
 import re
 
@@ -14,7 +14,7 @@ RULE = re.compile(r"[\s:|｜\-–—]*")
 
 
 def read_row(line: str, kind: Kind) -> tuple[str, ...] | None:
-    """The cells of a line that a model wrote; None where it is no row, or the one that names the columns."""
+    """The cells of a line that a model wrote; None if it is no row or names the columns."""
     cells = BAR.split(line.strip())
     if cells and not cells[0]:
         cells = cells[1:]
@@ -25,18 +25,18 @@ def read_row(line: str, kind: Kind) -> tuple[str, ...] | None:
 
 
 def prose(cells: tuple[str, ...], kind: Kind) -> str:
-    """A row as it is checked, and read in a line: «매출액 3,010억원»."""
+    """A row as one line of text, in which form it is checked and shown: «매출액 3,010억원» (revenue, 301 billion won)."""
     before = [cell for cell in cells[: kind.value[0]] if cell != NONE_NAMED]
     return " ".join(filter(None, [*before, value_of(cells, kind)]))
 
 
 def value_of(cells: tuple[str, ...], kind: Kind) -> str:
-    """What of a row must stand in its quote; empty where nothing is named."""
+    """The cells of a row that must be in its quote, joined; empty if the row names none."""
     return "".join(cells[place] for place in kind.value if cells[place] != NONE_NAMED)
 
 
 def holds(quote: str, value: str) -> bool:
-    """Whether the words of `value` stand in `quote`."""
+    """Whether `value` is in `quote`, whatever the blanks and bars."""
     return _squeezed(value) in _squeezed(quote)
 
 
@@ -53,10 +53,10 @@ def tells(kind: Kind, sentence: SourceSentence) -> bool:
 
 
 def made_row(kind: Kind, sentence: SourceSentence, columns: str) -> tuple[str, ...] | None:
-    """The row that `sentence` tells, in its own words; None where it tells none.
+    """The row that `sentence` states, in its own words; None if it states none.
 
     Args:
-        columns: unit and names of the columns, of the row of a table.
+        columns: for a row of a table, the unit and the names of its columns.
     """
     if kind is ACTIONS:
         return action_of_sentence(sentence.text)

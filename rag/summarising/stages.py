@@ -1,4 +1,4 @@
-"""What a job of summaries is given: what it is made with, and what it asks for, worked out once for all documents."""
+"""What a summary job needs: the stages it runs on, and what it asks for, worked out once for all documents."""
 
 import hashlib
 import json
@@ -12,11 +12,11 @@ from rag.prompting.prompts import SUMMARY_SYSTEM, in_other_brackets
 from rag.prompting.tokens import ModelTokenizer
 from rag.summarising.kinds import KINDS, STYLE_RULES, Kind, SummaryConfig, SummaryOptions
 
-# About what a Korean sentence with its markers takes: decides how many a window is asked for.
+# A Korean sentence with its markers takes about 70 tokens; this decides how many sentences a window is asked for.
 SENTENCE_TOKENS = 70
-# How many sentences of a part are asked for at least.
+# A part is asked for at least 3 sentences.
 LEAST_SENTENCES = 3
-# Raised whenever the same completions could give another summary.
+# Part of `summary_key`. Raise it whenever the code would make another summary of the same completions.
 FLOW = 6
 
 
@@ -33,13 +33,13 @@ class SummaryStages:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is asked for, the same for each document.
+    """What is asked of the model, the same for each document.
 
-    `sentences`: how many sentences or rows a summary has at most; of one by chapters, each chapter. `tokens`: the
-    same in tokens where the user gave those. `completion_tokens`: what a completion may take; `reserved`: those tokens
-    of the window, and the generator's margin, in which no prompt may stand.
-    `task` asks for the summary itself, where all it is about stands in the prompt; `part` asks for what to keep of one
-    window of several.
+    `sentences`: the most sentences or rows of a summary; for a kind by chapters, of each chapter. `tokens`: the same
+    limit in tokens, if the user gave one. `completion_tokens`: the most tokens of one completion. `reserved`: the
+    tokens of the window that no prompt may use: `completion_tokens` and the generator's margin.
+    `task` asks for the summary itself, when everything that it is about is in the prompt; `part` asks what to keep
+    of one window among several.
     """
 
     options: SummaryOptions
@@ -53,18 +53,18 @@ class Order:
 
     @property
     def chapters_a_call(self) -> int:
-        """The summaries of how many chapters fit into one completion."""
+        """How many chapters' summaries fit into one completion; at least 1."""
         return max(1, self.completion_tokens // (self.sentences * SENTENCE_TOKENS))
 
 
 def order_of(stages: SummaryStages, options: SummaryOptions) -> Order:
-    """`options`, with what the configuration says where they say nothing."""
+    """The order that `options` give; what they leave open comes from the kind or the configuration."""
     kind, reserved = KINDS[options.kind], stages.generation.reserved_output
     if options.tokens:
         sentences = max(1, options.tokens // SENTENCE_TOKENS)
     else:
         sentences = options.sentences or kind.sentences or stages.summary.sentences
-    # The tokens asked for by chapters are those of one chapter, and a call writes several.
+    # For a kind by chapters, `options.tokens` limits one chapter, and a call writes several chapters.
     completion_tokens = reserved if kind.by_chapter else options.tokens or reserved
     lines = "{}줄 이내로" if kind.columns else "{}문장 이내로"
     shared = {
@@ -85,7 +85,7 @@ def order_of(stages: SummaryStages, options: SummaryOptions) -> Order:
 
 
 def sampling(stages: SummaryStages, order: Order) -> Sampling:
-    """How all windows of a job are generated."""
+    """The sampling options, the same for all windows of a job."""
     return Sampling(
         max_tokens=order.completion_tokens,
         temperature=stages.generation.temperature,
@@ -95,7 +95,7 @@ def sampling(stages: SummaryStages, order: Order) -> Sampling:
 
 
 def summary_key(stages: SummaryStages, document: StoredDocument, options: SummaryOptions) -> str:
-    """Equal for two jobs whose summaries of a document would be the same; 32 hex digits."""
+    """A key of 32 hex digits, equal for two jobs that would make the same summary of `document`."""
     order, generation = order_of(stages, options), stages.generation
     decides = [
         FLOW,

@@ -1,4 +1,7 @@
-"""What a model wrote of a window → sentences or rows, each with its evidence in the document; or those that stand in for it."""
+"""What a model wrote about a window → statements: sentences or rows, each with its evidence in the document.
+
+Statements can also be made of the document's own sentences, to take the place of a model's.
+"""
 
 import re
 import time
@@ -23,22 +26,27 @@ from rag.summarising.rows import holds, made_row, prose, read_row, value_of
 from rag.summarising.stages import SummaryStages
 from rag.wording.tables import row_cells, row_values
 
-# A completion is read up to this many characters for each token that was allowed.
+# A completion is read up to 16 characters for each token that it was allowed.
 TOKEN_CHARACTERS = 16
-# Of a sentence's markers the first 8 are looked up.
+# The first 8 markers of a sentence are looked up.
 MARKERS = 8
-# The names of a row's columns are looked for in at most this many rows above it.
+# The names of a row's columns are looked for in the 60 rows above it.
 ROWS_ABOVE = 60
-# What a sentence of a list begins with.
+# Characters that Korean documents use as bullets.
 GLYPHS = "[-–—―•·ㆍ․∘*○●◯❍◎□■▪◦◆◇▣▶▷▸‣⇒§ㅇo]"
 BULLET = re.compile(rf"^\s*(?:{GLYPHS}|\d{{1,2}}[.)])\s+")
-# What goes from a sentence of the document: a list of them has bullets of its own. The numbers of articles stay.
+# Bullets removed from a sentence of the document, because a list of sentences has its own. Article numbers stay.
 BULLETS = re.compile(rf"^\s*(?:{GLYPHS}\s+)+(?=\S)")
 
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """A sentence without its markers, what carries it, and the pages of all quotes that it rests on."""
+    """A sentence or row without its markers, with its evidence.
+
+    `figures`: each quantity in it, and whether a quote confirms it. `context`: the breadcrumb of the first block that
+    it cites. `passages`: those of the document that the quotes are from. `pages`: of all quotes that it rests on,
+    those of the levels below included. `cells`: of a row, without the column of pages; else empty.
+    """
 
     text: str
     citations: tuple[Citation, ...]
@@ -47,16 +55,16 @@ class Stated:
     context: str
     passages: tuple[PackedPassage, ...]
     pages: frozenset[int]
-    cells: tuple[str, ...] = ()  # of a row, without that of its pages
+    cells: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a completion says of its window with evidence, and how much of it was left out.
+    """The statements in a completion that have evidence, and counts of what was left out.
 
-    `none_here`: the model says that the window holds nothing of what was asked for. `unknown`: markers that
-    stand for nothing; `uncited`: sentences without a marker; `shapeless`: lines that are no rows, where rows were
-    asked for; `unfounded`: sentences with figures that no quote holds, left out as configured.
+    `none_here`: the model says that the window holds nothing of what was asked for. `unknown`: markers that no
+    block has. `uncited`: sentences without a marker. `shapeless`: lines that are not rows, where rows were asked
+    for. `unfounded`: sentences left out, as configured, because no quote holds their figures.
     """
 
     stated: tuple[Stated, ...] = ()
@@ -71,9 +79,9 @@ class Reading:
 class Tally:
     """What happened while one document was summarised.
 
-    `replaced`: how often sentences of the document stood in for a completion of no use. `none_here`: the model says
-    that the document holds nothing of what was asked for. `cut`: the summary ended at the limit of the completion.
-    `extra`: sentences over the length that was asked for. The other counts of sentences are as in `Reading`.
+    `replaced`: how many completions of no use were replaced by sentences of the document. `none_here`: the model says
+    that the document holds nothing of what was asked for. `cut`: the last completion ended at its token limit.
+    `extra`: sentences left out because they exceed the length asked for. The other counts are as in `Reading`.
     """
 
     started: float = field(default_factory=time.monotonic)
@@ -91,7 +99,7 @@ class Tally:
     unfounded: int = 0
 
     def add(self, completion: Completion, reading: Reading) -> None:
-        """Count a completion, and what was left out of it."""
+        """Add a completion's tokens, and the counts of what was left out of it."""
         self.calls += 1
         self.prompt_tokens += completion.prompt_tokens
         self.completion_tokens += completion.completion_tokens
@@ -105,7 +113,7 @@ class Tally:
 
 
 def read_completion(stages: SummaryStages, kind: Kind, window: Window, completion: Completion) -> Reading:
-    """What the completion of `window` says; without a use for it, nothing."""
+    """The statements in the completion of `window`; none if the model abstains or nothing of it can be used."""
     if kind.may_be_none and says_none_here(completion.text):
         return Reading(none_here=True)
     allowed = TOKEN_CHARACTERS * window.prompt.budget.reserved_output
@@ -144,7 +152,7 @@ def _sentences_of(text: str) -> list[Claimed]:
 
 
 def _rows_of(text: str, kind: Kind) -> tuple[list[Claimed], int]:
-    """The rows of `text`, and how many of its lines are none."""
+    """The rows of `text`, and the number of its lines that are not rows."""
     lines = list(filter(None, text.split("\n")))
     read = [(read_row(BULLET.sub("", MARKER.sub("", line)), kind), line) for line in lines]
     rows = [(cells, tuple(dict.fromkeys(map(int, MARKER.findall(line))))) for cells, line in read if cells]
@@ -152,12 +160,12 @@ def _rows_of(text: str, kind: Kind) -> tuple[list[Claimed], int]:
 
 
 def _is_none(kind: Kind, claim: str | tuple[str, ...]) -> bool:
-    """Whether `claim` says, among what is said of other passages, that one holds nothing."""
+    """Whether `claim` only says that a passage holds nothing of what was asked for."""
     return kind.may_be_none and says_none_here("".join(claim))
 
 
 def state(engine: SearchEngine, said: str | tuple[str, ...], blocks: Sequence[Block], kind: Kind) -> Stated:
-    """`said`, a sentence or a row, with the best quote that each of `blocks` has for it in the document."""
+    """The statement `said`, a sentence or the cells of a row, with the best quote for it from each of `blocks`."""
     claim, cells = (said, ()) if isinstance(said, str) else (prose(said, kind), said)
     quoted: dict[tuple[int, int], tuple[Citation, PackedPassage]] = {}
     for block in blocks:
@@ -181,7 +189,7 @@ def _stated(
     cells: tuple[str, ...],
     kind: Kind,
 ) -> Stated:
-    """With the verdict of the best quote, or of all quotes together, and with its figures."""
+    """The statement of `claim`, with the strongest verdict of any quote or of all together, and with its figures."""
     citations = tuple(citation for citation, _ in quoted)
     arounds = [f"{passage.title}\n{passage.context}" for _, passage in quoted]
     missing = set.intersection(
@@ -191,7 +199,8 @@ def _stated(
         )
     )
     verdicts = [citation.support for citation in citations]
-    if len(citations) > 1 and not missing:  # together a row's unit would be that of another quote's numbers
+    # With a figure missing, the quotes are not joined: a number of one could take the unit of another's table row.
+    if len(citations) > 1 and not missing:
         texts = ("\n".join(citation.quote for citation in citations), "\n".join(arounds))
         verdicts.append(verdict(claim, *texts, "\n".join(citation.columns for citation in citations)))
     folded = fold(claim).replace(",", "")  # as quantities are written
@@ -213,14 +222,14 @@ def _stated(
 
 
 def cited_pages(citations: Sequence[Citation]) -> frozenset[int]:
-    """The pages on which the quotes stand."""
+    """The numbers of the pages that the quotes are on."""
     return frozenset(page for c in citations for page in range(c.first_page, c.last_page + 1))
 
 
 def _figures_of_row(
     cells: tuple[str, ...], kind: Kind, citations: Sequence[Citation], missing: set[tuple[str, str, str]]
 ) -> tuple[tuple[str, bool], ...]:
-    """The value of a row, and whether it stands in one of its quotes: its figures, or its words."""
+    """The value of a row, and whether the quotes hold it: its figures or, if it has none, its words."""
     value = value_of(cells, kind)
     if not value:
         return ()
@@ -233,7 +242,10 @@ def _figures_of_row(
 
 
 def telling(engine: SearchEngine, title: str, blocks: Sequence[Block], count: int) -> list[Stated]:
-    """The `count` most telling sentences of `blocks`, in their order; those of a passage quote themselves."""
+    """The `count` most telling sentences of `blocks`, in reading order.
+
+    A sentence of the document is its own quote; a sentence written by the model gets a quote from its passages.
+    """
     owners, sentences = [], []
     for block in blocks:
         for sentence in _sentences(block):
@@ -248,7 +260,7 @@ def telling(engine: SearchEngine, title: str, blocks: Sequence[Block], count: in
 
 
 def _sentences(block: Block) -> list[SourceSentence]:
-    """The sentences of `block`, below its headings, which do not begin with the document's title."""
+    """The sentences of `block`; a written block is one sentence."""
     passage = block.passages[0]
     if block.written:
         return [
@@ -278,10 +290,15 @@ def _sentences(block: Block) -> list[SourceSentence]:
 def itself(
     engine: SearchEngine, sentences: Sequence[SourceSentence], place: int, passage: PackedPassage, kind: Kind
 ) -> Stated:
-    """A sentence of `passage`, which may begin before or end behind it, as its own evidence, or as that of a row."""
+    """The statement of the sentence at `place`, with the sentence itself as its quote.
+
+    Args:
+        passage: of the same document; what it says of the document is kept, its span and text are replaced.
+        kind: with columns, the statement is the row made from the sentence, if one can be made.
+    """
     sentence, first = sentences[place], place
     while sentence.is_row and sentences[first].is_row and first > 0 and place - first < ROWS_ABOVE:
-        first -= 1  # the names of the columns stand above, and the unit
+        first -= 1  # the rows above hold the names of the columns and the unit
     text = sentence.text
     if first < place:
         document = engine.with_id(passage.document_id)
@@ -298,7 +315,7 @@ def itself(
 
 
 def _in_words(sentence: SourceSentence, columns: str) -> str:
-    """Without the document's bullets; of a row «매출액: 2024년 2,680 / 2025년 3,010»."""
+    """The sentence without the document's bullets; a table row as «매출액: 2024년 2,680 / 2025년 3,010»."""
     cells = [BULLETS.sub("", cell) for cell in row_cells(one_line(sentence.text))]
     values = row_values(CELL_SEPARATOR.join(cells), one_line(columns))
     return f"{cells[0]}: {values}" if values else cells[0]
