@@ -1,1 +1,1 @@
-"""Any file → RawFile, by its content: HWPX, DOCX, text and Markdown here, PDF through ingest/pdf."""
+"""The bytes of a file → RawFile. HWPX, DOCX, text and Markdown are read here, PDF in ingest/pdf."""

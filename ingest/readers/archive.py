@@ -1,7 +1,7 @@
-"""The parts of a zip archive (HWPX, DOCX) and their XML, read within limits; the only file that imports lxml.
+"""A zip archive (HWPX, DOCX) → its parts and their XML, within limits. The only file that imports lxml.
 
-What an archive says of itself is not believed: sizes are checked before anything is unpacked, and
-XML may neither declare a type (no entities) nor nest without end.
+The archive is not trusted: sizes are checked before anything is unpacked, and XML may neither
+declare a document type (hence no entities) nor nest without limit.
 """
 
 import zipfile
@@ -15,17 +15,19 @@ from ingest.errors import UnreadableFile, first_line
 
 Element = etree._Element
 
-# Office files have some hundred entries: one per picture, and a dozen more.
+# An office file has about a hundred entries: one per picture, and a dozen more.
 MAX_ENTRIES = 10_000
 MAX_PART_BYTES = 256 * 2**20
-# Of all parts that are read. A page of HWPX with a table takes 0.1 MB.
+# The sum over all parts that are read. A page of HWPX with a table takes 0.1 MB.
 MAX_TOTAL_BYTES = 512 * 2**20
-# Office XML packs 10 to 60 times smaller, one letter repeated 1,000 times; small parts may be anything.
+# The highest compression ratio that a part of more than SMALL_BYTES may have. Office XML reaches 10 to 60,
+# one repeated letter 1,000.
 MAX_RATIO = 250
 SMALL_BYTES = 4 * 2**20
 ENTRY_MARK = b"PK\x01\x02"
 XML_TYPES = tuple("<!DOCTYPE".encode(encoding) for encoding in ("utf-8", "utf-16-le", "utf-16-be"))
-# libxml2 2.14: XML_ERR_RESOURCE_LIMIT; before it, depth and size are told by the name of the switch.
+# How libxml2 reports a limit on depth or size: from 2.14 on by the code XML_ERR_RESOURCE_LIMIT, before by a
+# message that names the switch.
 LIMIT_ERROR, LIMIT_SWITCH = 114, "XML_PARSE_HUGE"
 PARSING = {
     "resolve_entities": False,
@@ -38,25 +40,25 @@ PARSING = {
 
 
 class Archive:
-    """A zip archive in memory. `path` is for messages only.
+    """A zip archive in memory. `names` lists its entries; `path` is for messages only.
 
     Raises:
-        UnreadableFile: damaged, encrypted, unsupported or too_large, from every method.
+        UnreadableFile: damaged, encrypted, unsupported or too_large; from every method.
     """
 
     def __init__(self, path: str, data: bytes) -> None:
         self.path = path
         self._read = 0
-        # zipfile makes an object of each entry as it opens the archive: count them before.
+        # zipfile creates an object for each entry when it opens the archive, so they are counted before.
         if data.count(ENTRY_MARK) > MAX_ENTRIES:
             raise UnreadableFile("too_large", path, f"> {MAX_ENTRIES:,} zip entries")
         self._zip = self._guard(lambda: zipfile.ZipFile(BytesIO(data)))
         self.names = tuple(self._zip.namelist())
 
     def part(self, name: str) -> bytes:
-        """The bytes of the part called `name`.
+        """The unpacked bytes of the part called `name`.
 
-        Source: for deflate, the only packing taken, zipfile stops at the size that was checked.
+        Only stored and deflated parts are read: for those, zipfile stops at the size that was checked.
         """
         if name not in self._zip.NameToInfo:
             raise UnreadableFile("damaged", self.path, f"no {name}")
@@ -69,7 +71,7 @@ class Archive:
         return self._guard(lambda: self._zip.read(info))
 
     def xml_part(self, name: str) -> bytes:
-        """The part called `name`, which declares no document type."""
+        """The bytes of the XML part called `name`; unsupported if it declares a document type."""
         data = self.part(name)
         if any(mark in data for mark in XML_TYPES):
             raise UnreadableFile("unsupported", self.path, f"a DTD in {name}")
@@ -80,9 +82,9 @@ class Archive:
         return parse_xml(self.path, self.xml_part(name))
 
     def outermost(self, name: str, tag: str) -> Iterator[Element]:
-        """The elements called `tag` in the part called `name`, but none inside another.
+        """The elements called `tag` in the part called `name` that lie in no other such element.
 
-        One at a time: each is gone after its turn, so a tree of the whole part is never in memory.
+        Each is cleared when the next one is asked for, so the tree of the whole part is never in memory.
         """
         data = BytesIO(self.xml_part(name))
         depth = 0
@@ -106,7 +108,7 @@ class Archive:
             raise UnreadableFile("too_large", self.path, f"{info.filename} unpacks > {MAX_RATIO} times")
 
     def _guard(self, read: Callable):
-        # zipfile 3.11 passes on what its fields make of a broken archive: bad offsets, names, dates.
+        # On a broken archive (bad offsets, names, dates) zipfile 3.11 lets these other exceptions through.
         try:
             return read()
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, OverflowError) as exc:
@@ -116,7 +118,7 @@ class Archive:
 
 
 def parse_xml(path: str, data: bytes) -> Element:
-    """The root of the XML in `data`; entities stay unresolved, nothing is fetched.
+    """The root element of the XML in `data`. Entities stay unresolved; nothing is fetched.
 
     Raises:
         UnreadableFile: damaged or too_large.
@@ -128,16 +130,16 @@ def parse_xml(path: str, data: bytes) -> Element:
 
 
 def broken_xml(path: str, exc: Exception) -> UnreadableFile:
-    """What `exc`, raised while XML was parsed, means for the user: over a limit, or damaged."""
+    """The UnreadableFile for `exc`, which parsing XML raised: too_large at a limit, else damaged."""
     over = getattr(exc, "code", None) == LIMIT_ERROR or LIMIT_SWITCH in str(exc)
     return UnreadableFile("too_large" if over else "damaged", path, first_line(exc))
 
 
 def local_name(element: Element) -> str:
-    """The tag without its namespace: those of OWPML change from one edition to the next."""
+    """The tag without its namespace, which in OWPML changes from one edition to the next."""
     return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
 
 
 def whole_number(value: str | None, default: int) -> int:
-    """An attribute as a number; `default` where it is none."""
+    """The attribute `value` as a number of at most 9 digits; `default` if it is none."""
     return int(value) if value and value.isascii() and value.isdigit() and len(value) < 10 else default

@@ -1,8 +1,8 @@
-"""One DOCX file → raw pages where Word left marks of its page breaks, else raw sections at main headings.
+"""One DOCX file → raw pages if Word left marks of its page breaks, else raw sections cut at main headings.
 
-python-docx opens the package and finds its parts; the text is walked here, because python-docx passes
-over content controls, notes, text boxes and page breaks. Left out: headers, footers, comments, deleted
-text, and the numbers of lists, which Word counts itself.
+python-docx opens the package and finds its parts. The text is walked here, because python-docx skips
+content controls, notes, text boxes and page breaks. Left out: headers, footers, comments, deleted text,
+and list numbers, which the file does not hold (Word computes them).
 """
 
 import re
@@ -39,7 +39,7 @@ CHARACTERS = {
     "noBreakHyphen": "\u2011",
     "lastRenderedPageBreak": RENDERED_BREAK,
 }
-# What stands around runs and blocks and shows what is in it. `del` and `moveFrom` do not.
+# Elements around runs and blocks whose content is shown; that of `del` and `moveFrom` is not.
 AROUND = (
     "hyperlink",
     "ins",
@@ -53,7 +53,7 @@ AROUND = (
     "bdo",
 )
 PICTURES = ("drawing", "pict", "object")
-# Styles point to the one they are based on; a ring of them must end.
+# A style names the style it is based on; this limit ends a circle of such references.
 MAX_BASES = 20
 
 
@@ -78,7 +78,7 @@ def read_docx(path: Path, data: bytes, max_pages: int) -> RawFile:
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """What is read of a package. `notes`: footnotes and endnotes by kind and id."""
+    """The parts of a package that are read. `notes`: footnotes and endnotes by (kind, id)."""
 
     body: Element
     styles: Element
@@ -107,7 +107,7 @@ def _open(path: str, data: bytes) -> _Parts:
 
 
 def _other_kind(archive: Archive) -> str:
-    """What a package that python-docx does not take says it is; nothing where it is ordinary."""
+    """The kind that a package refused by python-docx declares itself to be; "" for an ordinary one."""
     said = b"".join(archive.part(name) for name in (RELATIONS, TYPES) if name in archive.names)
     kinds = {
         b"purl.oclc.org/ooxml": "Strict Open XML",
@@ -118,7 +118,7 @@ def _other_kind(archive: Archive) -> str:
 
 
 def _without_pictures(archive: Archive) -> BytesIO:
-    """The same package with the parts that are not XML emptied: python-docx would unpack all of them."""
+    """The same package with every part emptied that is not XML, because python-docx unpacks all parts."""
     slim = BytesIO()
     with zipfile.ZipFile(slim, "w") as target:
         for name in dict.fromkeys(archive.names):
@@ -132,7 +132,7 @@ def _read_notes(path: str, document: Any) -> Iterator[tuple[tuple[str, str], Ele
         kind = relation.reltype.removeprefix(NOTES).removesuffix("s")
         if kind in ("footnote", "endnote") and not relation.is_external:
             for note in parse_xml(path, relation.target_part.blob):
-                if note.get(f"{WORD}type") is None:  # else the line above the notes
+                if note.get(f"{WORD}type") is None:  # a note with a type is the separator line
                     yield (kind, note.get(f"{WORD}id", "")), note
 
 
@@ -140,12 +140,12 @@ def _read_notes(path: str, document: Any) -> Iterator[tuple[tuple[str, str], Ele
 class _Style:
     name: str
     base: str
-    level: int  # -1: not said
+    level: int  # of a heading, 1 to 9; 0: no heading; -1: the style does not say
     hidden: bool
 
 
 class _Styles:
-    """Outline levels and hidden text by style."""
+    """The styles of a document: outline levels, and which text is hidden."""
 
     def __init__(self, styles: Element) -> None:
         self._styles: dict[str, _Style] = {}
@@ -160,13 +160,13 @@ class _Styles:
                 self._styles[element.get(f"{WORD}styleId", "")] = style
 
     def level(self, properties: Element | None) -> int:
-        """Of a heading, 1 outermost, from its own properties or its style; else 0."""
+        """The level of a heading, 1 outermost, by its own properties or its style; 0 for other paragraphs."""
         said = _outline_level(properties)
         bases = (style.level for style in self._bases(_value(properties, "pStyle")) if style.level >= 0)
         return said if said >= 0 else next(bases, 0)
 
     def hides(self, properties: Element | None) -> bool:
-        """Whether the text of a run is not to be seen."""
+        """Whether a run with these properties is hidden, by them or by its style."""
         said = _is_hidden(properties)
         bases = self._bases(_value(properties, "rStyle"))
         return any(style.hidden for style in bases) if said is None else said
@@ -229,7 +229,7 @@ class _BodyReader:
                 note = self._notes.get((name.removesuffix("Reference"), child.get(f"{WORD}id", "")))
                 found.after += self.blocks(note) if note is not None else ()
             elif name == "AlternateContent":
-                for version in child[:1]:  # the others are the same for older programs
+                for version in child[:1]:  # the other versions show the same to older programs
                     self._run(version, found, text)
             elif name in PICTURES:
                 found.drawn = True
@@ -241,7 +241,7 @@ class _BodyReader:
         return Table(tuple(_merge(rows)))
 
     def _row(self, element: Element) -> list[tuple[Cell, bool]]:
-        """The cells of a row, and whether each goes on with the one above it."""
+        """The cells of a row, each with whether it is merged with the cell above it."""
         properties = _child(element, "trPr")
         column = whole_number(_value(properties, "gridBefore"), 0)
         header = _is_on(_child(properties, "tblHeader"))
@@ -258,7 +258,7 @@ class _BodyReader:
 
 
 class _Found:
-    """What the runs of one paragraph hold."""
+    """What the runs of one paragraph hold. `after`: blocks to write behind it, such as notes."""
 
     def __init__(self) -> None:
         self.text: list[str] = []
@@ -268,9 +268,9 @@ class _Found:
 
 
 def _merge(rows: Iterable[list[tuple[Cell, bool]]]) -> Iterator[tuple[Cell, ...]]:
-    """The rows without the cells that go on from above; the one they belong to counts their rows."""
+    """The rows, with vertically merged cells made one: the topmost, whose `rows` counts them all."""
     merged: list[list[Cell]] = []
-    above: dict[int, tuple[int, int]] = {}  # by column, where the merged cell is
+    above: dict[int, tuple[int, int]] = {}  # column → (row, index) of the last cell that began there
     for row in rows:
         kept: list[Cell] = []
         for cell, goes_on in row:
@@ -285,7 +285,7 @@ def _merge(rows: Iterable[list[tuple[Cell, bool]]]) -> Iterator[tuple[Cell, ...]
 
 
 def _flat(parent: Element, wanted: str) -> Iterator[Element]:
-    """Rows of a table or cells of a row, also those in content controls."""
+    """The rows of a table or the cells of a row, including those inside content controls."""
     for child in parent:
         name = local_name(child)
         if name == wanted:
@@ -295,7 +295,7 @@ def _flat(parent: Element, wanted: str) -> Iterator[Element]:
 
 
 def _outermost(element: Element, wanted: str) -> Iterator[Element]:
-    """Elements below `element`, none inside another; of two versions of one drawing, the first."""
+    """The elements called `wanted` below `element` that lie in no other; of a drawing, only the first version."""
     for child in element:
         name = local_name(child)
         if name == wanted:
@@ -314,7 +314,7 @@ def _value(element: Element | None, name: str) -> str:
 
 
 def _is_on(switch: Element | None) -> bool | None:
-    """What a switch such as w:vanish says; None where it is not there."""
+    """Whether a switch such as w:vanish is on; None if it is absent."""
     return None if switch is None else switch.get(f"{WORD}val", "true") not in ("0", "false", "off")
 
 
@@ -323,6 +323,6 @@ def _is_hidden(properties: Element | None) -> bool | None:
 
 
 def _outline_level(properties: Element | None) -> int:
-    """1 to 9; 0 where text is said to be none of an outline, -1 where nothing is said."""
+    """The outline level, 1 to 9; 0 if the properties say body text, -1 if they do not say."""
     level = whole_number(_value(properties, "outlineLvl"), -1)
     return level if level < 0 else (level + 1) % 10

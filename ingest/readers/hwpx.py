@@ -1,7 +1,8 @@
-"""One HWPX file (OWPML, KS X 6101) → one raw page for each of its sections.
+"""One HWPX file (OWPML, KS X 6101) → its sections, each as one raw page.
 
-The file says where the author broke a page, not where pages end, so there are no page numbers.
-Left out: headers, footers, comments, deleted text, and numbers that the program counts itself.
+The file marks the page breaks that the author set, but not where pages end in print, so there are no
+page numbers. Left out: headers, footers, comments, deleted text, and list numbers, which the file does
+not hold (the program computes them).
 """
 
 import re
@@ -26,9 +27,9 @@ CHARACTERS = {
     "fwSpace": "\u2007",  # as wide as a quarter of the type size
     "hyphen": "-",
 }
-# Numbers of these are part of the caption and of the note; the rest are page numbers.
+# Automatic numbers that belong to the text, of captions and notes. The other kinds are page numbers.
 NUMBERED = ("TABLE", "PICTURE", "EQUATION", "FOOTNOTE", "ENDNOTE")
-# Objects that hold text boxes or captions, or are at least to be seen.
+# Drawn objects; some hold text boxes or captions.
 SHAPES = [
     "rect",
     "ellipse",
@@ -45,18 +46,18 @@ SHAPES = [
     "textart",
     "gso",
 ]
-# In hundredths of a point.
+# In hundredths of a point; text of this size or smaller counts as hidden.
 SMALLEST_SIZE = 100
 WHITE = "#FFFFFF"
 
 
 @dataclass(frozen=True, slots=True)
 class Styles:
-    """What header.xml says: outline levels by paragraph shape, character shapes that nobody sees."""
+    """What header.xml says of headings and hidden text, by the ids of its shapes."""
 
-    levels: dict[str, int]
-    unseen: frozenset[str]  # on any ground
-    white: frozenset[str]  # on white
+    levels: dict[str, int]  # paragraph shape → outline level, 1 outermost
+    unseen: frozenset[str]  # character shapes that are too small to see
+    white: frozenset[str]  # character shapes in white, unseen on a white ground
 
 
 def read_hwpx(path: Path, data: bytes, max_pages: int) -> RawFile:
@@ -118,20 +119,24 @@ def _read_styles(archive: Archive) -> Styles:
 
 
 class _SectionReader:
-    """Elements of one section → blocks; knows whether it is inside deleted text."""
+    """Elements of one section → blocks. It remembers whether it is inside deleted text."""
 
     def __init__(self, styles: Styles) -> None:
         self._styles = styles
         self._deleted = False
 
     def blocks(self, elements: Iterable[Element], boxed: bool = False) -> Iterator[Block]:
-        """The blocks of the paragraphs in `elements`; `boxed` ones may stand on a ground of any colour."""
+        """The blocks of the paragraphs in `elements`.
+
+        Args:
+            boxed: they lie in a cell or text box, whose ground may have any colour: white text is not hidden.
+        """
         for element in elements:
             if local_name(element) == "p":
                 yield from self._paragraph(element, boxed)
 
     def _paragraph(self, element: Element, boxed: bool) -> Iterator[Block]:
-        """The paragraph, between the objects in it: one that has text before it follows the whole."""
+        """The paragraph and the objects in it: those with text before them follow it, the others precede it."""
         found = _Found()
         for run in element:
             if local_name(run) == "run":
@@ -166,7 +171,7 @@ class _SectionReader:
                 text.append(_characters(child))
 
     def _text(self, element: Element, text: list[str]) -> None:
-        """Add what `element` (hp:t) says; tabs and marks stand between pieces of its text."""
+        """Append the text of `element` (hp:t) to `text`; its children are tabs and marks between the pieces."""
         pieces = [element.text]
         for child in element:
             name = local_name(child)
@@ -187,7 +192,7 @@ class _SectionReader:
             text += [piece.replace("\r", " ").replace("\n", " ") for piece in pieces if piece]
 
     def _inner(self, element: Element, boxed: bool) -> list[Block]:
-        """The blocks of a note, a text box or a caption: everything in sub-lists below `element`."""
+        """The blocks of a note, text box or caption: those of all sub-lists below `element`."""
         blocks: list[Block] = []
         for child in element:
             name = local_name(child)
@@ -225,7 +230,7 @@ class _SectionReader:
 
 
 class _Found:
-    """What the runs of one paragraph hold."""
+    """What the runs of one paragraph hold. `before`, `after`: blocks to write before and behind it."""
 
     def __init__(self) -> None:
         self.text: list[str] = []
@@ -235,7 +240,7 @@ class _Found:
         self.drawn = False
 
     def place(self, blocks: list[Block]) -> None:
-        """Put an object where it is read: before the paragraph if that has not begun."""
+        """Put an object before the paragraph if that has no text yet, else behind it."""
         if any(piece.strip() for piece in self.text):
             self.after += blocks
         else:
@@ -243,13 +248,13 @@ class _Found:
 
 
 def _chosen(switch: Element) -> Element:
-    """Of the versions of one object, the one for programs that know nothing newer."""
+    """The version of an object that is meant for programs that know none of the newer ones."""
     versions = [child for child in switch if local_name(child) in ("case", "default")]
     return next((v for v in versions if local_name(v) == "default"), versions[0] if versions else switch)
 
 
 def _characters(element: Element) -> str:
-    """What an element inside a run shows in the line: a formula, a counted number, characters in a ring."""
+    """The text that an element inside a run shows: a formula, an automatic number, characters in a ring."""
     name = local_name(element)
     if name in CHARACTERS:
         return CHARACTERS[name]
@@ -263,7 +268,7 @@ def _characters(element: Element) -> str:
 
 
 def _counted(element: Element) -> str:
-    """The number of a caption or note as the program last counted it, dressed as the file says."""
+    """The automatic number of a caption or note as last computed, with the file's prefix and suffix."""
     formats = (child.attrib for child in element if local_name(child) == "autoNumFormat")
     form = next(formats, {})
     number = element.get("num", "")

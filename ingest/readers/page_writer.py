@@ -1,4 +1,4 @@
-"""Paragraphs and tables of a format that knows them (HWPX, DOCX) → raw pages and lines."""
+"""Blocks (paragraphs and tables, as HWPX and DOCX hold them) → raw pages and lines."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -8,21 +8,24 @@ from itertools import chain
 from ingest.errors import UnreadableFile
 from ingest.raw import Engine, RawLine, RawPage, Span, Unit
 
-# In the text of a block, where XML allows none of the three: the format's own marks.
+# Marks in the text of a block. The text itself holds none of the three characters.
 LINE_BREAK = "\n"
-PAGE_BREAK = "\v"  # that the author set
-RENDERED_BREAK = "\f"  # where the program that wrote the file last began a page, also after PAGE_BREAK
+PAGE_BREAK = "\v"  # set by the author
+RENDERED_BREAK = "\f"  # where the program that saved the file last began a page; also follows a PAGE_BREAK
 MARKS = re.compile(r"([\v\f])")
-# Some number every paragraph with the outline; a longer one is no heading.
+# In characters; a longer paragraph is no heading. Some authors number every paragraph with the outline.
 HEADING_LENGTH = 100
-# Cells are lined up under the columns they stand in up to this column.
+# The cells of a row stay in their columns if none lies in this column or beyond.
 MAX_COLUMNS = 256
 MAX_HEADER_ROWS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """Text with marks; `hidden` text is in the file, but not to be seen. `drawn`: a picture is in it."""
+    """One paragraph. `text` holds the marks above; `hidden` is text that a reader does not see.
+
+    `level`: of a heading, 1 outermost, else 0. `drawn`: the paragraph holds a picture.
+    """
 
     text: str
     level: int = 0
@@ -32,7 +35,7 @@ class Paragraph:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell, at the column and of the size that the format gives; merged cells are one."""
+    """One cell; merged cells are one. `column` counts from 0; `columns` and `rows` are what it spans."""
 
     column: int
     columns: int
@@ -52,12 +55,12 @@ Block = Paragraph | Table
 
 
 class PageWriter:
-    """Puts blocks one after another into pages (or sections), and notes where their lines are.
+    """Writes blocks one after another into pages (or sections), and records the spans of their lines.
 
-    The text of a page has a line break after each line of a paragraph and each cell. A line of
-    a paragraph is `wrapped` where a mark broke it. The paragraphs of a cell are one span of it.
-    An empty cell has no span; cells to the right of a merged or empty one stay in their columns.
-    Hidden text stands at the end of its page.
+    The text of a page has a line break after each line of a paragraph and after each cell. A line of a
+    paragraph is `wrapped` if a mark broke it there. All paragraphs of a cell form one span; an empty
+    cell has none. Cells to the right of a merged or empty one stay in their columns. Hidden text stands
+    at the end of its page.
     """
 
     def __init__(self, path: str, engine: Engine, unit: Unit, max_pages: int) -> None:
@@ -65,7 +68,7 @@ class PageWriter:
         self._pages: list[RawPage] = []
         self._lines: list[RawLine] = []
         self._tables = 0
-        self._breaks = [0, 0]  # set by the author, rendered: since the last text
+        self._breaks = [0, 0]  # page breaks since the last text: set by the author, rendered
         self._begin()
 
     def write(self, blocks: Iterable[Block]) -> None:
@@ -73,13 +76,17 @@ class PageWriter:
         for block in blocks:
             if isinstance(block, Paragraph):
                 self._write_paragraph(block)
-            elif all(len(row) <= 1 for row in block.rows):  # a frame around text
+            elif all(len(row) <= 1 for row in block.rows):  # one column: a frame around text
                 self.write(chain.from_iterable(cell.blocks for row in block.rows for cell in row))
             else:
                 self._write_table(block)
 
     def turn(self) -> None:
-        """End the page, if only an empty one, and begin another."""
+        """End the page, even an empty one, and begin another.
+
+        Raises:
+            UnreadableFile: too_large, if there are more than `max_pages`.
+        """
         number = len(self._pages) + 1
         if number > self._max_pages:
             raise UnreadableFile("too_large", self._path, f"> {self._max_pages:,} {self._unit}s")
@@ -90,7 +97,7 @@ class PageWriter:
         self._begin()
 
     def finish(self) -> tuple[tuple[RawPage, ...], tuple[RawLine, ...]]:
-        """All pages and lines."""
+        """End the last page; all pages and lines."""
         self.turn()
         return tuple(self._pages), tuple(self._lines)
 
@@ -106,7 +113,7 @@ class PageWriter:
         self._drawn = False
 
     def _write_paragraph(self, paragraph: Paragraph) -> None:
-        # One paragraph may stand on several pages, in several lines on each.
+        # A paragraph may cover several pages, with several lines on each.
         text = paragraph.text
         level = paragraph.level if len(text) <= HEADING_LENGTH else 0
         lines: list[RawLine] = []
@@ -148,7 +155,7 @@ class PageWriter:
         return (self._add(text.strip(LINE_BREAK)),) if text.strip() else ()
 
     def _add(self, text: str) -> Span:
-        """Put `text` and a line break on the page, after the page breaks that were due before it."""
+        """The span of `text`, now on the page with a line break behind it and pending page breaks before it."""
         for _ in range(max(self._breaks)):
             self.turn()
         self._breaks = [0, 0]
@@ -165,7 +172,7 @@ class PageWriter:
 
 
 def _flatten(blocks: Iterable[Block]) -> tuple[list[Paragraph], list[Table]]:
-    """The paragraphs of a cell, with those in frames, and the tables in it, which follow its row."""
+    """The paragraphs of a cell, including those in frames; and its tables, which are written after its row."""
     paragraphs: list[Paragraph] = []
     tables: list[Table] = []
     for block in blocks:
@@ -181,9 +188,10 @@ def _flatten(blocks: Iterable[Block]) -> tuple[list[Paragraph], list[Table]]:
 
 
 def _header_rows(rows: Sequence[Sequence[Cell]]) -> range | set[int]:
-    """Which rows name the columns: those marked so, else the first and those its cells reach into.
+    """Indices of the rows that name the columns: those marked as headers, else the first row or rows.
 
-    A first row with a name over several columns has the names of each in the row below.
+    If a cell of the first row spans several columns, the rows below it name each of them; they are
+    headers as far down as the tallest cell of the first row reaches.
     """
     marked = {index for index, row in enumerate(rows) if any(cell.header for cell in row)}
     if marked or len(rows) < 2:
@@ -194,7 +202,10 @@ def _header_rows(rows: Sequence[Sequence[Cell]]) -> range | set[int]:
 
 
 def _row_breaks(texts: Sequence[str]) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Page breaks (set, rendered) before the text of the row, and in it: a row counts for its first page."""
+    """Page breaks (set, rendered) before the text of a row, and within it.
+
+    Those within it take effect after the row, which stays on its first page.
+    """
     filled = [text for text in texts if text.strip()]
     lead = filled[0][: len(filled[0]) - len(filled[0].lstrip())] if filled else ""
     before = lead.count(PAGE_BREAK), lead.count(RENDERED_BREAK)
@@ -203,7 +214,7 @@ def _row_breaks(texts: Sequence[str]) -> tuple[tuple[int, int], tuple[int, int]]
 
 
 def _line_up(row: Sequence[Cell], spans: Sequence[tuple[Span, ...]]) -> tuple[tuple[Span, ...], ...]:
-    """The cells of a row at their columns; in the order of the file where the columns make no sense."""
+    """The spans of a row's cells by column; in file order if columns repeat or exceed MAX_COLUMNS."""
     columns: dict[int, tuple[Span, ...]] = {
         cell.column: span for cell, span in zip(row, spans, strict=True) if span
     }

@@ -1,7 +1,7 @@
-"""One text or Markdown file → raw sections, whose texts put together are the text of the file.
+"""One text or Markdown file → raw sections, whose texts joined are the text of the file.
 
-Markdown is cut before its main headings and plain text after form feeds, else both every few pages at a
-blank line.
+Markdown is cut before its main headings, plain text after form feeds. A file without those is cut at a
+blank line about every SECTION_LINES lines.
 """
 
 import re
@@ -15,21 +15,22 @@ from ingest.raw import NO_BOX, RawFile, RawLine, RawPage, Span
 from ingest.readers.page_writer import HEADING_LENGTH
 from ingest.titles import title_of
 
-# A byte order mark decides; without one, what decodes is what it is. EUC-KR comes before CP949,
-# which holds the same characters, but takes syllables that EUC-KR spells in eight bytes for loose letters.
+# A byte order mark decides the encoding; without one, the first of ENCODINGS that decodes the file does.
+# EUC-KR comes before CP949, a superset, which reads a syllable that EUC-KR writes in eight bytes as
+# separate letters.
 BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 ENCODINGS = ("utf-8", "euc-kr", "cp949")
-# Characters that text files hold, though they stand for nothing in print: DOS ended files with \x1a.
+# Control characters that occur in text files; DOS ended files with \x1a.
 TEXT_CONTROLS = "\t\n\v\f\r\x1a\x1b\x85"
 CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
 MAX_CONTROL_SHARE, MAX_CONTROLS = 0.01, 2
 LINE = re.compile(r"[^\r\n\f]*(?:\r\n|[\r\n\f]|\Z)")
 FORM_FEED = "\f"
 SECTION_LINES = 200  # about four printed pages
-LONGEST_SECTION = 2 * SECTION_LINES  # in lines, where there is no blank one
+LONGEST_SECTION = 2 * SECTION_LINES  # in lines; a section without a blank line is cut here
 
-# A file is hard-wrapped if most lines that others follow end near one width, mid-sentence.
-# In columns: a Hangul character takes two.
+# A file is hard-wrapped if most lines inside its paragraphs end near one width, and most of those
+# mid-sentence. Widths are in columns, of which a Hangul character takes two.
 FIRST_WIDE = "\u1100"
 NARROWEST, WIDEST = 40, 160
 NEAR = 0.8
@@ -61,10 +62,10 @@ class _Line:
 
 
 def read_plain(path: Path, data: bytes, max_pages: int) -> RawFile:
-    """The sections of the text in `data`; as Markdown where `path` ends so.
+    """The sections of the text in `data`; read as Markdown if the name of `path` ends so.
 
     Raises:
-        UnreadableFile: damaged (no text in an encoding that is read) or too_large.
+        UnreadableFile: damaged (not text in a known encoding) or too_large.
     """
     text = decode(str(path), data)
     lines = [_Line(match.start(), _text_end(text, match)) for match in LINE.finditer(text) if match[0]]
@@ -85,10 +86,12 @@ def read_plain(path: Path, data: bytes, max_pages: int) -> RawFile:
 
 
 def decode(path: str, data: bytes) -> str:
-    """The text in `data`, in UTF-8, UTF-16 with its mark, EUC-KR or CP949, without a byte order mark.
+    """The text in `data` without its byte order mark.
+
+    UTF-8, EUC-KR and CP949 are recognised, and UTF-16 if it has a byte order mark.
 
     Raises:
-        UnreadableFile: damaged, with the first byte that fits no encoding.
+        UnreadableFile: damaged; with the first byte that does not decode, or the first control character.
     """
     for mark, encoding in BYTE_ORDER_MARKS:
         if data.startswith(mark):
@@ -134,8 +137,8 @@ def _cuts(text: str, lines: Sequence[_Line], markdown: bool) -> list[int]:
 
 
 def _even_cuts(text: str, lines: Sequence[_Line]) -> Iterator[int]:
-    """Cuts at blank lines, so that sections hold about SECTION_LINES."""
-    first = blank = 0  # of the section; after its last blank line
+    """Cuts after blank lines, so that sections hold about SECTION_LINES lines."""
+    first = blank = 0  # indices: the first line of the section, and the line after its last blank one
     for index, line in enumerate(lines):
         if not text[line.start : line.end].strip():
             blank = index + 1
@@ -163,7 +166,7 @@ def _raw_lines(text: str, lines: Sequence[_Line], cuts: Sequence[int]) -> Iterat
 
 
 def _wrap_width(text: str, lines: Sequence[_Line]) -> int:
-    """The width, in columns, at which the file visibly breaks its lines; 0 where it does not."""
+    """The width in columns at which the file is hard-wrapped; 0 if it is not."""
     inner = [text[line.start : line.end] for index, line in enumerate(lines) if _goes_on(text, lines, index)]
     if len(inner) < FEWEST_WRAPPED:
         return 0
@@ -176,7 +179,7 @@ def _wrap_width(text: str, lines: Sequence[_Line]) -> int:
 
 
 def _goes_on(text: str, lines: Sequence[_Line], index: int) -> bool:
-    """Whether a line of running text follows, which begins no new block."""
+    """Whether the next line may continue the paragraph of this one."""
     if index + 1 >= len(lines) or lines[index].solid or lines[index + 1].solid:
         return False
     line, after = lines[index], lines[index + 1]
@@ -190,11 +193,11 @@ def _columns(line: str) -> int:
     return len(line) + sum(map(FIRST_WIDE.__le__, line))
 
 
-# Markdown: only what decides where paragraphs, headings and cells are; marks inside a line stay.
+# Markdown: only paragraphs, headings, tables and code are recognised; marks inside a line stay as they are.
 
 
 def _mark_up(text: str, lines: Sequence[_Line]) -> Iterator[_Line]:
-    """The lines with headings, tables and code marked."""
+    """`lines` in order, with headings, tables and code marked."""
     tables = index = 0
     if lines and text[lines[0].start : lines[0].end].rstrip() == "---":
         index = _front_matter(text, lines)
@@ -223,13 +226,13 @@ def _mark_up(text: str, lines: Sequence[_Line]) -> Iterator[_Line]:
 
 
 def _front_matter(text: str, lines: Sequence[_Line]) -> int:
-    """How many lines a block of properties at the top takes; 0 where it never ends."""
+    """The number of lines of the front matter at the top; 0 if it has no end."""
     ends = (i for i, line in enumerate(lines[1:], 1) if text[line.start : line.end].rstrip() == "---")
     return next(ends, -1) + 1
 
 
 def _fence_end(text: str, lines: Sequence[_Line], index: int, fence: str) -> int:
-    """The index after the line that ends the code, which is the last one where no line does."""
+    """The index after the line that closes the code block; the number of lines if none does."""
     for after in range(index + 1, len(lines)):
         content = text[lines[after].start : lines[after].end].strip()
         if len(content) >= len(fence) and not content.strip(fence[0]):
@@ -244,7 +247,7 @@ def _code(lines: Sequence[_Line]) -> Iterator[_Line]:
 
 
 def _heading(text: str, line: _Line, skip: int, level: int) -> _Line:
-    """The heading without its number signs."""
+    """The line as a heading, its text without number signs; `skip` is the length of those before it."""
     start, end = _trim(text, line.start + skip, line.end)
     closed = text[start:end].rstrip("#")
     if skip and (not closed or closed[-1] in " \t"):
@@ -253,19 +256,19 @@ def _heading(text: str, line: _Line, skip: int, level: int) -> _Line:
 
 
 def _underlined(text: str, lines: Sequence[_Line], index: int) -> int:
-    """The level of a heading that the next line underlines, else 0."""
+    """The level of the heading that the next line underlines; 0 if it underlines none."""
     if index + 1 >= len(lines):
         return 0
     line, after = lines[index], lines[index + 1]
     under = UNDERLINE.match(text[after.start : after.end])
-    long = line.end - line.start > HEADING_LENGTH  # a paragraph above a rule
+    long = line.end - line.start > HEADING_LENGTH  # then it is a paragraph above a rule
     if not under or long or NEW_BLOCK.match(text, line.start, line.end):
         return 0
     return 1 if under[1][0] == "=" else 2
 
 
 def _table_rows(text: str, lines: Sequence[_Line], index: int) -> int:
-    """How many lines the table takes that begins at `index`; 0 where none does."""
+    """The number of lines of the table that begins at `index`; 0 if none begins there."""
     if index + 1 >= len(lines):
         return 0
     head, rule = (text[line.start : line.end].strip() for line in lines[index : index + 2])

@@ -1,4 +1,7 @@
-"""The bytes of any file that can be read → its raw pages, by what is in it first and its name second."""
+"""The bytes of a file of any supported format → its raw pages.
+
+The content decides the format; the name only where the content does not.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,14 +15,14 @@ from ingest.readers.docx import read_docx
 from ingest.readers.hwpx import MIMETYPE, SECTION, read_hwpx
 from ingest.readers.plain import read_plain
 
-# What a folder is searched for.
+# The endings of the files that are taken from a folder.
 PACKED_ENDINGS = (".hwpx", ".docx")
 TEXT_ENDINGS = (".txt", ".md", ".markdown")
 ENDINGS = (".pdf", *PACKED_ENDINGS, *TEXT_ENDINGS)
 
 PDF_MARK = b"%PDF-"
 ZIP_MARKS = (b"PK\x03\x04", b"PK\x05\x06")
-# An OLE file: HWP 5, Word 97, or the wrapping of an encrypted DOCX, each known by a name in it.
+# An OLE file is an HWP 5 or Word 97 file, or wraps an encrypted DOCX; a name inside it tells which.
 OLE_MARK = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 HWP5_MARK, HWP3_MARK = b"HWP Document File", b"HWP Document File V3"
 ENCRYPTED_MARK = "EncryptedPackage".encode("utf-16-le")
@@ -28,13 +31,13 @@ ENCRYPTED_MARK = "EncryptedPackage".encode("utf-16-le")
 def read_file(
     path: Path, data: bytes, passwords: Sequence[str], max_pages: int, tesseract: Tesseract | None = None
 ) -> RawFile:
-    """The pages of the file in `data`, or its sections where its format has no pages.
+    """The pages of the file in `data`, or its sections if its format has no pages.
 
     Args:
-        path: for messages, the title, and where the bytes alone do not tell the format.
+        path: used in messages, for the title, and for the format if the bytes do not tell it.
         passwords: for PDFs; tried in order, after the empty one.
         max_pages: a file with more pages or sections is refused.
-        tesseract: for pages of PDFs that no other engine can read; None: no OCR.
+        tesseract: reads pages of PDFs that no other engine can read; None turns OCR off.
 
     Raises:
         UnreadableFile: not_pdf, damaged, encrypted, unsupported or too_large.
@@ -67,7 +70,7 @@ def _says_hwpx(archive: Archive) -> bool:
 
 
 def _office_failure(path: Path, data: bytes) -> UnreadableFile:
-    """Why a file of the time before zip archives is not read."""
+    """The error that tells why an OLE or HWP 3 file is not read."""
     if ENCRYPTED_MARK in data:
         return UnreadableFile("encrypted", str(path))
     if HWP5_MARK in data or path.suffix.lower() == ".hwp":

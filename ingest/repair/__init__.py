@@ -1,1 +1,1 @@
-"""RawFile → normalised text with the way back: running lines out, broken words joined."""
+"""RawFile → its clean text, mapped to the raw characters: running heads removed, broken lines joined."""

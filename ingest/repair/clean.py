@@ -1,9 +1,14 @@
-"""Raw lines → their clean text, and which raw character each of its characters is.
+"""Raw lines → their clean text, and the raw character that each clean character came from.
 
-What is changed, and nothing else: Unicode NFC; control, zero-width and soft-hyphen characters left
-out; every run of blanks one space; a lone surrogate U+FFFD; private characters of Hancom's equation
-font and of symbol fonts those that they show; leader dots one «…»; the spaces of a heading set
-letter by letter («재 무 상 태 표») left out.
+These changes are made, and no others:
+
+- text is normalised to Unicode NFC;
+- control, zero-width and soft-hyphen characters are removed;
+- each run of blanks becomes one space;
+- a lone surrogate becomes U+FFFD;
+- a private-use character of Hancom's equation font or of a symbol font becomes the character it shows;
+- a run of leader dots becomes one «…»;
+- a heading set letter by letter («재 무 상 태 표») loses its inner spaces.
 """
 
 import re
@@ -17,23 +22,23 @@ from ingest.korean.legible import EQUATION
 from ingest.raw import RawLine, RawPage
 from ingest.sourcemap import Run
 
-# No blank but single spaces, nothing that is left out, no dots, nothing that NFC could touch.
+# Text that needs no cleaning: its only blanks are single spaces, and NFC changes none of these characters.
 PLAIN = re.compile(r"(?:[!-~가-힣·ㆍ○●□■◦△▲▶※→①-⑳“”‘’「」『』〈〉《》【】〔〕…–—~％㎡㎥Ⅰ-Ⅻ㈜]| (?! ))*")
 DOTTED = re.compile(r"[.·‥․ㆍ⋯…]\s?[.·‥․ㆍ⋯…]")
 LEFT_OUT = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060\ufeff\ufffe\uffff]")
 BLANK = re.compile("[\\s\x00-\x1f\x7f-\x9f\xa0\u3000]")
 SURROGATE = re.compile("[\ud800-\udfff]")
-# The dots of a contents page: a third of a document's tokens where they are kept.
+# The leader dots of a contents page. Kept, they took up to a third of a document's tokens.
 DOTS = re.compile(r"\s?[.·‥․ㆍ⋯…][.·‥․ㆍ⋯…\s]{3,}[.·‥․ㆍ⋯…]\s?")
 LETTER_SPACED = re.compile(r"(?:제\s?\d+\s?[편장절관]\s)?([가-힣](?: [가-힣]){1,11})(?:\s?[<(\[].{0,40})?$")
-# Marks of the symbol fonts that office software sets bullets in, by their private characters.
+# Private-use character → the bullet it shows, in the symbol fonts that office software uses.
 SYMBOLS = {
     0xF06C: "●", 0xF06D: "❍", 0xF06E: "■", 0xF06F: "□", 0xF071: "❑", 0xF075: "◆", 0xF076: "❖",
     0xF077: "◆", 0xF09F: "•", 0xF0A0: "○", 0xF0A1: "○", 0xF0A7: "▪", 0xF0A8: "◻", 0xF0B7: "•",
     0xF0D8: "➢", 0xF0E0: "→", 0xF0E8: "➔", 0xF0F0: "⇨", 0xF0FC: "✓", 0xF0FE: "☑",
 } | {0xF081 + i: chr(ord("①") + i) for i in range(10)} | {0xF08C + i: chr(ord("❶") + i) for i in range(10)}  # fmt: skip
 SHOWN = EQUATION | SYMBOLS
-# Of two letters, only these: «가 나» is no word.
+# The only two-letter words that are joined: «가 나» is a list, not a word.
 TWO_LETTERS = {"부칙", "보칙", "총칙", "벌칙", "목차", "차례", "서문", "서론", "본론", "결론", "제목", "별표"}
 
 _INSERTED = -1
@@ -41,7 +46,10 @@ _INSERTED = -1
 
 @dataclass(frozen=True, slots=True)
 class CleanLine:
-    """`runs` lead from `text` to the raw characters of the page; `spaced`: a blank follows in the file."""
+    """The clean text of one raw line.
+
+    `runs` map `text` to the raw characters of the page. `spaced`: the file has a blank after the line.
+    """
 
     raw: RawLine
     text: str
@@ -49,14 +57,17 @@ class CleanLine:
     spaced: bool
 
 
-# A clean text and its runs.
+# A clean text, and the runs that map it to raw characters.
 Piece = tuple[str, tuple[Run, ...]]
-# (text before, text after) of each break, and the lines of the document → is there a space?
+# (text before, text after) of each line break, and all lines of the document → does a space belong there?
 Decide = Callable[[Sequence[tuple[str, str]], Sequence[str]], list[bool]]
 
 
 def clean_lines(lines: Sequence[RawLine], pages: Sequence[RawPage], decide: Decide) -> list[CleanLine]:
-    """`lines` as they go into the text, in order; those of which nothing is left are left out."""
+    """The clean lines, in the order of `lines`. A line that cleaning empties is left out.
+
+    `decide` is asked only about the line breaks inside table cells.
+    """
     pieces = [_pieces(line, pages[line.page].text) for line in lines]
     wrapped = [
         (before[0], after[0])
@@ -75,7 +86,7 @@ def clean_lines(lines: Sequence[RawLine], pages: Sequence[RawPage], decide: Deci
 
 
 def clean_span(raw: str, start: int, end: int) -> Piece:
-    """The clean text of raw[start:end], with runs that lead back to `raw`."""
+    """The clean text of raw[start:end], with runs that map it to positions in `raw`."""
     piece = raw[start:end]
     if not (PLAIN.fullmatch(piece) and DOTTED.search(piece) is None):
         return _clean_slowly(raw, start, end)
@@ -93,7 +104,7 @@ def _clean_line(
 ) -> CleanLine:
     if line.table >= 0:
         joined = [_join(cell, [" " if next(spaces) else "" for _ in cell[1:]]) for cell in cells]
-        # A cell without words keeps its place, but not at the end of the row.
+        # Empty cells at the end of the row are dropped; others keep their column.
         while joined and not joined[-1][0]:
             joined.pop()
         piece = _join(joined, [CELL_SEPARATOR] * (len(joined) - 1))
@@ -110,7 +121,7 @@ def _join(pieces: Sequence[Piece], seams: Sequence[str]) -> Piece:
         return pieces[0] if pieces else ("", ())
     text, runs = pieces[0][0], list(pieces[0][1])
     for (more, of_more), seam in zip(pieces[1:], seams, strict=False):
-        # Half a syllable or an accent at the seam would change its neighbour.
+        # A bare accent or jamo at the seam would combine with the character before it.
         if not seam and not unicodedata.is_normalized("NFC", text[-4:] + more[:4]):
             seam = " "
         text += seam
@@ -120,7 +131,7 @@ def _join(pieces: Sequence[Piece], seams: Sequence[str]) -> Piece:
 
 
 def _single_spaced(text: str, runs: tuple[Run, ...]) -> Piece:
-    """Empty cells leave two separators' blanks side by side, or one at the start."""
+    """The piece without a blank at its start or two in a row, which the separators of empty cells leave."""
     if "  " not in text and not text.startswith(" "):
         return text, runs
     kept = [
@@ -151,7 +162,7 @@ def _clean_slowly(raw: str, start: int, end: int) -> Piece:
                 chars.append(" ")
                 sources.append(position)
         elif not LEFT_OUT.match(char):
-            # What is left out does not keep an accent from its letter.
+            # A removed character does not separate an accent from its letter.
             while (
                 stop < end
                 and (_combines(raw[stop]) or LEFT_OUT.match(raw[stop]))
@@ -175,7 +186,7 @@ def _shown(cluster: str) -> str:
 
 
 def _combines(char: str) -> bool:
-    """Whether `char` may be composed with the one before it: marks, and jamo after the first."""
+    """Whether NFC may compose `char` with the one before it: a combining mark, or a non-initial jamo."""
     return unicodedata.combining(char) > 0 or "\u1160" <= char <= "\u11ff" or "\ud7b0" <= char <= "\ud7fb"
 
 

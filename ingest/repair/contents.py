@@ -1,7 +1,7 @@
-"""Which lines of a document are entries of a contents page.
+"""Clean lines → which of them are entries of a contents page.
 
-They name what stands elsewhere: nearly all wrong first hits of a search for an article of a law are
-its entry in the contents.
+An entry only names what stands elsewhere. When a search for an article of a law had a wrong first
+hit, that hit was nearly always the article's entry in the contents.
 """
 
 import re
@@ -14,22 +14,22 @@ TITLE = re.compile(
     r"[<\[【]?\s*(?:목\s*차|차\s*례|순\s*서|contents|table of contents)\s*[>\]】]?", re.IGNORECASE
 )
 NUMBERED = re.compile(r".{2,60}?[\s|]++-?\s?(\d{1,4})\s?-?$")
-# An article or chapter with nothing after its title.
+# The title of an article or chapter, with nothing after it on the line.
 BARE = re.compile(
     r"제\s?(?P<article>\d+)\s?조(?:\s?의\s?\d+)?\s?[(（].{1,80}[)）](?:\s?삭제)?$"
     r"|제\s?\d+\s?(?:편|장|절|관)(?:\s?의\s?\d+)?\s[^.]{1,40}$"
     r"|제\s?(?P<gone>\d+)\s?조(?:\s?의\s?\d+)?\s?삭제(?:\s?<[^>]{1,40}>)?$|부칙(?:\s?[<(\[].{0,60})?$"
 )
-# A contents page is a run of at least ENTRIES entries. At most OTHERS other lines may lie between two of
-# them, and entries are at least SHARE of the run. Bare titles have stricter limits: they also stand in the
-# text, above articles whose text begins on the next line.
+# A contents page is a run of at least ENTRIES entries. At most OTHERS other lines lie between two entries, and
+# entries make up at least SHARE of the run. The limits for bare titles are stricter, because a bare title also
+# stands above an article whose text begins on the next line.
 ENTRIES = 4
 OTHERS, SHARE = 2, 0.5
 BARE_OTHERS, BARE_SHARE = 1, 0.9
 
 
 def contents_lines(lines: Sequence[CleanLine]) -> set[int]:
-    """Indices into `lines` of the entries, and of what stands between them."""
+    """Indices into `lines` of all contents entries, of the lines between them, and of the title above them."""
     leaders = [position for position, line in enumerate(lines) if LEADERS.search(line.text)]
     found = _runs(leaders, OTHERS, SHARE) | _under_title(lines)
     for ascending in _ascending(lines):
@@ -38,7 +38,10 @@ def contents_lines(lines: Sequence[CleanLine]) -> set[int]:
 
 
 def _titles_above(lines: Sequence[CleanLine], found: set[int]) -> set[int]:
-    """The title of each contents page, and what stands between it and the first entry."""
+    """Indices of the title line of each contents page, and of the lines between it and the first entry.
+
+    `found` holds the indices of the entries.
+    """
     above: set[int] = set()
     for first in (position for position in found if position - 1 not in found):
         near = range(max(0, first - OTHERS - 1), first)
@@ -48,7 +51,7 @@ def _titles_above(lines: Sequence[CleanLine], found: set[int]) -> set[int]:
 
 
 def _ascending(lines: Sequence[CleanLine]) -> Iterator[list[int]]:
-    """Positions of bare titles, a new list where the articles begin again."""
+    """Positions of bare titles outside tables; a new list starts wherever article numbers start over."""
     run: list[int] = []
     last = 0
     for position, line in enumerate(lines):
@@ -65,12 +68,12 @@ def _ascending(lines: Sequence[CleanLine]) -> Iterator[list[int]]:
 
 
 def _is_first(title: str) -> bool:
-    """Whether `title` begins the text of a law: after a contents page, its entries end there."""
+    """Whether `title` is the first part or chapter of a law. After entries, it is where the law's text begins."""
     return re.match(r"제\s?1\s?[편장]\s", title) is not None
 
 
 def _runs(positions: Sequence[int], others: int, share: float) -> set[int]:
-    """The indices from the first to the last of each run of enough positions."""
+    """All indices from the first to the last position of each run that is long and dense enough."""
     found: set[int] = set()
     run: list[int] = []
     for position in [*positions, 1 << 60]:
@@ -83,7 +86,7 @@ def _runs(positions: Sequence[int], others: int, share: float) -> set[int]:
 
 
 def _under_title(lines: Sequence[CleanLine]) -> set[int]:
-    """Entries without leaders: lines under «목차» that end in page numbers that never go down."""
+    """Entries without leaders: lines below a title «목차» whose page numbers, at their ends, never decrease."""
     found: set[int] = set()
     for start, line in enumerate(lines):
         if TITLE.fullmatch(line.text):

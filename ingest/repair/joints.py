@@ -1,13 +1,19 @@
 """Line breaks inside paragraphs → whether a space belongs at each.
 
-In order: what punctuation, digits and Latin letters settle; a small network, which sees the
-characters around the break and how the document spaces the same characters within its lines; and,
-where that stays unsure, Kiwi. A document whose breaks all but all look like spaces is one that was
-wrapped between words, and then they all are.
+Korean typesetting may break a line inside a word. Three steps decide, in this order:
 
-The network knows the commonest syllables, which are those of particles and endings; of the others
-it sees the last consonant. What words there are it learns from the document: on encyclopaedia
-articles that took a network trained on statutes from 89 % to 95 %. `eval/training/train_joints.py` trains it.
+1. Punctuation, digits and Latin letters at the break settle the clear cases.
+2. A small network sees the characters around the break, and how often the document has a space
+   between the same characters within its lines.
+3. Kiwi, the morphological analyser, decides where the network is unsure.
+
+If the network finds a space at nearly every break, the document was wrapped between words, and
+every unclear break is taken for a space.
+
+The network has a code for each of the commonest syllables, which make up particles and endings; of
+any other syllable it sees only the final consonant. Its knowledge of words comes from the document
+itself: with that, a network trained on statutes went from 89 % to 95 % on encyclopaedia articles.
+`eval/training/train_joints.py` trains it.
 """
 
 import re
@@ -23,11 +29,11 @@ from ingest.korean.analyse import load_kiwi
 
 WEIGHTS = Path(__file__).with_name("joints.safetensors")
 
-# Characters the network sees on either side of a break, and those that a context can reach to.
+# On either side of a break: the number of characters that the network sees, and that a context may span.
 SEEN = 5
 REACH = 8
-WORD = -1  # in CONTEXTS: up to the nearest blank or mark, at most REACH
-# How many characters before and after a place make the contexts whose spacing is counted.
+WORD = -1  # in CONTEXTS: as many characters as there are Hangul in a row, at most REACH
+# (characters before, characters after) a place: the contexts whose spacing in the document is counted.
 CONTEXTS = (
     *((1, 1), (2, 1), (1, 2), (2, 2), (3, 2), (2, 3), (3, 3)),
     *((WORD, 1), (1, WORD), (WORD, 2), (2, WORD), (WORD, WORD)),
@@ -35,23 +41,24 @@ CONTEXTS = (
     *((0, 1), (0, 2), (0, 3), (0, 4), (0, WORD)),
 )
 
-# Codes: Hangul syllables as 0 to 11,171, then classes of characters, then marks one by one.
+# Character codes: 0 to 11,171 are the Hangul syllables; then one per class of characters; then one per mark.
 SYLLABLES, FINALS = 11_172, 28
 PAD, UPPER, LOWER, DIGIT, HANJA, JAMO, OTHER, BLANK = range(SYLLABLES, SYLLABLES + 8)
 MARKS = ".,;:!?·ㆍ•\"'“”‘’「」『』〈〉《》()[]{}<>-–—~/%…、。"
 CODES = BLANK + 1 + len(MARKS)
 LONGEST = max(max(context) for context in CONTEXTS)
 PAIR_BITS = 0xFFFF
-# Odd multipliers: one for each distance from the break after one for its left side; two for pairs.
+# Odd multipliers for hashing: one for the left side, one for each distance from the break, two for pairs.
 FACTORS = np.random.default_rng(0).integers(1, 2**63, REACH + 3, np.uint64) | np.uint64(1)
 PAIR_FACTORS = FACTORS[-2:]
 
-# Kiwi is asked about log-odds nearer to 0 than this, which is about one break in twenty. A mix of
-# both, fitted on statutes, trusts the network too much elsewhere (.958 for .966 on encyclopaedia text).
+# Kiwi decides breaks whose log-odds are nearer to 0 than this, about one in twenty. A weighted mix of network
+# and Kiwi, fitted on statutes, was worse elsewhere (0.958 instead of 0.966 correct on encyclopaedia text).
 UNSURE = 1.5
-KIWI_REACH = 6  # characters on a side; twelve decide no better, in twice the time
-KIWI_MARGIN = 1.0  # of its scores, which are equal for most breaks that it takes for spaces
-# Breaks needed to tell how a document is wrapped, and the share of spaces of one wrapped at words.
+KIWI_REACH = 6  # characters on each side; 12 decided no better and took twice the time
+KIWI_MARGIN = 1.0  # in Kiwi's scores, which are equal for most breaks where it sees a space
+# A document with at least WRAP_BREAKS unclear breaks is wrapped between words if the network finds a space at
+# this share of them.
 WRAP_BREAKS = 16
 WRAP_SHARE = 0.88
 
@@ -61,20 +68,20 @@ QUOTES = frozenset("\"'")
 ENDING = frozenset(".!?;:,、。")
 DATE = re.compile(r"\d{1,4}\.\s?\d{1,2}\.$")
 MONTH_OR_DAY = re.compile(r"\d{1,2}\.(?!\d)")
-# A mark within a web or mail address, and the line break: www.|go.kr, http:|//, a/|b.
+# A line break within a web or mail address: www.|go.kr, http:|//, a/|b.
 ADDRESS = re.compile(r"(?:[A-Za-z0-9][.@]\n[a-z]|[./:]\n/|[a-z0-9]/\n[A-Za-z0-9]|[a-z]\n[/@])")
 UNIT = re.compile(r"(?:[kcm]?m[²³]?|[km]?g|m?[lL]|dB|[kKMGT]?[BW]|[kMG]?Hz|p)(?![A-Za-z])")
-ARTICLE = re.compile(r"제\s?\d")  # cited after the name of a law
+ARTICLE = re.compile(r"제\s?\d")  # an article number, as cited after the name of a law
 THOUSANDS = re.compile(r"\d{3}(?!\d)")
 LONGEST_WORD = 40
 LETTERS_END, LETTERS_START = re.compile(r"[A-Za-z]+$"), re.compile(r"[A-Za-z]+")
-# Latin words that are whole: one at an end of its line may go on in the next.
+# Latin words that touch neither end of their line, so that they are surely whole.
 WHOLE_WORD = re.compile(r"(?<![A-Za-z\n])[A-Za-z]+(?![A-Za-z\n])")
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """One hidden layer over characters and counts."""
+    """A network with one hidden layer; its inputs are characters and counts of spaced contexts."""
 
     rows: NDArray[np.intp]  # (CODES,): a character's row in `characters`
     characters: NDArray[np.float32]
@@ -91,15 +98,13 @@ class Network:
 
 
 def decide(breaks: Sequence[tuple[str, str]], lines: Sequence[str], unsure: float = UNSURE) -> list[bool]:
-    """For each break, given as the lines before and after it: does a space belong there?
+    """Whether a space belongs at each break: one answer per break, in their order.
 
     Args:
-        breaks: inside paragraphs. A missing side is a clear case: no space.
-        lines: of the whole document, the spacing within which is to be gone by.
-        unsure: log-odds nearer to 0 go to Kiwi, at 0.3 ms each; 0: none, and it is not loaded.
-
-    Returns:
-        One answer for each break, in their order.
+        breaks: the lines before and after each break, inside paragraphs. An empty side means no space.
+        lines: all lines of the document, whose own spacing serves as evidence.
+        unsure: Kiwi decides breaks whose log-odds are nearer to 0 than this, at 0.3 ms each. With 0 it
+            decides none and is not loaded.
     """
     spaced = [clear_joint(before, after) for before, after in breaks]
     unclear = [at for at, answer in enumerate(spaced) if answer is None]
@@ -114,10 +119,11 @@ def decide(breaks: Sequence[tuple[str, str]], lines: Sequence[str], unsure: floa
 
 
 def cut_words(breaks: Sequence[tuple[str, str]], lines: Sequence[str]) -> list[int]:
-    """Indices of the breaks within Latin words; none in a document that breaks lines between them only.
+    """Indices of the breaks inside Latin words; empty if the document breaks lines only between them.
 
-    Most programs do; `word-break: break-all` of web pages, which are printed to PDF, does not. A
-    document that cuts words shows it: joined, the pieces are words that it has elsewhere.
+    Most programs keep Latin words whole; web pages with `word-break: break-all`, printed to PDF, do
+    not. A document that cuts words is known by more breaks whose two pieces, joined, are a word found
+    elsewhere in it than breaks whose pieces are words by themselves.
     """
     halves = {}
     for at, (before, after) in enumerate(breaks):
@@ -133,12 +139,12 @@ def cut_words(breaks: Sequence[tuple[str, str]], lines: Sequence[str]) -> list[i
 
 
 def _are_words(left: str, right: str, words: set[str]) -> bool:
-    """Whether both pieces are words of their own, or a capital letter begins the second one."""
+    """Whether both pieces are known words, or a capital letter after a lower-case one begins the second."""
     return {left.lower(), right.lower()} <= words or (left[-1].islower() and right[0].isupper())
 
 
 def clear_joint(before: str, after: str) -> bool | None:
-    """Whether a space belongs between two lines, where their edges settle it; None where they do not."""
+    """Whether a space belongs between two lines; None if the characters at the break do not settle it."""
     before, after = before.rstrip(), after.lstrip()
     if not before or not after:
         return False
@@ -152,7 +158,7 @@ def clear_joint(before: str, after: str) -> bool | None:
     if last in ENDING:
         return True
     if _is_latin(last) and _is_latin(first):
-        # «20» and «24일» are one number; «ISO» and «9001» two words, as are «2024» and «Report».
+        # «20|24일» is one number; «ISO|9001» and «2024|Report» are two words each.
         return not last.isdigit() or not (first.isdigit() or UNIT.match(after))
     if last in "」』》〉" and ARTICLE.match(after):
         return True
@@ -194,7 +200,10 @@ def _decide_unclear(breaks: Sequence[tuple[str, str]], lines: Sequence[str], uns
 
 @lru_cache(maxsize=4096)
 def kiwi_spaces(before: str, after: str) -> bool:
-    """Whether Kiwi likes the two no worse apart than joined; parts of a compound noun, it likes both ways."""
+    """Whether Kiwi's score for the two parts with a space is higher than that without, less `KIWI_MARGIN`.
+
+    The margin favours the space: Kiwi scores the parts of a compound noun alike either way.
+    """
     analyze = load_kiwi().analyze
     before, after = before.rstrip()[-KIWI_REACH:], after.lstrip()[:KIWI_REACH]
     apart, joined = (analyze(text, z_coda=False)[0][1] for text in (f"{before} {after}", before + after))
@@ -203,7 +212,7 @@ def kiwi_spaces(before: str, after: str) -> bool:
 
 @lru_cache(maxsize=1)
 def load_network() -> Network:
-    """The network that comes with the package."""
+    """The trained network that ships with the package."""
     from safetensors.numpy import load
 
     arrays = load(WEIGHTS.read_bytes())
@@ -212,7 +221,11 @@ def load_network() -> Network:
 
 
 def row_of_code(syllables: NDArray[np.integer]) -> NDArray[np.intp]:
-    """(CODES,): rows for the known `syllables`, then for the unknown by last consonant, then for the rest."""
+    """(CODES,): the embedding row of each code.
+
+    The known `syllables` come first, then one row per final consonant for all other syllables, then
+    one row per class and mark.
+    """
     rows = np.arange(CODES) - SYLLABLES + len(syllables) + FINALS
     rows[:SYLLABLES] = len(syllables) + np.arange(SYLLABLES) % FINALS
     rows[syllables] = np.arange(len(syllables))
@@ -220,7 +233,7 @@ def row_of_code(syllables: NDArray[np.integer]) -> NDArray[np.intp]:
 
 
 def encode_breaks(breaks: Sequence[tuple[str, str]]) -> NDArray[np.intp]:
-    """(N, 2 × REACH): codes of the characters before and after each break, PAD beyond the lines."""
+    """(N, 2 × REACH): the codes of the REACH characters before and after each break; PAD beyond the lines."""
     text = "".join(
         before.rstrip()[-REACH:].rjust(REACH, "\n") + after.lstrip()[:REACH].ljust(REACH, "\n")
         for before, after in breaks
@@ -229,7 +242,7 @@ def encode_breaks(breaks: Sequence[tuple[str, str]]) -> NDArray[np.intp]:
 
 
 def encode(text: str) -> NDArray[np.intp]:
-    """(characters,): codes; line breaks are PAD."""
+    """(characters,): the code of each character of `text`; PAD for a line break."""
     points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
     return _code_table()[np.minimum(points, 0xFFFF)]
 
@@ -250,7 +263,7 @@ def _code_table() -> NDArray[np.intp]:
 
 
 def evidence(counts: NDArray) -> NDArray[np.float32]:
-    """(N, 2 × contexts): which spacing the counts speak for, and how many they are."""
+    """(N, 2 × contexts): the log-ratio of spaced to unspaced counts, then the scaled logarithm of their sum."""
     apart, joined = counts[:, :, 0].astype(np.float32), counts[:, :, 1].astype(np.float32)
     # A break falls on either side of a space, but only once between two letters: hence 2.
     sides = np.log((2 * apart + 0.5) / (joined + 0.5))
@@ -258,11 +271,11 @@ def evidence(counts: NDArray) -> NDArray[np.float32]:
 
 
 def count_contexts(windows: NDArray[np.intp], lines: Sequence[str]) -> NDArray[np.int64]:
-    """(N, contexts, 2): how often each window's contexts stand in `lines` with and without a space.
+    """(N, contexts, 2): how often each window's contexts occur in `lines` with and without a space.
 
-    A place is counted where Hangul stands on one side at least. Contexts on both sides start from
-    the pair of characters at the place, so only places with a pair of `windows` are looked at; of
-    the longer contexts on one side likewise.
+    A place counts if at least one of its two characters is Hangul. Contexts that reach to both sides
+    contain the pair of characters at the place, so only places whose pair is in `windows` are looked
+    at; the longer one-sided contexts are filtered by their first pair in the same way.
     """
     codes = encode(("\n" * REACH).join(["", *lines, ""]))
     left = np.flatnonzero((codes != BLANK) & (codes != PAD))
@@ -303,10 +316,13 @@ def _pair_bits(one: NDArray[np.intp], two: NDArray[np.intp]) -> NDArray[np.intp]
 def _context_keys(
     codes: NDArray[np.intp], left: NDArray[np.intp], right: NDArray[np.intp], side: str
 ) -> dict[int, NDArray[np.uint64]]:
-    """Hashes of the contexts on `side` of the places between `left` and `right`, by place in CONTEXTS."""
+    """Index in CONTEXTS → (places,) hashes of that context, for the contexts that lie on `side`.
+
+    The places are between `left` and `right`, which index `codes`.
+    """
     before = _prefix_hashes(codes, left, -1) if side != "right" else None
     after = _prefix_hashes(codes, right, 1) if side != "left" else None
-    # A word may be shorter than the pair that it starts from, and must still tell one pair from another.
+    # A WORD context may be shorter than the pair it starts from; adding the pair keeps different pairs apart.
     edge = 1 if before and after else 2
     pair = sum(
         hashes[edge] * factor for hashes, factor in zip((before, after), PAIR_FACTORS, strict=True) if hashes
@@ -325,7 +341,7 @@ def _context_keys(
 
 
 def _prefix_hashes(codes: NDArray[np.intp], start: NDArray[np.intp], step: int) -> list[NDArray[np.uint64]]:
-    """Hashes of the 0, 1, … 4 codes from `start` on, and last of the Hangul there."""
+    """Hashes of the first 0, 1, … LONGEST codes from `start` on, by `step`; last, of the Hangul run there."""
     sums = [np.zeros(len(start), np.uint64)]
     word, hangul = sums[0].copy(), np.ones(len(start), bool)
     for distance in range(REACH):
@@ -341,7 +357,7 @@ def _prefix_hashes(codes: NDArray[np.intp], start: NDArray[np.intp], step: int) 
 def _count(
     keys: NDArray[np.uint64], found: NDArray[np.uint64], blank: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
-    """(N, 2): how many of `found` equal each of `keys`, with and without a blank."""
+    """(N, 2): how many of `found` equal each of the N `keys`, with and without a blank."""
     unique, row = np.unique(keys, return_inverse=True)
     wanted = np.zeros(PAIR_BITS + 1, bool)
     wanted[unique & np.uint64(PAIR_BITS)] = True

@@ -1,8 +1,8 @@
-"""Raw pages and lines → one clean text, whose page spans tile it, and what its lines are.
+"""Raw pages and lines → one clean text, the page spans that tile it, and the kind of each line.
 
 Lines of one paragraph are joined, also across pages; running heads, feet and page numbers are left
-out. 54.5 % of the line breaks between two Hangul characters of real Korean PDFs fall inside a word,
-so whether a joint needs a space is decided break by break.
+out. In real Korean PDFs 54.5 % of the line breaks between two Hangul characters fall inside a word,
+so each break is decided by itself: a space or nothing.
 """
 
 from collections.abc import Sequence
@@ -23,9 +23,10 @@ LineKind = Literal["text", "row", "header", "contents"]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the file at `text[start:end]`; `first`: a paragraph, item or row begins with it.
+    """One line of the file: `text[start:end]` of the normalised text.
 
-    `box`: where it stands on its page; NO_BOX where the format does not say.
+    `first`: a paragraph, item or row begins with it. `table`, `level`, `size` and `box` are those of
+    the raw line.
     """
 
     start: int
@@ -41,7 +42,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """A running head, foot or page number, left out of the text."""
+    """A running head, foot or page number that was left out of the text."""
 
     page: int  # index into the pages
     text: str
@@ -50,7 +51,7 @@ class Removed:
 
 @dataclass(frozen=True, slots=True)
 class Normalised:
-    """The text of a file: `pages` tile it, `lines` are ascending."""
+    """The text of a file. The spans of `pages` tile it; `lines` are in ascending order."""
 
     text: str
     pages: tuple[Page, ...]
@@ -59,10 +60,10 @@ class Normalised:
 
 
 def normalise(raw: RawFile) -> Normalised:
-    """The clean text of a file.
+    """The clean text of a file, with its pages, its lines and the running lines that were removed.
 
-    A line break in the result ends a paragraph, an item or a table row; a joined line leaves none.
-    Text is in NFC, without control characters, with single spaces.
+    Each line break in the text ends a paragraph, an item or a table row; joined lines have none
+    between them. The text is in NFC, has no control characters, and its blanks are single spaces.
     """
     lines = clean_lines(raw.lines, raw.pages, decide)
     running = running_lines(lines, len(raw.pages)) if raw.unit == "page" else set()
@@ -88,8 +89,19 @@ def _assemble(
         runs[page] += [Run(run.start + length - bounds[page], run.raw, run.length) for run in line.runs]
         kind = "contents" if position in contents else _kind(line)
         stop = length + len(line.text)
-        own = line.raw
-        placed.append(Line(length, stop, page, kind, before == "\n", own.table, own.level, own.size, own.box))
+        placed.append(
+            Line(
+                length,
+                stop,
+                page,
+                kind,
+                first=before == "\n",
+                table=line.raw.table,
+                level=line.raw.level,
+                size=line.raw.size,
+                box=line.raw.box,
+            )
+        )
         parts += (line.text, end)
         length, before = stop + len(end), end
     bounds[page + 1 :] = [length] * (len(bounds) - page - 1)

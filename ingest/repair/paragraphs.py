@@ -1,8 +1,8 @@
-"""What follows each line of a document: a line break, a space, or nothing.
+"""Clean lines → what follows each of them in the text: a line break, a space, or nothing.
 
-A line goes on in the next one where the next one's first word had no room left on it: that is what
-made the writer's program break the line. Where a line ends as a sentence does, or the next begins as
-an item does, more is asked. Whether a joint needs a space is another question; see joints.py.
+Two lines belong to one paragraph if the first word of the second did not fit on the first: that is
+why the writer's program broke the line. More is required if the first line ends like a sentence or
+the second begins like a list item. joints.py decides whether two joined lines need a space.
 """
 
 import re
@@ -19,7 +19,7 @@ from ingest.raw import NO_BOX
 from ingest.repair.clean import CleanLine, Decide
 from ingest.repair.contents import LEADERS
 
-# What begins a new item or heading, never the middle of a paragraph.
+# The beginning of an item or heading. A line in the middle of a paragraph almost never begins so.
 ITEM = re.compile(
     r"(?:[①-⑳㉠-㉻⑴-⒇❶-❿■-◿★☆※▶▷◆◇●○◎•‣∙·◦⦁―–—*+✓✔☞❍❏❑➢➤]|[-‐]\s"
     r"|\d{1,2}(?:\.\d{1,2}){0,3}[.)]\s?(?![\d>)])|\(\d{1,2}\)|[IVXⅠ-Ⅻ]{1,4}\.\s"
@@ -28,41 +28,45 @@ ITEM = re.compile(
     r"|제\s?\d{1,4}\s?(?:편|장|절|관|조)(?:의\s?\d{1,2})?\s?(?:[(（<\[]|\s|$)"
     r"|부\s?칙|\[?별\s?[표지]|<[^>]{1,30}>$|[〈<\[【「][^\n]{1,40}[〉>\]】」]$)"
 )
-# Where a paragraph's last line shows its end, whatever its width.
+# The end of a sentence or of a nominal clause, as at the end of a paragraph.
 PARAGRAPH_END = re.compile(r"(?:다|함|임|음|것|요|까|니)[.。!?]?[\"”’)\]]*$|[.。!?][\"”’)\]>]*$")
 PARTICLE = "(?:및|또는|부터|까지|에|의|와|과|을|를|은|는|[,ㆍ·])"
-# A reference that a wrapped line begins with, which is no heading: «제12조 및», «제3조제2항에», «별표 5와».
+# A reference at the start of a wrapped line, which is no heading: «제12조 및», «제3조제2항에», «별표 5와».
 REFERENCE = re.compile(
     rf"제\s?\d{{1,4}}\s?(?:편|장|절|관|조)(?:의\s?\d{{1,2}})?\s?(?:제\s?\d|{PARTICLE})"
     rf"|별\s?[표지]\s?(?:제?\s?\d+(?:호(?:의\s?\d+)?\s?(?:서식)?|의\s?\d+)?\s?)?{PARTICLE}"
 )
 HANGUL = re.compile("[가-힣]")
-# What closes a bracket or a sentence never begins a paragraph.
+# A mark that closes a bracket or a sentence; no paragraph begins with one.
 CLOSING = re.compile(r"[)\]}」』〉》]|[.,、。!?](?:\s|$)")
-# Marks that begin items in some documents, and stand between words in others.
+# Marks that begin items in some documents and stand between words in others.
 SEPARATORS = frozenset("·∙•-‐–—―")
-# A file whose lines end in a space this often marks every break between words with one.
+# If at least this share of a file's open lines end in a space, every break between words has one.
 MARKED_SHARE = 0.25
-# Room that a full line may leave, in widths of a Hangul character; a line that ends as a sentence
-# does must be full to go on, any other may leave the room of the next word.
+# In widths of a Hangul character: a full line leaves at most FULL to the right margin; any other line that
+# goes on leaves at most the next word's width plus SLACK. A line that ends like a sentence must be full to go on.
 FULL, SLACK = 1.5, 0.6
-# No line is taken for full that is narrower than this, in Hangul characters: slides and lists; where
-# boxes show the column, it may be narrower.
+# In Hangul characters: a narrower line is never full (slides, lists). NARROWEST_COLUMN holds where boxes show
+# the column.
 NARROWEST, NARROWEST_COLUMN = 14, 11
 # Lines of one paragraph differ in size by less than SAME_SIZE, and the gap from one to the next is at most
 # PITCH times the size of the type.
 SAME_SIZE, PITCH = 0.2, 1.6
-# Behind a sentence's end, a distance this many times the usual one begins a paragraph.
+# After a sentence's end, a line at more than this many times the usual distance begins a paragraph.
 SPACED = 1.3
-RAGGED_SHARE = 0.2  # of full lines, leave more room than a character where lines are broken between words
-NEIGHBOURS = 10  # lines before and after, among which the right margin is looked for
-INDENT = 0.7  # widths of a character by which a new paragraph's first line is set in
+# If at least this share of the full lines leave more room than FULL, lines are broken between words only.
+RAGGED_SHARE = 0.2
+NEIGHBOURS = 10  # the right margin of a line is looked for among this number of lines before and after it
+INDENT = 0.7  # in widths of a character: a line set in by more begins a new paragraph
 
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """How a document is set: whether its lines are broken between words only, the marks that begin
-    items in it, and the usual distance of lines inside a paragraph, in their size."""
+    """How a document is typeset.
+
+    `by_words`: lines are broken between words only. `bullets`: the separator marks that begin items
+    here. `pitch`: the usual distance between lines of a paragraph, in multiples of the type size.
+    """
 
     by_words: bool
     bullets: frozenset[str]
@@ -70,10 +74,11 @@ class Habits:
 
 
 def joints(lines: Sequence[CleanLine], apart: set[int], decide: Decide) -> list[str]:
-    """What follows each of `lines`: a line break, a space or nothing.
+    r"""What follows each of `lines` in the text: "\n", " " or "".
 
     Args:
-        apart: indices of lines that are paragraphs by themselves (entries of contents pages).
+        apart: indices of lines that are paragraphs by themselves, such as entries of contents pages.
+        decide: whether a space belongs at each of the unclear breaks; see joints.py.
     """
     found = ["\n"] * len(lines)
     rooms = _rooms(lines)
@@ -101,14 +106,19 @@ def joints(lines: Sequence[CleanLine], apart: set[int], decide: Decide) -> list[
 
 
 def _continues(before: CleanLine, after: CleanLine, room: float, habits: Habits) -> bool:
-    """Whether `after` goes on with the paragraph of `before`, which leaves `room` at its right."""
+    """Whether `after` continues the paragraph of `before`.
+
+    `room`: what `before` leaves to the right margin, in widths of a Hangul character.
+    """
     one, other = before.raw, after.raw
     if not (one.wrapped and other.wrapped) or one.level or other.level or one.table != other.table:
         return False
     if other.page - one.page > 1 or LEADERS.search(before.text) or not _one_style(before, after):
         return False
     if not unicodedata.is_normalized("NFC", before.text[-8:] + after.text[:8]):
-        return False  # a line that begins with half a syllable or an accent would change its neighbour
+        return (
+            False  # `after` begins with a bare accent or jamo, which would combine with the end of `before`
+        )
     if _closes(before.text, after.text):
         return room <= _word_room(after)
     ended = PARAGRAPH_END.search(before.text) is not None
@@ -124,7 +134,8 @@ def _continues(before: CleanLine, after: CleanLine, room: float, habits: Habits)
         return False
     if after.text[0] in SEPARATORS:
         return after.text[0] not in habits.bullets and _separates(before.text, after.text)
-    # «다.» begins item 다, and ends a sentence that the line before it left open; so with references.
+    # «다.» numbers the third item of a list, but is also the end of a sentence; the line before left one
+    # open, so it is the latter. Likewise a reference continues the sentence and is no heading.
     return after.text.startswith("다.") or REFERENCE.match(after.text) is not None
 
 
@@ -139,12 +150,12 @@ def _closes(before: str, after: str) -> bool:
 
 
 def _separates(before: str, after: str) -> bool:
-    """Whether the mark that `after` begins with stands between words: «5·17», «생(生) · 노사»."""
+    """Whether the mark at the start of `after` separates words, as in «5·17», «생(生) · 노사»."""
     return after[1:2] != " " or f" {after[0]} " in before
 
 
 def _bullets(lines: Sequence[CleanLine], rooms: Sequence[float]) -> frozenset[str]:
-    """Of the marks that may as well stand between words, those that begin a line after one with room left."""
+    """The SEPARATORS that begin items here: those that begin a line although the one before had room."""
     return frozenset(
         after.text[0]
         for position, (_, after) in enumerate(pairwise(lines))
@@ -153,7 +164,7 @@ def _bullets(lines: Sequence[CleanLine], rooms: Sequence[float]) -> frozenset[st
 
 
 def _one_style(before: CleanLine, after: CleanLine) -> bool:
-    """Whether size and distance allow both lines in one paragraph."""
+    """Whether type size and distance allow both lines to be in one paragraph."""
     one, other = before.raw, after.raw
     if NO_BOX in (one.box, other.box):
         return True
@@ -165,9 +176,9 @@ def _one_style(before: CleanLine, after: CleanLine) -> bool:
 
 
 def _usual_pitch(lines: Sequence[CleanLine]) -> float:
-    """The usual distance of lines inside a paragraph, in their size; infinite where boxes do not tell.
+    """The median distance between lines of a paragraph, in their type size; infinite if too few are known.
 
-    Lines that end as a sentence does are left out: what follows them may be the next paragraph.
+    Lines that end like a sentence are left out, because a new paragraph may follow them.
     """
     inside = (
         _pitch(before, after)
@@ -179,7 +190,7 @@ def _usual_pitch(lines: Sequence[CleanLine]) -> float:
 
 
 def _pitch(before: CleanLine, after: CleanLine) -> float:
-    """How far `after` stands below `before`, in its size; 0 where it does not."""
+    """How far `after` stands below `before`, in its type size; 0 if it does not, or boxes are unknown."""
     one, other = before.raw, after.raw
     if NO_BOX in (one.box, other.box) or one.page != other.page or not other.size:
         return 0.0
@@ -194,9 +205,9 @@ def _is_set_in(before: CleanLine, after: CleanLine) -> bool:
 
 
 def width(text: str) -> float:
-    """Width in Hangul characters; Latin letters, digits and marks take about half of one.
+    """Width in Hangul characters; a Latin letter, digit or mark counts half.
 
-    Hangul has three bytes in UTF-8, ASCII one.
+    Computed as (bytes + characters) / 4: in UTF-8 a Hangul syllable has three bytes, an ASCII character one.
     """
     return (len(text.encode()) + len(text)) / 4
 
@@ -225,11 +236,13 @@ def _rooms(lines: Sequence[CleanLine]) -> list[float]:
 
 
 def _columns(lines: Sequence[CleanLine], left, right, widths):
-    """Of each line's column, the lines near it that stand above or below it: where they end at most,
-    their greatest width in characters, and whether there is none but the line itself.
+    """(N,) each: the right margin and the greatest width of a line's column, and whether it is alone there.
 
-    All lines are compared with those at one distance at a time: pair by pair took half as long as
-    all other repair.
+    A line's column is those of the `NEIGHBOURS` lines before and after it that stand above or below it,
+    on its page, in type of its size. Widths are in characters.
+
+    Each pass compares all lines with those at one distance; a loop over pairs took half as long as all
+    other repair together.
     """
     size = np.array([line.raw.size for line in lines])
     slack = SAME_SIZE * size
@@ -249,20 +262,20 @@ def _columns(lines: Sequence[CleanLine], left, right, widths):
 
 
 def _usual_width(widths: Sequence[float], lines: Sequence[CleanLine]) -> float:
-    # Lines of a contents page are filled with leaders; they say nothing of the others' width.
+    # Leader dots fill the lines of a contents page, so their width says nothing about other lines.
     known = sorted(w for w, line in zip(widths, lines, strict=True) if not LEADERS.search(line.text))
     return known[int(0.9 * (len(known) - 1))] if known else 0.0
 
 
 def _common_right(lines: Sequence[CleanLine]) -> float:
-    """Where most lines of the document end that end where others do; 0 where none do."""
+    """The most common right edge of the document's lines, in points; 0 if fewer than 5 lines share one."""
     ends = Counter(round(line.raw.box[2] / 2) * 2.0 for line in lines if line.raw.wrapped)
     right, count = ends.most_common(1)[0] if ends else (0.0, 0)
     return right if count >= 5 else 0.0
 
 
 def _wraps_words(lines: Sequence[CleanLine], rooms: Sequence[float]) -> bool:
-    """Whether lines are broken between words only: then many leave more room than a character."""
+    """Whether lines are broken between words only: then many full lines leave more room than FULL."""
     ragged = full = 0
     for position, (before, after) in enumerate(pairwise(lines)):
         if PARAGRAPH_END.search(before.text) or ITEM.match(after.text) or before.raw.table >= 0:
@@ -274,7 +287,7 @@ def _wraps_words(lines: Sequence[CleanLine], rooms: Sequence[float]) -> bool:
 
 
 def _word_room(after: CleanLine) -> float:
-    """The room that a line may leave if its next word, the first of `after`, did not fit."""
+    """The room a line may leave if the first word of `after` did not fit on it, in Hangul characters."""
     return max(FULL, width(after.text.split(" ", 1)[0]) + SLACK)
 
 

@@ -1,5 +1,7 @@
-"""Which lines of a document are running heads, feet and page numbers: those that come again, page
-after page, at the same place."""
+"""Clean lines → which of them are running heads, feet or page numbers.
+
+Such a line recurs on page after page in the same place.
+"""
 
 import re
 from collections import Counter
@@ -9,18 +11,18 @@ from ingest.raw import NO_BOX
 from ingest.repair.clean import CleanLine
 
 PAGE_NUMBER = re.compile(r"([-–―—~<\[(\s]*)(\d{1,4})(?:\s*+/\s*+\d{1,4})?\s*+(?:쪽|페이지)?[-–―—~>\])\s]*+")
-# What says where in the document one is, and is no head however often it stands on top of a page.
+# Chapter, article and annex titles: never running heads, however often one stands at the top of a page.
 HEADING = re.compile(r"\[?별\s?[표지]|제\s?\d+\s?(?:편|장|절|관|조)|부\s?칙")
-# Lines at the top of a page, and at its bottom, that may be running ones.
+# The number of lines at the top of a page, and at its bottom, that may be running lines.
 EDGE_LINES = 3
 # A line is running if it stands on at least RUNNING_SHARE of the pages and on at least RUNNING_PAGES pages.
 RUNNING_SHARE, RUNNING_PAGES = 0.4, 3
-# Of the lines at one height of all pages, this share come again if it is a margin.
+# A height, in bands of SAME_HEIGHT points, is a margin if at least MARGIN_SHARE of the edge lines there recur.
 MARGIN_SHARE, SAME_HEIGHT = 0.8, 3.0
 
 
 def running_lines(lines: Sequence[CleanLine], page_count: int) -> set[int]:
-    """Indices into `lines` of those to leave out of the text."""
+    """Indices into `lines` of the running heads, feet and page numbers."""
     edges = _edges(lines)
     offsets = Counter(
         offset for page in edges for offset in {_page_offset(lines[position]) for position in page} - {None}
@@ -41,10 +43,10 @@ def running_lines(lines: Sequence[CleanLine], page_count: int) -> set[int]:
 
 
 def _margin_lines(positions: Sequence[int], lines: Sequence[CleanLine], offsets: Counter) -> set[int]:
-    """Those of `positions` that stand in a margin: at a height where nearly all lines come again.
+    """Those of `positions` that stand in a margin, that is at a height where nearly all lines recur.
 
-    The heads of chapters come again on the pages of their chapter only. At the height where the text
-    begins there are headings that come again, too, but beside many lines that do not.
+    This finds running chapter titles, which recur only on the pages of their chapter. At the height
+    where the text begins, headings may recur too, but among many lines that do not.
     """
     by_height: dict[int, list[int]] = {}
     for position in positions:
@@ -60,7 +62,7 @@ def _margin_lines(positions: Sequence[int], lines: Sequence[CleanLine], offsets:
 
 
 def _edges(lines: Sequence[CleanLine]) -> list[list[int]]:
-    """Per page, the positions of the lines nearest to its top and bottom; rows of tables are none."""
+    """Per page, the positions of the lines nearest to its top and bottom, table rows and marked headings aside."""
     by_page: dict[int, list[int]] = {}
     for position, line in enumerate(lines):
         if line.raw.table < 0 and line.raw.level == 0:
@@ -74,21 +76,21 @@ def _edges(lines: Sequence[CleanLine]) -> list[list[int]]:
 
 
 def _numbers_page(line: CleanLine, offsets: Counter) -> bool:
-    """Whether `line` is its page's number: dressed as one (- 3 -), or counting up with the pages."""
+    """Whether `line` is a page number: written like one (- 3 -), or counting up with the pages."""
     match = PAGE_NUMBER.fullmatch(line.text)
     return match is not None and (bool(match[1].strip()) or offsets[_page_offset(line)] >= RUNNING_PAGES)
 
 
 def _page_offset(line: CleanLine) -> int | None:
-    """How far the number on the line, if it has just one, is from the page's; the same on every page."""
+    """The line's only number less its page's index, constant for page numbers; None if it has not just one."""
     numbers = re.findall(r"\d+", line.text)
     return int(numbers[0]) - line.raw.page if len(numbers) == 1 and len(numbers[0]) <= 4 else None
 
 
 def _shape(line: CleanLine, offsets: Counter) -> tuple[str, int]:
-    """The line without blanks, and without a number that counts up with the pages; and its size.
+    """What recurring lines share: the text without blanks and page number, and the type size.
 
-    The title of a document is no running head, though it has its words.
+    The size keeps a document's title, in large type, apart from a running head with the same words.
     """
     squeezed = line.text.replace(" ", "")
     counts = offsets[_page_offset(line)] >= RUNNING_PAGES
