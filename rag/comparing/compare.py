@@ -1,6 +1,7 @@
-"""Several reports → a table: a row for each name, a column for each report, in each cell a cited value.
+"""Several documents → a table: a row for each name, a column for each document, in each cell a cited value.
 
-A cell is the ask flow over that one document, with a prompt of its own; all cells are one stream of prompts.
+A cell is answered by the ask flow over its one document, with a prompt of its own; all cells are one stream of
+prompts.
 """
 
 import time
@@ -23,15 +24,15 @@ from rag.wire import bodies, shapes
 from rag.wording.notices import counted
 
 NO_EVIDENCE = "근거 없음"
-# How many rows are found where nobody names them.
+# Without names from the user, at most 8 rows are found.
 ROWS = 8
-# What a cell is written from, and how long it may be.
+# A cell is written from at most 8 passages, in at most 160 tokens.
 CELL_PASSAGES, CELL_TOKENS = 8, 160
 
 
 @dataclass(frozen=True, slots=True)
 class ComparedDocument:
-    """A column."""
+    """A document of the comparison: one column of the table."""
 
     document_id: str
     path: str
@@ -40,9 +41,10 @@ class ComparedDocument:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonCell:
-    """What one report says of one row; `text` is «근거 없음» where nothing in it can be cited.
+    """The value of one row in one document; `text` is «근거 없음» (no evidence) if nothing there can be cited.
 
-    `citations`: all of that report; the best supported first. `support`: that of the cell.
+    `citations`: all from that document, the supported before the partly supported. `support`: the strongest verdict
+    of a sentence in the cell.
     """
 
     document_id: str
@@ -57,7 +59,7 @@ class ComparisonCell:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonRow:
-    """A name, and a cell for each document, in the order of the columns."""
+    """A name and its cells, one for each document, in the order of the columns."""
 
     name: str
     cells: tuple[ComparisonCell, ...]
@@ -65,7 +67,7 @@ class ComparisonRow:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Comparison(Result):
-    """Reports side by side. `rows_found`: the names are not the user's, but those that the reports share."""
+    """Documents side by side. `rows_found`: the user gave no names, and the rows are names that documents share."""
 
     documents: tuple[ComparedDocument, ...]
     rows: tuple[ComparisonRow, ...]
@@ -88,15 +90,15 @@ def compare(
     most: int = ROWS,
     on_cell: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Comparison:
-    """The comparison of `documents` by `names`, or by at most `most` names that they share.
+    """The comparison of `documents` by `names`; without names, by at most `most` names that documents share.
 
     Args:
-        allowed: who asks; a cell is searched for in its document, as far as this allows it.
-        on_cell: told how many cells of how many are done.
+        allowed: its groups say who asks; a document that they do not allow is not searched.
+        on_cell: called after each cell with the number of cells done and of all cells.
 
     Raises:
-        NoSharedNames: none are given, and none are found.
-        PipelineError: of the first cell that fails.
+        NoSharedNames: no names are given, and none are found.
+        PipelineError: the error of the first cell that fails.
     """
     started = time.monotonic()
     rows = list(dict.fromkeys(names)) or shared_names(stages.engine, documents, most)
@@ -127,7 +129,7 @@ def compare(
 
 
 def _for_cells(stages: Stages) -> Stages:
-    """`stages` that answer with a value: from few passages and in few tokens, or with the line that names it."""
+    """`stages` changed to answer with a short value or, without a model, with the line that states the value."""
     if not stages.generator.writes:
         return replace(stages, generator=ExtractiveGenerator(extract_value), system=CELL_SYSTEM)
     retrieval = stages.retrieval.with_search(min(stages.retrieval.search.k, CELL_PASSAGES))
@@ -137,7 +139,7 @@ def _for_cells(stages: Stages) -> Stages:
 
 
 def _cell(name: str, document_id: str, answer: Answer) -> ComparisonCell:
-    """What of `answer` its citations carry."""
+    """The cell of `answer`: only its sentences that are supported, at least in part."""
     carried = [
         (place, sentence)
         for place, sentence in enumerate(answer.sentences)

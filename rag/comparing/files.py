@@ -1,4 +1,4 @@
-"""A comparison as a file: CSV for spreadsheets, Markdown, JSON, or one HTML page that needs nothing else."""
+"""A comparison → a file: CSV for spreadsheets, Markdown, JSON, or one self-contained HTML page."""
 
 import json
 from collections.abc import Callable
@@ -21,7 +21,7 @@ def as_json(comparison: Comparison) -> str:
 
 
 def as_csv(comparison: Comparison) -> str:
-    """A row for each name: behind each report's value the pages and the words that it stands on."""
+    """CSV with a row for each name; each document has three columns: the value, its pages and the words it is from."""
     columns = [FIRST_COLUMN]
     for document in comparison.documents:
         title = plain_line(document.title)
@@ -34,7 +34,7 @@ def as_csv(comparison: Comparison) -> str:
 
 
 def as_markdown(comparison: Comparison) -> str:
-    """A table whose cells point at the quotes below it."""
+    """Markdown: a table whose cells point by number at the quotes below it, then the notices."""
     numbers: dict[tuple[str, int, int], int] = {}
     lines: list[str] = []
     titles = {document.document_id: document.title for document in comparison.documents}
@@ -62,7 +62,7 @@ def as_markdown(comparison: Comparison) -> str:
 
 
 def as_html(comparison: Comparison) -> str:
-    """One page without scripts and without anything from elsewhere; all that is a document's is escaped."""
+    """One HTML page without scripts and external resources; all text from documents is escaped."""
     return render(
         "comparison",
         language="ko",
@@ -81,7 +81,7 @@ def _shown_cell(cell: ComparisonCell) -> dict[str, object]:
 
 
 def pages(cell: ComparisonCell) -> str:
-    """«3쪽, 7–8쪽»: where its quotes stand; empty where there are none."""
+    """The pages of a cell's quotes, «3쪽, 7–8쪽» (pages 3, 7–8); empty for a cell without quotes."""
     return ", ".join(dict.fromkeys(map(place, cell.citations)))
 
 
@@ -90,7 +90,7 @@ def place(citation: Citation) -> str:
 
 
 def quotes(cell: ComparisonCell) -> str:
-    """The words that it stands on, one below the other; above the row of a table what its columns are."""
+    """A cell's quotes, one on each line; above a row of a table, the names of its columns."""
     told = (line for citation in cell.citations for line in (citation.columns, citation.quote) if line)
     return "\n".join(dict.fromkeys(told))
 
@@ -110,9 +110,9 @@ WRITERS: dict[str, Callable[[Comparison], str]] = {
 
 
 def write_comparison(path: Path, comparison: Comparison) -> None:
-    """Write it whole, in the form that the name's ending says, one of `WRITERS`.
+    """Write the comparison to `path`, whole or not at all, in the format of its ending, one of `WRITERS`.
 
     Raises:
-        OutputFailed: it cannot be written.
+        OutputFailed: the file cannot be written.
     """
     write_whole(path, WRITERS[path.suffix.lower()](comparison), newline="")

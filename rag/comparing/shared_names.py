@@ -1,4 +1,4 @@
-"""Several reports → the names that they share, of which a comparison can be made."""
+"""Several documents → the names that they share, to be the rows of a comparison."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -12,14 +12,14 @@ from rag.extracting.priors import Priors, SourceSentence, is_heading, priors, so
 from rag.extracting.salience import WEIGHTS
 from rag.extracting.values import key, named_values
 
-# Names that are no subject.
+# Names that are no subject to compare by: «remarks», «total», «number», «phone» and the like.
 EMPTY_NAMES = re.compile(
     "구분|비고|합계|소계|계|번호|순번|연번|내용|항목|기타|성명|직위|직급|연락처|전화|전화번호|팩스|주소|일자|"
     "날짜|담당자|이메일|서명|참고|주의|예|단위|목차|붙임|별첨|대표자|대표자명|대표자성명|상호|업체명|회사명|사업자등록번호|"
     "생년월일|주민등록번호|부서|소속|서식|주소지|인|기간|금액|명칭|표|그림|자료|출처|가|나|다|라|마|주"
 )
 SHORTEST, LONGEST = 3, 12
-# A name is the same as a shorter one that it begins or ends with, if it adds at most 2 letters to it.
+# A name counts as a shorter one that it begins or ends with, if it has at most 2 letters more.
 ADDED = 2
 # Two values are compared by their first 20 letters.
 OPENING = 20
@@ -27,7 +27,7 @@ OPENING = 20
 
 @dataclass(slots=True)
 class _Name:
-    """A name as the first document writes it, where it stands, and what is said there; the more, the better."""
+    """A name as the first document writes it. `said`: the beginnings of its values. `worth`: the best of its lines."""
 
     written: str
     documents: set[str] = field(default_factory=set)
@@ -36,9 +36,9 @@ class _Name:
 
 
 def shared_names(engine: SearchEngine, documents: Sequence[StoredDocument], most: int) -> list[str]:
-    """Labels, first cells of rows and headings that at least two of `documents` have, at most `most`.
+    """At most `most` names that at least two of `documents` have: labels, first cells of rows and headings.
 
-    Those first that more of them have, then those whose lines say more; near-duplicates are one.
+    Names that more documents have come first, then those whose lines are worth more. Near-duplicates count as one.
     """
     names: dict[str, _Name] = {}
     for document in documents:
@@ -49,17 +49,17 @@ def shared_names(engine: SearchEngine, documents: Sequence[StoredDocument], most
             name.said.add(key(value)[:OPENING])
             name.worth = max(name.worth, worth)
     folded = _folded(names)
-    # What all say in the same words is a form that they were made from.
+    # A name with the same value everywhere comes from a form that the documents were made from.
     shared = [name for name in folded if len(name.documents) > 1 and len(name.said) > 1]
     shared.sort(key=lambda name: (-len(name.documents), -name.worth))
     return [name.written for name in shared[:most]]
 
 
 def _names(sentences: Sequence[SourceSentence], title: str) -> list[tuple[str, str, float]]:
-    """The names in a document, each with its value and what its line is worth; none of its annexes."""
+    """(name, value, worth of its line) for each name in a document, its annexes left out."""
     weights = np.array([getattr(WEIGHTS, name) for name in Priors._fields])
     rated = dict(priors(sentences, title))
-    # Where most is aside, it is by a heading above all of it, which says nothing of the parts.
+    # If most sentences count as annexes, that is due to a heading above them all, which says nothing of the parts.
     mostly_aside = 2 * sum(prior.aside for prior in rated.values()) > len(rated)
     found, aside = [], False
     for place, sentence in enumerate(sentences):
@@ -67,7 +67,7 @@ def _names(sentences: Sequence[SourceSentence], title: str) -> list[tuple[str, s
         aside = prior.aside and not mostly_aside if prior else aside
         if aside or sentence.kind == "contents":
             continue
-        # What cannot be read alone may still have a name.
+        # A sentence that cannot be read alone may still have a name.
         worth = float(weights @ np.array(prior, float)) if prior else WEIGHTS.broken
         found += [(_tidy(one.name), one.value, worth) for one in named_values(sentence.text)]
         if place and is_heading(sentences[place - 1]):
@@ -84,7 +84,7 @@ def _is_subject(name: str) -> bool:
 
 
 def _folded(names: dict[str, _Name]) -> list[_Name]:
-    """`names` with near-duplicates put together under the shortest of them."""
+    """`names` with near-duplicates joined under the shortest of them."""
     kept: dict[str, _Name] = {}
     for long in sorted(names, key=lambda one: (len(one), one)):
         own = names[long]
@@ -99,6 +99,6 @@ def _folded(names: dict[str, _Name]) -> list[_Name]:
 
 
 def _shorter(name: str) -> Iterator[str]:
-    """What `name` is a near-duplicate of, from short to long."""
+    """The shorter names that `name` is a near-duplicate of, shortest first."""
     for added in range(min(ADDED, len(name) - 1), 0, -1):
         yield from sorted((name[:-added], name[added:]))

@@ -12,10 +12,10 @@ from rag.language import say
 
 @singledispatch
 def html_of(result: Result) -> str:
-    """`result` as one `<div>`; what has no layout of its own stands as its text.
+    """`result` as one `<div>`; a type without a layout of its own is shown as its text.
 
     Raises:
-        TypeError: it is no result.
+        TypeError: `result` is no result.
     """
     return _render("text", text=text_of(result))
 

@@ -1,4 +1,4 @@
-"""A result → text that a person reads, or one line for a programmer."""
+"""A result → text for a person, or one line for a programmer."""
 
 from collections.abc import Iterable
 from functools import singledispatch
@@ -31,10 +31,10 @@ LINE_CHARACTERS = 60
 
 @singledispatch
 def text_of(result: object) -> str:
-    """`result` as a person reads it: lines without a line break at the end.
+    """`result` as text for a person: lines, without a line break at the end.
 
     Raises:
-        TypeError: it is no result.
+        TypeError: `result` is no result.
     """
     raise TypeError(f"no result: {type(result).__name__}")
 
@@ -122,10 +122,10 @@ def _(report: IngestReport) -> str:
 
 @singledispatch
 def line_of(result: object) -> str:
-    """`result` on one line, as `repr` gives it.
+    """`result` on one line, as `repr` shows it.
 
     Raises:
-        TypeError: it is no result.
+        TypeError: `result` is no result.
     """
     raise TypeError(f"no result: {type(result).__name__}")
 
@@ -200,7 +200,7 @@ def _(report: IngestReport) -> str:
 
 
 def readable(text: str) -> str:
-    """`text` with its line breaks, and without any other character that a terminal would obey."""
+    """`text` with its line breaks, and without any other character that a terminal would act on."""
     return "\n".join(shown(line, len(line) + 1) for line in text.split("\n"))
 
 

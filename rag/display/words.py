@@ -16,13 +16,13 @@ NEAREST = 3
 
 
 def place(first: int, last: int, unit: Unit, ocr: float | None = None) -> str:
-    """«3쪽», «구역 3–4», «pp. 3–4», «3쪽(OCR 87%)»."""
+    """Pages in the language of the locale: «3쪽», «구역 3–4», «pp. 3–4»; `ocr` adds a confidence: «3쪽(OCR 87%)»."""
     read = "" if ocr is None else say(f"(OCR {percent(ocr)})", f" (OCR {percent(ocr)})")
     return where(first, last, unit, language()) + read
 
 
 def verdict(support: Support) -> str:
-    """«✓ 뒷받침함»."""
+    """A verdict with its mark: «✓ 뒷받침함», «✓ supported»."""
     named = {
         "supported": say("뒷받침함", "supported"),
         "partial": say("일부만 뒷받침함", "supported in part"),
@@ -33,15 +33,15 @@ def verdict(support: Support) -> str:
 
 
 def loose(sentences: Sequence[Sentence]) -> list[str]:
-    """A line for each sentence that no quote carries."""
+    """A line for each sentence that no quote supports."""
     why = say("근거가 없는 문장", "no evidence for")
     bare = [sentence for sentence in sentences if sentence.support in ("uncited", "unsupported")]
     return [f"{why}: {shown(sentence.text, 80)}" for sentence in bare]
 
 
-def told(warnings: Iterable[Notice | str], unreadable: Iterable[UnreadablePages] = ()) -> list[str]:
-    """A line for each warning and for each document with pages that nobody could read."""
-    lines = [one if isinstance(one, str) else one.say(language()) for one in warnings]
+def told(warnings: Iterable[Notice], unreadable: Iterable[UnreadablePages] = ()) -> list[str]:
+    """A line for each warning, then one for each document with unreadable pages."""
+    lines = [warning.say(language()) for warning in warnings]
     for pages in unreadable:
         numbers, several = page_runs(pages.pages), len(pages.pages) > 1
         english = f"{'section' if pages.unit == 'section' else 'page'}{'s' * several} {numbers}"
@@ -54,7 +54,7 @@ def told(warnings: Iterable[Notice | str], unreadable: Iterable[UnreadablePages]
 
 
 def understanding(understood: Sequence[Understood]) -> str:
-    """«이렇게 이해했습니다: 문서 «취업규칙»»; empty where nothing was taken for more than words."""
+    """One line on what a query was understood to name: «understood: document «취업규칙»»; empty if nothing."""
     kinds = {
         "document": say("문서", "document"),
         "section": say("항목", "section"),

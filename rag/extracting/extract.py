@@ -1,4 +1,4 @@
-"""An answer without a model: the sentences of the passages that answer best, word for word."""
+"""A question and passages → an answer without a model: the sentences that answer best, word for word."""
 
 import math
 import re
@@ -13,18 +13,18 @@ from rag.evidence.citations import names_columns
 from rag.evidence.support import terms, trim
 from rag.prompting.prompts import ABSTENTION, in_other_brackets
 
-# Words of questions that no answer needs to hold.
+# Question words («what», «when», «how much», «please explain»): an answer need not hold them.
 ASKING = re.compile(
     r"무엇|무슨|어떤|어떻게|어디|언제|누구|누가|얼마나?|며칠|몇|왜|어느|인가요?|입니까|합니까|습니까|됩니까|나요|까요"
     r"|하나요|되나요|있나요|알려\s?주세요|알려줘|설명해\s?주세요|해\s?주세요|궁금합니다|대해|대하여|관하여|관해"
 )
-# A heading or a caption: it names what the next lines say, and says nothing itself.
+# A heading or a caption: it names the topic of the next lines, and states nothing itself.
 HEADING = re.compile(
     r"제\s?\d+\s?(?:편|장|절|관|조)(?:의\s?\d+)?\s?(?:[(（][^)）]*[)）]|[^.。]{0,30})"
     r"|[<〈\[【][^>〉\]】]{1,20}[>〉\]】][^.。\d]{0,40}"
     rf"|(?:[Ⅰ-Ⅻ]+|\d{{1,2}}|[{ITEM_LETTERS}])\.\s[^.。\d]{{1,25}}"
 )
-# What kind of words a question asks for, and what they look like.
+# Pairs of patterns: one of questions (when; how many; why), and one of the words that answer such a question.
 ANSWER_KINDS = (
     (
         re.compile(r"언제|날짜|일자|시기|며칠|몇\s?(?:년|월|일)|기한|기간"),
@@ -44,15 +44,15 @@ class Candidate:
     terms: frozenset[str]
 
 
-# Weights, chosen by the first sentence on 1,200 questions of the KorQuAD training half.
+# Weights, chosen by how often the first sentence is right on 1,200 questions of the training half of KorQuAD.
 NEIGHBOUR = 0.25
 CONTEXT = 0.5
 KIND = 0.08
 RANK = 0.5
 HEADING_SCORE = 0.4
-# The passage of the best sentence must hold this share of the question's terms. On 240 training
-# questions with their gold pages taken away, .35 abstains on 3 of 5 about other topics, and it
-# keeps 99 % (korquad1) and 90 % (welfare) of those that can be answered.
+# The passage of the best sentence must hold this share of the question's terms. On 240 training questions whose gold
+# pages were taken away, .35 abstains on 3 of 5 that are about other topics. Of the questions that can be answered it
+# keeps 99 % (korquad1) and 90 % (welfare).
 ABSTAIN_BELOW = 0.35
 # Further sentences must score at least .7 of the best one; an answer has at most 3 sentences.
 ALSO_ABOVE = 0.7
@@ -60,7 +60,10 @@ MOST = 3
 
 
 def extract(question: str, passages: Sequence[PackedPassage]) -> str:
-    """The sentences that answer `question` best, each with its passage's marker; or the abstention."""
+    """The at most `MOST` sentences that answer `question` best, one on each line, each with its passage's marker.
+
+    The abstention if no passage holds enough of the question's terms.
+    """
     ranked = rank_sentences(question, passages)
     if not ranked or not answerable(question, ranked[0][0].passage):
         return ABSTENTION
@@ -75,10 +78,11 @@ def extract(question: str, passages: Sequence[PackedPassage]) -> str:
 
 
 def rank_sentences(question: str, passages: Sequence[PackedPassage]) -> list[tuple[Candidate, float]]:
-    """Every sentence of `passages` with its score, best first, but for rows that only name columns.
+    """Every sentence of `passages` with its score, best first; rows that only name columns are left out.
 
-    A sentence scores the IDF-weighted share of the question's terms that it holds, and a part of
-    what its neighbours, its breadcrumb, its columns and its passage's rank say for it.
+    The score is the IDF-weighted share of the question's terms that the sentence holds. Terms in its neighbours, its
+    breadcrumb and its column names count in part; an answer of the kind asked for raises the score, and a heading or
+    a passage of low score lowers it. Ties stay in reading order. Empty if there are no terms or no sentences.
     """
     wanted = question_terms(question)
     candidates = [c for passage in passages for c in _candidates(passage)]
@@ -97,7 +101,7 @@ def rank_sentences(question: str, passages: Sequence[PackedPassage]) -> list[tup
 
     ranked = []
     for index, candidate in enumerate(candidates):
-        if _names_columns(candidates, index):  # they are shown with the rows, and say nothing alone
+        if _names_columns(candidates, index):  # column names are shown with their rows, and say nothing alone
             continue
         own = share(candidate.terms)
         nearby = share(_with_neighbours(candidates, index))
@@ -112,29 +116,29 @@ def rank_sentences(question: str, passages: Sequence[PackedPassage]) -> list[tup
 
 
 def answerable(question: str, passage: PackedPassage) -> bool:
-    """Whether `passage` speaks of enough of what `question` asks about to hold an answer."""
+    """Whether `passage`, with its title and breadcrumb, holds enough of the question's terms to answer it."""
     wanted = question_terms(question)
     held = terms_of(passage.text) | _context_terms(passage)
     return len(wanted & held) >= ABSTAIN_BELOW * len(wanted)
 
 
 def question_terms(question: str) -> frozenset[str]:
-    """The terms of `question` that an answer could hold: without the words that only ask."""
+    """The terms of `question` without its question words; all its terms if it has no others."""
     asked = ASKING.sub(" ", question)
     return terms_of(asked) or terms_of(question)
 
 
 def terms_of(text: str) -> frozenset[str]:
-    """Hangul bigrams, beginnings of Hangul words, Latin words and numbers of `text`.
+    """The terms of `text`: Hangul bigrams, beginnings of Hangul words, Latin words and numbers.
 
-    The beginnings count a match at the start of a word, where Korean keeps the stem, above one
-    inside it: .856 instead of .848 on 1,200 questions.
+    With the beginnings, a match at the start of a word, where Korean has the stem, counts more than a match inside a
+    word: .856 instead of .848 on 1,200 questions.
     """
     return terms(text) | {f"^{run[:n]}" for run in HANGUL_RUN.findall(fold(text)) for n in (2, 3)}
 
 
 def one_line(text: str) -> str:
-    """`text` on one line: a sentence of an answer."""
+    """`text` on one line, each run of blanks as one."""
     return " ".join(text.split())
 
 

@@ -1,6 +1,6 @@
-"""The sentences of a document → which of them can be read alone, and what their place and form say for each.
+"""The sentences of a document → those that can be read alone, each with features of its place and form.
 
-What a sentence shares with others is not looked at here: see salience.py.
+How sentences resemble each other is the matter of salience.py.
 """
 
 import re
@@ -17,26 +17,26 @@ from rag.evidence.support import LEGAL, QUANTITY, trim
 from rag.extracting.extract import HEADING
 from rag.wording.tables import row_cells
 
-# What can be read as a sentence; longer is a list, a table, or a page that lost its line breaks.
+# A sentence has 12 to 400 characters; longer text is a list, a table, or a page that lost its line breaks.
 SHORTEST, LONGEST = 12, 400
-# A line without a verb says something from here on, if it is an item; a shorter one is a heading.
+# A list item without a verb states something if it has at least 18 characters; a shorter one is a heading.
 ITEM_SAYS = 18
-# A row with more cells than these says nothing without the names of its columns.
+# A row of more than 4 cells cannot be understood without the names of its columns.
 MOST_CELLS = 4
-# Some PDFs draw text twice: of the words of a sentence read twice, less than this share is distinct.
+# Some PDFs draw text twice; in a sentence that was read twice, fewer than 70 % of the words are distinct.
 DISTINCT = 0.7
-# What counts as the beginning of a document, and from where on its annexes can begin.
+# The first 20 % of a document are its beginning; its annexes can begin after 40 %.
 BEGINNING, BACK_FROM = 0.2, 0.4
-# A quantity that is told again is a key figure, but one that is told everywhere (1년, 30일) is a form of words.
+# A quantity found 2 to 8 times is a key figure; one found more often (1년, one year; 30일, 30 days) is a common phrase.
 TOLD_MOST = 8
 
-# Sections beside the point, by their headings, and those that begin the annexes.
+# Headings of sections beside the point (annexes, forms, definitions, contacts), and of those that begin the annexes.
 ASIDE = re.compile(
     r"부\s?록|별\s?[표지첨]|서\s?식|붙\s?임|참고\s?문헌|용어|약어|기호|이력|부\s?칙|문의|유의\s?사항|기타|그\s?밖|제출\s?서류"
     r"|작성\s?(?:방법|요령|지침|규격)|저자|관련\s?(?:규격|법규|표준)|관계\s?법령|서약|동의서|협정서|경과조치|목\s?차|위원회의? 구성"
 )
 BACK = re.compile(r"부\s?록|별\s?[표지첨]|붙\s?임|[<\[〈]?서식\s?(?:제?\s?\d|$)|참고\s?문헌")
-# How to reach somebody; what a word means; captions and notes; who wrote it and when; what another place says.
+# Sentences of little content: contacts, definitions, captions and notes, authors and dates, references to other places.
 BOILERPLATE = re.compile(
     r"https?:|www\.|[\w.]@[\w.]|☎|\d{2,4}-\d{3,4}-\d{4}|누리집|홈페이지|문의(?:는|처|사항|하)"
     r"|(?:이란|라 함은|란)\s.{5,}(?:말한다|의미한다|뜻한다)|[”\"’'](?:이?란|이?라 함은)\s|용어의 (?:뜻|정의)"
@@ -45,17 +45,19 @@ BOILERPLATE = re.compile(
     r"|다음(?:의|과 같은|\s?사항|\s?각 호)\s|(?:다음|아래|별표|<표|\[표|표 \d|그림 ?\d).{0,20}(?:같다|같습니다|같이|따라|참[조고]|따른다|각 호|나타)"
     r"|(?:에서|따로) 정하는 (?:바|것)에|에 (?:따른다|의한다|의함|따름)|준용(?:한다|하)"
 )
-# What is worth knowing often says so: results, extremes, duties, limits.
+# Words that announce something important: results, extremes, duties, limits.
 CUE = re.compile(
     r"가장|처음|최초|모두|모든|총\s|전체|절반|달성|확정|결정|전망|예상|목표|필요|금지|제외|불가|하여서는 아니|할 수 없"
     r"|(?:하여|해)야|나타났|나타남|확인되|확인됨|평가됨|것으로|따라서|결론|마감|까지|이내|이상|이하|초과|미만|한도"
 )
-# What a document is, and whom it concerns.
+# Sentences that say what a document is for, and whom it concerns.
 PURPOSE = re.compile(
     r"목적으로\s?(?:한다|함|하)|(?:에|에게|에 대하여) (?:이를 )?적용(?:한다|함)|실시(?:하였다|하였음)\.?$"
 )
+# The first cell of a row of totals: sums, profit and loss, budgets.
 TOTAL = re.compile(r"[Ⅰ-Ⅻ]\.|.*(?:총\s?[계액]|합\s?계|순\s?(?:이익|손실|손익)|사업비|예산)")
-# How an item begins (l to u: boxes of Wingdings, read as letters), and a line that gives a value: «○ 사업예산 : 3억원».
+# The beginning of a list item (l to u are Wingdings boxes, read as letters), and of a line that states a value:
+# «○ 사업예산 : 3억원» (budget: 300 million won).
 MARK = re.compile(
     rf"[□■◆◇▣●○◯❍◎▶▷⇒<\[〈]|(?:[ㅇoＯ]|[lmnqu](?=\s[가-힣]))\s|제\s?\d+\s?[조장절관](?:의\s?\d+)?|[-–―－*※·ㆍ․•▸‣◦]|\(?\d+\)|[①-⑳]|[Ⅰ-Ⅻ]|\d{{1,2}}\.\s"
     rf"|\(?[{ITEM_LETTERS}][.)]\s"
@@ -66,7 +68,7 @@ TITLE = re.compile(
     r"[Ⅰ-ⅻI]+\.?\s?.{2,40}|\d{1,2}\s\D{2,30}|[□■◆○●❍◎]\s?\D{2,18}|제\s?\d+\s?[편장절관].{0,30}"
     r"|[<\[〈【(].*[>\]〉】)]|.*\D\s\d{1,3}"
 )
-# A sentence's end: a stop, a verb, or a noun made of one (함, 있음, 나타남); 책임 and 다음 are other nouns.
+# The end of a sentence: a stop, a verb, or a noun made of a verb (함, 있음, 나타남); 책임 and 다음 are no such nouns.
 CLOSED = re.compile(
     r"""(?:[.。!?…]|(?<=[가-힣])다|니까|[해세어아워여예]요|[가-힣]함|(?<![다처마])음|됨|짐|[타어]남|킴|움|(?<![책위선전])임)"""
     r"""["'”’)\]」』>]*(?:\s?\(\w+\))?$"""
@@ -78,9 +80,9 @@ GARBLED = re.compile(r"(?<=\s)[,.)·(]+(?=\s)|\(\s*\)|「\s*」")
 
 @dataclass(frozen=True, slots=True)
 class SourceSentence:
-    """`text == document.text[start:end]`, without the blanks around it.
+    """A sentence, list item or table row: `text == document.text[start:end]`, without the blanks around it.
 
-    `context`: the breadcrumb of its chunk. `begins`: nothing stands before it on its line.
+    `context`: the breadcrumb of its chunk. `begins`: it is the first on its line.
     """
 
     text: str
@@ -102,15 +104,16 @@ class SourceSentence:
 
 
 class Priors(NamedTuple):
-    """What place and form say for a sentence, from 0 to 1 where nothing else is said.
+    """Features of a sentence's place and form, from 0 to 1 but for `row`.
 
-    `lead`: it stands where the document begins. `opens`: it is the first of its section. `aside`: its section
-    is beside the point. `figures`: it holds quantities; `repeated`: some that stand elsewhere, too.
-    `boilerplate`: it says where, how or by whom, not what. `purpose`: it says
-    what the document is for; `cue`: that it matters. `label`: it gives a
-    value. `broken`: it begins or ends on other lines, or is garbled. `row`: 0.5 for each cell but the first.
+    `lead`: how near the beginning of the document it is. `opens`: it is the first of its section. `aside`: its
+    section is beside the point. `figures`: it holds quantities. `repeated`: it holds quantities that the document
+    repeats. `boilerplate`: it says where, how or by whom, not what. `purpose`: it says what the document is for.
+    `cue`: it says that it is important. `label`: it states a value after a label. `broken`: it begins or ends on
+    other lines, or is garbled. `row`: 0.5 for each cell but the first.
 
-    A section's name (개요, 결론) and a sentence's length brought nothing: docs/benchmarks/summaries.md.
+    The names of sections (개요, overview; 결론, conclusion) and the length of sentences did not help:
+    docs/benchmarks/summaries.md.
     """
 
     lead: float
@@ -127,7 +130,7 @@ class Priors(NamedTuple):
 
 
 def source_sentences(chunks: Sequence[Chunk]) -> list[SourceSentence]:
-    """The sentences of a document in reading order, from all its chunks, which tile it."""
+    """The sentences of a document in reading order, from its chunks, which must follow each other without gaps."""
     if not chunks:
         return []
     text, origin = "".join(chunk.text for chunk in chunks), chunks[0].start
@@ -146,7 +149,7 @@ def source_sentences(chunks: Sequence[Chunk]) -> list[SourceSentence]:
 
 
 def readable(sentence: SourceSentence, title: str = "") -> bool:
-    """Whether it says something without what stands around it: no heading, caption or entry of a contents page."""
+    """Whether a sentence can be understood alone: it is no heading, caption, fragment or entry of a contents page."""
     text = _unamended(sentence.text)
     if sentence.kind == "contents" or len(text) < SHORTEST or len(sentence.text) > LONGEST:
         return False
@@ -161,7 +164,7 @@ def readable(sentence: SourceSentence, title: str = "") -> bool:
 
 
 def is_heading(sentence: SourceSentence) -> bool:
-    """Whether it is a line that names what follows."""
+    """Whether a sentence is a heading: a line that names what follows."""
     text = _unamended(sentence.text)
     if not sentence.begins or sentence.is_row or closed(text) or LABEL.match(text):
         return False
@@ -170,7 +173,7 @@ def is_heading(sentence: SourceSentence) -> bool:
 
 
 def unmarked(text: str) -> str:
-    """`text` without what an item begins with, also twice: «- ○ », «3. 가. »."""
+    """`text` without the bullets and numbers at its beginning, which may be several: «- ○ », «3. 가. »."""
     text = text.strip()
     while mark := MARK.match(text):
         text = text[mark.end() :].lstrip()
@@ -183,7 +186,7 @@ def closed(text: str) -> bool:
 
 
 def priors(sentences: Sequence[SourceSentence], title: str = "") -> Iterator[tuple[int, Priors]]:
-    """The places of the readable sentences, and what is said for each."""
+    """(index, features) of each readable sentence, in reading order."""
     figures = [_figures(sentence.text) for sentence in sentences]
     told = Counter(figure for held in figures for figure in held)
     for place, sections, opens, position, back in _placed(sentences, title):
@@ -210,10 +213,10 @@ def priors(sentences: Sequence[SourceSentence], title: str = "") -> Iterator[tup
 def _placed(
     sentences: Sequence[SourceSentence], title: str
 ) -> Iterator[tuple[int, list[str], bool, float, bool]]:
-    """Of each readable sentence: its place, the headings above it, is it the first below them, how far into the
-    document it stands (0 to 1), and have the annexes begun?
+    """For each readable sentence: (index, headings above it, whether it is the first below them, its position in the
+    document from 0 to 1, whether the annexes have begun).
 
-    A chunk's breadcrumb is that of its beginning, so headings inside of a chunk are read here.
+    A chunk's breadcrumb is that of its beginning, so headings inside a chunk are found here.
     """
     ends = list(accumulate((len(sentence.text) for sentence in sentences), initial=0))
     context, heading, opens, back = "", "", True, False
@@ -232,13 +235,13 @@ def _placed(
 
 
 def _heads_table(sentences: Sequence[SourceSentence], place: int) -> bool:
-    """Whether it is the row that names the columns of the others."""
+    """Whether the sentence at `place` is the first row of a table and names its columns."""
     first = place == 0 or not sentences[place - 1].is_row
     return first and sentences[place].is_row and names_columns(sentences[place].text)
 
 
 def _figures(text: str) -> set[str]:
-    """The quantities in `text`: numbers with a unit, or so large that they are written with commas."""
+    """The quantities in `text`: numbers with a unit or with commas; article numbers and the like are left out."""
     return {
         number + unit
         for _, number, unit in QUANTITY.findall(fold(_unamended(text)))
@@ -247,7 +250,7 @@ def _figures(text: str) -> set[str]:
 
 
 def _broken(sentences: Sequence[SourceSentence], place: int) -> float:
-    """How much of the sentence stands on other lines, or is garbled."""
+    """From 0 to 1: how likely the sentence goes on before or after, or is garbled."""
     sentence = sentences[place]
     words = sentence.text.split()
     if len(words) > 8 and len(set(words)) < DISTINCT * len(words):
@@ -258,14 +261,14 @@ def _broken(sentences: Sequence[SourceSentence], place: int) -> float:
 
 
 def _goes_on(before: SourceSentence, after: SourceSentence) -> bool:
-    """Whether a sentence seems to go on in the next line."""
+    """Whether `before` seems to go on in the next line, `after`."""
     if before.is_row or after.is_row or not after.begins or closed(before.text) or is_heading(before):
         return False
     return len(before.text) > ITEM_SAYS and not MARK.match(after.text) and not LABEL.match(after.text)
 
 
 def _names_a_value(cells: Sequence[str]) -> bool:
-    """Whether the cells of a row are a name and what belongs to it."""
+    """Whether the cells of a row are a name and a value for it."""
     if not 1 < len(cells) <= MOST_CELLS or cells[0] == cells[1]:
         return False
     return len(re.findall("[가-힣]", cells[0])) > 1 and re.search(r"\d|[가-힣]{2}", cells[1]) is not None
@@ -276,7 +279,7 @@ def _cells(row: str) -> list[str]:
 
 
 def _unamended(text: str) -> str:
-    """`text` without the notes on when it was amended, <개정 2015. 10. 20.>."""
+    """`text` without the notes of amendments, like <개정 2015. 10. 20.>."""
     return AMENDMENT.sub("", text).strip()
 
 

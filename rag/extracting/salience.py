@@ -1,8 +1,8 @@
-"""A document → the sentences that say most of it, word for word: a summary without a model.
+"""A document → its most telling sentences, word for word: a summary without a model.
 
-A sentence is worth its rank in the graph of all sentences, times what its place and form say for it. They are
-taken one after the other, each for what it adds to its section, less what the others have said. It costs what
-the text is long: under a second for 160 pages.
+The worth of a sentence is its rank in the graph of all sentences, times factors for its place and form. Sentences are
+chosen one after the other: each adds to the worth of its section, and loses what it repeats of those already chosen.
+The time is proportional to the length of the text: under a second for 160 pages.
 """
 
 from collections import Counter
@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """How much each thing counts: a prior of 1 multiplies a sentence's worth by e to this; 0 leaves it out.
+    """The weight of each feature: a feature of 1 multiplies a sentence's worth by e to its weight; 0 ignores it.
 
-    `central`: of the logarithm of its rank. `title`: of its cosine to the document's title. `spread`: how far
-    what is chosen is spread over the sections, 0 to below 1. `redundancy`: what a sentence loses that repeats
-    another. Chosen on 11 documents with 110 key facts, each at the middle of a plateau, for the highest point
-    fits those documents alone (docs/benchmarks/summaries.md).
+    `central`: for the logarithm of the sentence's rank. `title`: for its cosine to the document's title. The fields
+    up to `row`: see `Priors`. `spread`: how evenly the choice is spread over the sections, from 0 to below 1.
+    `redundancy`: the share of its gain that a sentence loses if it repeats another.
+    The values were chosen on 11 documents with 110 key facts, each in the middle of a plateau, because the highest
+    point fits those documents alone (docs/benchmarks/summaries.md).
     """
 
     central: float = 1.0
@@ -59,12 +60,13 @@ def salient(
     weights: Weights = WEIGHTS,
     keep: Callable[[SourceSentence], bool] = lambda _: True,
 ) -> list[int]:
-    """Places of the `count` sentences that say most, in reading order; fewer where fewer can be read alone.
+    """Indices of the `count` most telling sentences, in reading order; fewer if fewer can be read alone.
 
-    Where none can be read alone, they are the first that are no entries of a contents page.
+    If no sentence can be read alone, they are the first `count` that are not entries of a contents page.
 
     Args:
-        keep: which may be chosen at all.
+        title: of the document, or what a sentence should be about.
+        keep: whether a sentence may be chosen.
     """
     rated = [one for one in priors(sentences, title) if keep(sentences[one[0]])]
     if not rated or count < 1:
@@ -81,9 +83,10 @@ def salient(
 
 
 def sentence_vectors(texts: Sequence[str]) -> "csr_array":
-    """Unit rows of log-frequency times inverse document frequency, each text being a document; (N, T).
+    """(N, T): a unit row for each of N texts, of log frequency times inverse document frequency of T terms.
 
-    Terms are bigrams: Kiwi's morphemes chose no better and took twenty times as long.
+    Each text counts as a document. Terms are bigrams: Kiwi's morphemes chose no better sentences and took twenty
+    times as long.
     """
     from scipy.sparse import csr_array  # a dependency of sentence-transformers; 0.3 s to import
 
@@ -100,9 +103,9 @@ def sentence_vectors(texts: Sequence[str]) -> "csr_array":
 
 
 def rank(vectors: "csr_array") -> NDArray[np.float64]:
-    """The PageRank of each sentence in the graph whose edges are the cosines of `vectors`; 1 on average.
+    """(N,): the PageRank of each sentence in the graph whose edges are the cosines of `vectors`; 1 on average.
 
-    The graph is never made: each step is a product with `vectors` and one with its transpose.
+    The graph is never built: each step multiplies by `vectors` and by its transpose.
 
     Source: Mihalcea and Tarau, EMNLP 2004; Erkan and Radev, JAIR 22, 2004, doi 10.1613/jair.1523.
     """
@@ -119,10 +122,10 @@ def rank(vectors: "csr_array") -> NDArray[np.float64]:
 
 
 def sections(sentences: Sequence[SourceSentence], count: int) -> NDArray[np.int64]:
-    """The section of each sentence, as a number.
+    """(N,): the number of the section of each sentence.
 
-    Sections are those of the uppermost headings that make at least half as many as `count`; without such,
-    they are `count` stretches of equal length.
+    Sections are made by the first 1, 2 or 3 levels of headings: the fewest levels that make at least `count` / 2
+    sections. If 3 levels make fewer, sections are `count` stretches of equal length.
     """
     for depth in range(1, 4):
         numbers: dict[str, int] = {}
@@ -138,10 +141,10 @@ def sections(sentences: Sequence[SourceSentence], count: int) -> NDArray[np.int6
 def choose(
     vectors: "csr_array", worth: NDArray[np.float64], parts: NDArray[np.int64], count: int, weights: Weights
 ) -> list[int]:
-    """The best `count`, best first, each chosen for what it adds to those before; of equals the first.
+    """The indices of `count` sentences in the order chosen, each the one that adds most; of equals the first.
 
-    A section is worth the sum of its sentences' worth to the power of 1 - `spread`, so that each further
-    sentence of a section adds less; one that repeats another loses by their cosine.
+    The worth of a section is the sum of its chosen sentences' worth to the power of 1 - `spread`, so each further
+    sentence of a section adds less. A sentence that repeats a chosen one loses in proportion to their cosine.
 
     Source: Lin and Bilmes, ACL 2011; Carbonell and Goldstein, SIGIR 1998, doi 10.1145/290941.291025.
     """
@@ -159,5 +162,5 @@ def choose(
 
 
 def cosines(vectors: "csr_array", one: "csr_array") -> NDArray[np.float64]:
-    """The cosine of each row of `vectors` to the only row of `one`."""
+    """(N,): the cosine of each row of `vectors` to the only row of `one`."""
     return (vectors @ one.T).toarray().ravel()

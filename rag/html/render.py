@@ -1,7 +1,7 @@
 """A template and its values → an HTML page that runs no script and loads nothing from anywhere.
 
-Every value is escaped, because it may come from a document. The pages stand on `page.html`, whose content policy
-allows their own styles and pictures inside them, and nothing else.
+Every value is escaped, because it may come from a document. All pages extend `page.html`, whose content security
+policy allows inline styles and embedded pictures, and nothing else.
 """
 
 from functools import cache

@@ -1,4 +1,4 @@
-"""What was read from one file → a report for a person: what each line was taken for, and the chunks."""
+"""The reading of one file → a report for a person: what each line was read as, and where chunks begin."""
 
 from bisect import bisect_right
 from collections import Counter
@@ -11,16 +11,13 @@ from rich.console import RenderableType
 from rich.rule import Rule
 from rich.text import Text
 
-from ingest.document import Document, Heading, Page
+from ingest.document import CELL_SEPARATOR, Document, Heading, Page
 from ingest.parse import Reading
 from ingest.raw import NO_BOX
-from ingest.repair.clean import CELL_SEPARATOR
 from ingest.repair.normalise import Line, Removed
 from rag.errors import PageNotFound
 from rag.wire import shapes
-from rag.wire.bodies import (
-    inspect_json,
-)
+from rag.wire.bodies import inspect_json
 
 PieceKind = Literal["text", "heading", "header", "row", "contents"]
 # Korean, English; in the order of the legend.
@@ -44,9 +41,9 @@ STYLES = {
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """The characters [start, end) of the text, all of one line, kind and chunk.
+    """The characters [start, end) of the text, which have one line, one kind and one chunk.
 
-    `line`: index into the lines; `begins`: index of the chunk that begins here, else -1.
+    `line`: index into `reading.lines`. `begins`: index of the chunk that begins here, else -1.
     """
 
     start: int
@@ -57,15 +54,15 @@ class Piece:
 
 
 def say(language: str, korean: str, english: str) -> str:
-    """The wording for a report in `language`."""
+    """`korean` or `english`, as `language` says."""
     return korean if language == "ko" else english
 
 
 def selected(reading: Reading, numbers: Sequence[int]) -> list[int]:
-    """Indices of the pages with these numbers, ascending; of all where there are none.
+    """Indices of the pages with these numbers, ascending; of all pages if `numbers` is empty.
 
     Raises:
-        PageNotFound: one is not in the file.
+        PageNotFound: the file has no page with one of the numbers.
     """
     count = len(reading.document.pages)
     for number in numbers:
@@ -75,7 +72,7 @@ def selected(reading: Reading, numbers: Sequence[int]) -> list[int]:
 
 
 def pieces(reading: Reading) -> list[list[Piece]]:
-    """Per page, the pieces that tile its text."""
+    """For each page, the pieces of its text, in order and without gaps."""
     document, lines = reading.document, reading.lines
     titles = [(heading.start, title_end(document, heading)) for heading in document.headings]
     begins = {chunk.start: index for index, chunk in enumerate(reading.chunks)}
@@ -100,7 +97,7 @@ def _kind(line: Line, titles: Sequence[tuple[int, int]], position: int) -> Piece
 
 
 def title_end(document: Document, heading: Heading) -> int:
-    """Where the title of a heading ends in the text, whose blanks it may lack."""
+    """The offset in the text where the title of a heading ends; the title may lack blanks that the text has."""
     left = len("".join(heading.title.split()))
     for position in range(heading.start, len(document.text)):
         left -= not document.text[position].isspace()
@@ -110,7 +107,7 @@ def title_end(document: Document, heading: Heading) -> int:
 
 
 def removed_lines(reading: Reading) -> dict[int, tuple[list[Removed], list[Removed]]]:
-    """By the index of the page: what was left out above the text, and what below it."""
+    """By page index: the lines left out above the text, and those below it."""
     lowest: dict[int, float] = {}
     for line in reading.lines:
         lowest[line.page] = min(lowest.get(line.page, line.box[1]), line.box[1])
@@ -126,7 +123,7 @@ def removed_lines(reading: Reading) -> dict[int, tuple[list[Removed], list[Remov
 
 
 def report_json(reading: Reading, path: str, wanted: Sequence[int]) -> shapes.Inspection:
-    """The report as data: of the pages at the indices `wanted`, and of what begins or lies on them."""
+    """The report as JSON data: the pages at the indices `wanted`, with what begins or lies on them."""
     removed = {
         index: [line.text for side in sides for line in side]
         for index, sides in removed_lines(reading).items()
@@ -138,7 +135,7 @@ def report_json(reading: Reading, path: str, wanted: Sequence[int]) -> shapes.In
 
 
 def summary(reading: Reading, language: str) -> list[tuple[str, str]]:
-    """Name and value of each line of the summary."""
+    """(name, value) of each line of the report's summary."""
     document = reading.document
     engines = Counter(page.engine for page in document.pages)
     sizes = [chunk.tokens for chunk in reading.chunks]
@@ -172,7 +169,7 @@ def summary(reading: Reading, language: str) -> list[tuple[str, str]]:
 
 
 def page_title(page: Page, unit: str, language: str) -> str:
-    """The head of one page: its number and label, who read it, and what is to be doubted."""
+    """The title of one page: its number, its label, the engine that read it, and reasons to doubt it."""
     if unit == "page":
         name = say(language, f"{page.number}쪽", f"Page {page.number}")
     else:
@@ -190,7 +187,7 @@ def page_title(page: Page, unit: str, language: str) -> str:
 
 
 def chunk_title(reading: Reading, index: int, language: str) -> str:
-    """Number, size and kind of a chunk; its breadcrumb is `context`."""
+    """The title of a chunk: its number, size and kind, without the breadcrumb."""
     chunk = reading.chunks[index]
     kind = {"text": "text", "table": "row", "contents": "contents"}[chunk.kind]
     return " · ".join(
@@ -203,7 +200,7 @@ def chunk_title(reading: Reading, index: int, language: str) -> str:
 
 
 def continued(reading: Reading, position: int, language: str) -> str:
-    """What stands above a page that begins inside a chunk; `position` is the page's first character."""
+    """The note above a page that begins inside a chunk; `position`: offset of the page's first character."""
     index = bisect_right([chunk.start for chunk in reading.chunks], position) - 1
     return say(language, f"… 청크 {index + 1} 계속", f"… chunk {index + 1} goes on")
 
@@ -216,7 +213,7 @@ def _tokens(language: str) -> str:
 
 
 def terminal_report(reading: Reading, wanted: Sequence[int], language: str) -> Iterator[RenderableType]:
-    """What a terminal shows, part by part: the summary, then each page with its chunk borders."""
+    """The report for a terminal, part by part: the summary, then each page with the borders of its chunks."""
     document = reading.document
     yield Text(document.title, style="bold")
     for name, value in summary(reading, language):
@@ -238,7 +235,7 @@ def terminal_report(reading: Reading, wanted: Sequence[int], language: str) -> I
 
 
 def _page_text(reading: Reading, found: Sequence[Piece], language: str) -> Iterator[RenderableType]:
-    """The text of one page in colours, cut by a rule where a chunk begins."""
+    """The text of one page in colours, with a rule wherever a chunk begins."""
     if found and found[0].begins < 0:
         yield Text(continued(reading, found[0].start, language), style="magenta dim")
     shown = Text()
@@ -262,7 +259,7 @@ def _ended(shown: Text) -> Iterator[Text]:
 
 
 def styled(text: str, kind: PieceKind) -> Iterator[tuple[str, str]]:
-    """`text` in parts with their kinds; separators of cells, which stand on no page, by themselves."""
+    """`text` in parts, each with its kind; separators of cells, which are not on the page, are parts of their own."""
     if kind not in ("row", "header"):
         yield text, kind
         return

@@ -1,7 +1,7 @@
-"""What was read from one file → one HTML page that needs nothing from anywhere else.
+"""The reading of one file → one self-contained HTML page.
 
-On the left each page as it is printed, with the boxes of its lines; on the right what became of it.
-Everything that comes from the file is escaped: a document is data.
+On the left is each page as printed, with the boxes of its lines; on the right is the text that was read from it.
+Everything that comes from the file is escaped.
 """
 
 from base64 import b64encode
@@ -28,10 +28,10 @@ from rag.viewing.inspect import (
     summary,
 )
 
-# Pages with a picture, where none are picked: each takes some 100 kB.
+# Unless pages are picked, the first 60 have a picture; one takes some 100 kB.
 PICTURES = 60
-SCALE = 1.3  # pixels for a point
-SECONDS = 30.0  # at most for one picture
+SCALE = 1.3  # pixels per point
+SECONDS = 30.0  # the most that one picture may take
 
 
 def draw_pages(
@@ -40,21 +40,23 @@ def draw_pages(
     wanted: Sequence[int],
     limits: IngestConfig,
 ) -> dict[int, Picture]:
-    """Pictures of the pages at the indices `wanted`; a format without pages has none."""
+    """Pictures by page index, for the indices `wanted`; without pages that cannot be drawn.
+
+    Empty for a format without pages.
+    """
     if reading.document.unit != "page":
         return {}
     limits = replace(limits, timeout_seconds=min(limits.timeout_seconds, SECONDS))
     jobs = [Draw(reading.path, index, scale=SCALE, form="smaller") for index in wanted]
     with drawing_pool(limits, with_patterns(passwords), len(jobs)) as pool:
         drawn = zip(wanted, pool.draw(jobs), strict=True)
-        # One page that cannot be drawn leaves the others.
         return {index: picture for index, picture in drawn if not isinstance(picture, UnreadableFile)}
 
 
 def html_report(
     reading: Reading, pictures: Mapping[int, Picture], wanted: Sequence[int], language: str
 ) -> str:
-    """The report of the pages at the indices `wanted` as an HTML page."""
+    """The report on the pages at the indices `wanted`, as an HTML page."""
     by_page, removed = pieces(reading), removed_lines(reading)
     boxes = _boxes(reading, by_page)
     return render(
@@ -82,7 +84,7 @@ def html_report(
 
 
 def _note(reading: Reading, found: Sequence[Piece], language: str) -> str:
-    """What stands above a page that begins inside a chunk."""
+    """The note above a page that begins inside a chunk; empty for other pages."""
     return continued(reading, found[0].start, language) if found and found[0].begins < 0 else ""
 
 
@@ -109,7 +111,7 @@ def _shown_piece(reading: Reading, piece: Piece, language: str) -> dict[str, obj
 def _boxes(
     reading: Reading, by_page: Sequence[Sequence[Piece]]
 ) -> dict[int, list[tuple[str, str, Box, str]]]:
-    """By the index of the page: kind, target, box and text of each line on it."""
+    """By page index: (kind, link target, box, text) of each line on the page."""
     kinds: dict[int, str] = {}
     for page in by_page:
         for piece in page:
@@ -125,7 +127,7 @@ def _boxes(
 
 
 def _sheet(picture: Picture, boxes: Sequence[tuple[str, str, Box, str]]) -> dict[str, object]:
-    """The picture of a page with the boxes over it, placed in shares of its size."""
+    """The picture of a page, and the boxes over it, positioned in percent of its size."""
     overlays = []
     for kind, target, box, text in boxes:
         if box == NO_BOX:

@@ -1,4 +1,4 @@
-"""A span of a stored document → pictures of the pages on which it stands, with the span marked."""
+"""A span of a stored document → pictures of its pages, with the span marked."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from rag.errors import NoPages, PageNotFound, SourceChanged, SourceMissing, Span
 
 @dataclass(frozen=True, slots=True)
 class ShownPage:
-    """A page as a picture. `boxes`: what is marked on it, in points from its top left corner."""
+    """A page as a picture. `boxes`: the marked areas, in points from the top left corner of the page."""
 
     number: int
     boxes: tuple[Box, ...]
@@ -34,22 +34,23 @@ def show(
     passwords: Iterable[tuple[str, str]],
     limits: IngestConfig,
 ) -> Iterator[ShownPage]:
-    """The pages on which the characters [start, end) of `document` stand, in order.
+    """Pictures of the pages that hold the characters [start, end) of `document`, in order.
 
-    Everything is checked before this returns; each picture is made when it is asked for.
+    The arguments are checked and the span is located before this returns; each picture is drawn when the iterator
+    reaches it.
 
     Args:
-        pages: of the document.
-        start, end: both None: nothing is marked, and `page` is shown.
-        page: a number; only this page is shown, with what of the span stands on it.
-        scale: pixels for a point.
-        passwords: pairs of a pattern and a password; see `passwords_for`.
-        limits: of each look at the file, which a child process takes.
+        pages: all pages of the document.
+        start, end: None for both shows `page` with nothing marked.
+        page: a page number, from 1; only this page is shown, with the part of the span that is on it.
+        scale: pixels per point.
+        passwords: pairs of a path pattern and a password; see `passwords_for`.
+        limits: for the child process that opens the file.
 
     Raises:
         NoPages, SpanNotFound, PageNotFound.
-        SourceMissing, SourceChanged: the file is not the one that was ingested.
-        UnreadableFile: it cannot be opened, or only with a password; it takes too much time or memory.
+        SourceMissing: the file is gone. SourceChanged: it is not the one that was ingested.
+        UnreadableFile: it cannot be opened, it needs a password, or it takes too much time or memory.
         ValueError: neither a whole span nor a page is given.
     """
     if (start is None) != (end is None) or (start is None and page is None):
@@ -75,7 +76,7 @@ def _pictures(
     page: int | None,
     scale: float,
 ) -> Iterator[ShownPage | None]:
-    """None once the span is found, then each page."""
+    """Yields None once the span is located, then each page."""
     with pool:
         boxes: dict[int, tuple[Box, ...]] = {}
         if start is not None and end is not None:
@@ -107,7 +108,7 @@ def _wanted(pages: Sequence[Page], start: int | None, end: int | None, page: int
 
 
 def _source(document: StoredDocument) -> str:
-    """The path of the file that was ingested; any of the paths that led to it will do."""
+    """A path at which the ingested file still is, unchanged; the first such of the document's paths."""
     changed, missing = "", ("", "")
     for path in document.paths:
         try:

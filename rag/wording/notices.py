@@ -1,4 +1,4 @@
-"""What is to be said of an answer and of a summary alike: one function a notice."""
+"""The notices that answers and summaries share: one function for each."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from rag.answer import Citation
 
 
 def read_by_ocr(citations: Sequence[Citation]) -> list[Notice]:
-    """At most one notice: which markers point at text from OCR, and how sure the recognition is."""
+    """One notice that names the markers of text read by OCR, with the lowest confidence; empty without such text."""
     confidences = [citation.ocr for citation in citations if citation.ocr is not None]
     if not confidences:
         return []

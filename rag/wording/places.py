@@ -6,13 +6,13 @@ from indexes.wording import page_runs, span
 from ingest.raw import Unit
 from rag.answer import Support
 
-# Of a list of pages the first 4 runs are told.
+# A list of pages shows its first 4 runs of consecutive pages.
 RUNS = 4
 MARKS: dict[Support, str] = {"supported": "✓", "partial": "△", "unsupported": "✗", "uncited": "?"}
 
 
 def one_line(text: str) -> str:
-    """`text` without line breaks, control characters and marks that turn the direction of writing.
+    """`text` on one line, without control characters and marks that turn the direction of writing.
 
     For titles and names, which come from files, in prompts and notices.
     """
@@ -22,7 +22,7 @@ def one_line(text: str) -> str:
 
 
 def where(first: int, last: int, unit: Unit, language: str = "ko") -> str:
-    """«3쪽», «구역 3–4»; in English «p. 3», «sections 3–4»."""
+    """The pages `first` to `last` for a reader: «3쪽», «구역 3–4»; in English «p. 3», «sections 3–4»."""
     numbers = span(first, last)
     if language == "ko":
         return in_unit(numbers, unit)
@@ -31,7 +31,7 @@ def where(first: int, last: int, unit: Unit, language: str = "ko") -> str:
 
 
 def places(pages: Iterable[int], unit: Unit) -> str:
-    """«1–3, 7쪽»; of more than `RUNS` runs the first, and «…»."""
+    """`pages` in Korean, «1–3, 7쪽»; after `RUNS` runs of consecutive pages it ends with «…»."""
     return in_unit(page_runs(sorted(pages), RUNS), unit)
 
 
@@ -40,5 +40,5 @@ def unit_name(unit: Unit) -> str:
 
 
 def in_unit(numbers: str, unit: Unit) -> str:
-    """«3–4쪽» or «구역 3–4»."""
+    """`numbers` with the unit in Korean: «3–4쪽» (pages) or «구역 3–4» (sections)."""
     return f"{numbers}쪽" if unit == "page" else f"구역 {numbers}"
