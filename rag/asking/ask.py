@@ -3,7 +3,7 @@
     question ─retrieve→ Retrieved ─leave_out_copies→ DistinctPassages ─pack_question→ PackedQuestion
              ─generate→ Completion ─resolve_answer→ Answer
 
-`prepare` walks the first line for several questions together; the generator works at many prompts.
+`prepare` takes several questions through the first line together; the generator works on many prompts at a time.
 """
 
 import collections.abc
@@ -39,25 +39,25 @@ def ask(stages: Stages, questions: Sequence[str], allowed: Filter) -> list[Answe
 def ask_each(
     stages: Stages, questions: Iterable[str], allowed: Filter
 ) -> collections.abc.Generator[Answer | PipelineError, None, None]:
-    """What came of each question, in order, as soon as it and those before it are done; see `ask_pairs`."""
+    """The answer or the error of each question, in order; see `ask_pairs`."""
     return ask_pairs(stages, ((question, allowed) for question in questions))
 
 
 def ask_pairs(
     stages: Stages, asked: Iterable[tuple[str, Filter]]
 ) -> collections.abc.Generator[Answer | PipelineError, None, None]:
-    """What came of each question, asked of the documents beside it, in order.
+    """The answer or the error of each question, asked of the documents that its filter allows, in order.
 
-    An answer comes out as soon as it and those before it are done. Prompts are made while the generator
-    works, but only a bounded number ahead of the answer that is waited for, so that a long job needs no
-    more memory than a short one.
+    An answer comes out as soon as it and all those before it are done. Prompts are made while the generator
+    works, but at most `ROUNDS_AHEAD * concurrency` of them ahead of the answer that the caller waits for, so
+    that a long job needs no more memory than a short one.
     """
     ahead = threading.Semaphore(ROUNDS_AHEAD * stages.generation.concurrency)
     making, closed = threading.Lock(), threading.Event()
     made: dict[int, PackedQuestion] = {}
     done: dict[int, Answer | PipelineError] = {}
 
-    def prompts() -> Iterator[Prompt | PipelineError]:  # may run in a thread of the generator's
+    def prompts() -> Iterator[Prompt | PipelineError]:  # may run in one of the generator's threads
         for place, (question, allowed) in enumerate(asked):
             ahead.acquire()
             with making:
@@ -81,7 +81,7 @@ def ask_pairs(
                 ahead.release()
                 given += 1
     finally:
-        with making:  # nobody reads the index any more once this is left
+        with making:  # after this block nothing reads the index any more
             closed.set()
         ahead.release()
         generated.close()
@@ -92,12 +92,12 @@ def ask_stream(
 ) -> collections.abc.Generator[str | Answer, None, None]:
     """The answer's text in pieces, each as soon as it is settled, then the answer.
 
-    The pieces joined are `answer.text`. What may still become an unknown marker or an abstention is held
-    back: at most `LONGEST_MARKER` characters, or a text that says no more than the fixed phrase.
+    The pieces joined are `answer.text`. Text is held back while it may still become an unknown marker (at
+    most `LONGEST_MARKER` characters) or an abstention (as long as it says no more than `ABSTENTION`).
     """
     (packed,) = prepare(stages, [question], allowed)
     sampling = sampling_of(stages)
-    if sampling.n > 1:  # which of them is the answer is known at the end
+    if sampling.n > 1:  # only the end shows which sample is the answer
         (completion,) = stages.generator.generate([packed.prompt], sampling)
         answer = resolve_answer(stages, packed, completion)
         yield answer.text
@@ -124,7 +124,7 @@ def ask_stream(
 
 
 def sampling_of(stages: Stages) -> Sampling:
-    """How an answer is generated, as configured."""
+    """The sampling of an answer, as configured."""
     generation = stages.generation
     return Sampling(
         generation.reserved_output,

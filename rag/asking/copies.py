@@ -1,4 +1,4 @@
-"""Retrieved passages → those with different words, and for each what was left out as a copy of it."""
+"""Retrieved passages → the passages without copies, and for each the copies of it that were left out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ class DistinctPassages:
     """The passages for one question without copies, best first.
 
     Attributes:
-        left_out: what was left out, each beside the chunk that stands for it.
+        left_out: the copies, each beside the chunk that is kept in its place.
     """
 
     question: str
@@ -27,13 +27,16 @@ class DistinctPassages:
     left_out: tuple[tuple[Chunk, LeftOut], ...] = ()
     warnings: tuple[Notice, ...] = ()
 
-    def named(self, shown: Sequence[PackedPassage]) -> tuple[PackedPassage, ...]:
-        """`shown`, each with what was left out for the chunks that it holds."""
+    def with_copies(self, shown: Sequence[PackedPassage]) -> tuple[PackedPassage, ...]:
+        """`shown`, where each passage names the copies of its chunks that were left out."""
         return tuple(_with_copies(packed, self.left_out) for packed in shown)
 
 
 def leave_out_copies(stages: Stages, retrieved: Retrieved) -> DistinctPassages:
-    """Of passages with the same words the best, or that of the edition that the query asks for."""
+    """The passages without copies.
+
+    Of passages with the same words the best one stays, or the one of the edition that the query asks for.
+    """
     kept = without_copies(
         retrieved.passages, stages.engine.with_id, partial(date_of, stages), retrieved.query
     )
@@ -43,7 +46,10 @@ def leave_out_copies(stages: Stages, retrieved: Retrieved) -> DistinctPassages:
 
 
 def date_of(stages: Stages, document: StoredDocument) -> str | None:
-    """The date of a document; kept in `stages.dates`, because its first words have to be read for it."""
+    """The date of a document in ISO 8601; None where it has none.
+
+    Dates are kept in `stages.dates`, because finding one takes reading the document's first words.
+    """
     key = document.id, document.title, document.path
     if key not in stages.dates:
         opening = stages.engine.text(document, 0, OPENING)

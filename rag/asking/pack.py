@@ -15,7 +15,7 @@ from rag.prompting.packing import Prompt, pack
 
 @dataclass(frozen=True, slots=True)
 class PackedQuestion:
-    """A question's prompt.
+    """The prompt for one question.
 
     Attributes:
         warnings: about how its passages were found.
@@ -28,7 +28,7 @@ class PackedQuestion:
 
 
 def prepare(stages: Stages, questions: Sequence[str], allowed: Filter) -> list[PackedQuestion]:
-    """The prompt for each question, in order; several questions are retrieved together, which is faster.
+    """The prompt for each question, in order. Retrieval takes all questions at once, which is faster.
 
     Raises:
         EmptyQuestion, QuestionTooLong, PromptTooLong.
@@ -41,7 +41,7 @@ def prepare(stages: Stages, questions: Sequence[str], allowed: Filter) -> list[P
 
 
 def pack_question(stages: Stages, distinct: DistinctPassages, started: float) -> PackedQuestion:
-    """As many of the passages as fit the window, and the names of the copies that each stands for.
+    """The prompt with the passages that fit the window, each with the copies that were left out for it.
 
     Raises:
         PromptTooLong.
@@ -59,5 +59,5 @@ def pack_question(stages: Stages, distinct: DistinctPassages, started: float) ->
         history=stages.history,
         system=stages.system,
     )
-    prompt = replace(prompt, passages=distinct.named(prompt.passages))
+    prompt = replace(prompt, passages=distinct.with_copies(prompt.passages))
     return PackedQuestion(prompt, distinct.warnings, started)

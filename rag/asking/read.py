@@ -1,17 +1,18 @@
-"""What a user writes → a question that can be worked on, or an error before any work is done."""
+"""What a user writes → a question to work on, or an error before any work is done."""
 
 from rag.errors import EmptyQuestion, QuestionTooLong
 
-# The longest question, in characters: some ten pages. A question is analysed, embedded and rendered whole,
-# and one that is longer is a document.
+# The longest question, in characters: about ten pages. A question is analysed, embedded and rendered whole;
+# a longer text should be ingested as a document.
 MOST_CHARACTERS = 20_000
 
 
 def read_question(question: str) -> str:
-    """`question`, which is not blank and not too long.
+    """`question` as it is, if it can be worked on.
 
     Raises:
-        EmptyQuestion, QuestionTooLong.
+        EmptyQuestion: it is blank.
+        QuestionTooLong: it has more than `MOST_CHARACTERS`.
     """
     if not question.strip():
         raise EmptyQuestion()
@@ -19,10 +20,10 @@ def read_question(question: str) -> str:
 
 
 def read_query(query: str) -> str:
-    """`query`, which is not too long; a blank one finds nothing.
+    """`query` as it is, if it is not too long. It may be blank: then it finds nothing.
 
     Raises:
-        QuestionTooLong.
+        QuestionTooLong: it has more than `MOST_CHARACTERS`.
     """
     if len(query) > MOST_CHARACTERS:
         raise QuestionTooLong(characters=len(query), most=MOST_CHARACTERS)

@@ -1,4 +1,4 @@
-"""A completion → the answer: its best sample, with its citations, and what the user is to know of it."""
+"""A completion → the answer: the best sample, its citations, and the notices for the user."""
 
 import time
 from collections.abc import Iterable
@@ -16,14 +16,14 @@ from rag.prompting.packing import Prompt
 from rag.prompting.prompts import ABSTENTION
 from rag.wording import notices
 
-# What a sentence's verdict is worth where several answers are compared.
+# What the verdict on a sentence is worth when several samples are compared.
 WORTH = {"supported": 1.0, "partial": 0.5, "unsupported": 0.0, "uncited": 0.0}
 
 
 def resolve_answer(stages: Stages, packed: PackedQuestion, completion: Completion) -> Answer:
     """The answer that `completion` gives to the question of `packed`.
 
-    Of several samples it is the one that its quotes support best; of equals the first.
+    Of several samples, the answer is the one that its quotes support best, the first of equals.
     """
     prompt, samples = packed.prompt, (completion, *completion.others)
     answers = [resolve(sample.text, prompt.passages, stages.engine.place_of) for sample in samples]
@@ -49,9 +49,9 @@ def resolve_answer(stages: Stages, packed: PackedQuestion, completion: Completio
 
 
 def _worth(resolved: Resolved) -> tuple[float, bool]:
-    """How well the quotes support the sentences, from 0 to 1.
+    """How well the quotes support the sentences, from 0 to 1; then whether it abstains, which decides ties.
 
-    To abstain is worth 0, but more than sentences that nothing supports.
+    An abstention is worth 0, but still more than sentences that nothing supports.
     """
     if abstains(resolved.text):
         return 0.0, True
@@ -76,7 +76,7 @@ def _of_completion(
 
 
 def _of_stages(stages: Stages) -> list[Notice]:
-    """What holds for every answer of these stages."""
+    """The notices that hold for every answer of these stages."""
     told = []
     if stages.generator.margin:
         told.append(notices.margin_kept(stages.generator.margin))
@@ -86,7 +86,7 @@ def _of_stages(stages: Stages) -> list[Notice]:
 
 
 def unreadable_pages(engine: SearchEngine, document_ids: Iterable[str]) -> tuple[UnreadablePages, ...]:
-    """The pages that nobody could read, of each document that has some; each document once."""
+    """The pages that could not be read, for each document that has such pages; each document once."""
     found = []
     for document_id in dict.fromkeys(document_ids):
         numbers = tuple(page.number for page in engine.pages(document_id) if not page.readable)

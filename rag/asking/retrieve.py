@@ -10,9 +10,10 @@ from ingest.structure.terms import searched_text
 from rag.asking.stages import RetrievalStages
 from rag.asking.warnings import rerank_cut_short, reranker_off
 
-# How much passages count that are found with the previous question of a conversation in front of the query.
-# On the development half of the set of conversations, follow-up questions that the rule takes for whole ones go
-# from .93 to 1.00 hit@5, and all others stay as they were; from .25 on whole questions lose.
+# Each query of a conversation is also searched with the previous question in front of it; this is the weight of
+# that second ranking. On the development half of the set of conversations it takes hit@5 from .93 to 1.00 for
+# follow-up questions that the rule takes for whole ones, and leaves all others as they were. From .25 on, whole
+# questions get worse.
 SPOKEN_OF = 0.2
 
 
@@ -28,10 +29,12 @@ class Retrieved:
 def retrieve(
     stages: RetrievalStages, queries: Sequence[str], allowed: Filter, before: str = ""
 ) -> list[Retrieved]:
-    """The best `search.k` passages for each query; a reranker reads the best `rerank.k` of them again.
+    """At most `search.k` passages for each query, best first.
+
+    Where there is a reranker that calibration has not switched off, it puts the best `rerank.k` in order again.
 
     Args:
-        before: the previous question of a conversation; what it names counts a little, too.
+        before: the previous question of a conversation; passages that it finds with the query gain a little.
     """
     engine, reranker, k = stages.engine, stages.reranker, stages.search.k
     distrusted = reranker is not None and engine.calibration and engine.calibration.distrusts(reranker)
@@ -66,7 +69,8 @@ def _rankings(
 def together(own: Sequence[Passage], others: Sequence[Passage]) -> list[Passage]:
     """Every passage of the two rankings, best first.
 
-    A passage scores score / (best score) in `own` + `SPOKEN_OF` × the same in `others`. Ties stay in order of first appearance.
+    A passage scores score / (best score) in `own` + `SPOKEN_OF` × the same in `others`. Ties stay in order of
+    first appearance.
     """
     scores: dict[str, float] = {}
     passages: dict[str, Passage] = {}
@@ -83,6 +87,6 @@ def together(own: Sequence[Passage], others: Sequence[Passage]) -> list[Passage]
 
 
 def _cut_short(result: Reranked, most: int) -> tuple[Notice, ...]:
-    """At most one notice: not all passages that should be were reranked."""
+    """One notice if fewer passages were reranked than should have been, else none."""
     wanted = min(most, len(result.passages))
     return () if result.scored == wanted else (rerank_cut_short(result.scored, wanted),)

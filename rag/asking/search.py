@@ -1,4 +1,4 @@
-"""Queries → what a person is shown of the passages found for each."""
+"""Queries → search results for a person: the passages found for each, with the names of their documents."""
 
 import time
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ def search(stages: RetrievalStages, queries: Sequence[str], allowed: Filter) -> 
     """A result for each query, in order, with at most `search.k` passages each.
 
     Raises:
-        QuestionTooLong: one of the queries.
+        QuestionTooLong: one of the queries has more than `MOST_CHARACTERS`.
     """
     started = time.monotonic()
     retrieved = retrieve(stages, [read_query(query) for query in queries], allowed)
@@ -37,7 +37,7 @@ def _result(engine: SearchEngine, found: Retrieved, allowed: Filter, seconds: fl
 
 
 def _named(engine: SearchEngine, passage: types.Passage) -> Passage:
-    """`passage` with the names of its document."""
+    """`passage` with the path, title and page unit of its document, and its OCR confidence."""
     chunk = passage.chunk
     document = engine.with_id(chunk.document_id)
     words_end = chunk.start + (len(chunk.text.rstrip()) or len(chunk.text))

@@ -1,4 +1,4 @@
-"""What a question is answered with: the objects and settings that the stages of the ask flow use."""
+"""The objects and settings that the stages of the ask flow use."""
 
 from dataclasses import dataclass, field, replace
 
@@ -21,7 +21,7 @@ class RetrievalStages:
     rerank: RerankConfig = field(default_factory=RerankConfig)
 
     def with_search(self, k: int, mode: Mode | None = None) -> "RetrievalStages":
-        """The same stages, to retrieve `k` passages; in the same mode where `mode` is None."""
+        """The same stages, but they retrieve `k` passages, in `mode`; None keeps the mode."""
         search = replace(self.search, k=k, mode=mode or self.search.mode)
         return replace(self, search=search)
 
@@ -31,10 +31,10 @@ class Stages:
     """What the ask flow runs on.
 
     Attributes:
-        dates: the dates of documents that were looked up before, by id, title and path; shared by all
-            questions to one pipeline.
+        dates: the dates of documents that were looked up before, by (id, title, path); all questions to one
+            pipeline share them.
         history: the earlier turns of the conversation that the questions belong to, oldest first.
-        system: how the model is told to answer.
+        system: the system prompt, which tells the model how to answer.
     """
 
     retrieval: RetrievalStages
@@ -47,5 +47,5 @@ class Stages:
 
     @property
     def engine(self) -> SearchEngine:
-        """The version of the index that is asked."""
+        """The version of the index that questions are asked of."""
         return self.retrieval.engine

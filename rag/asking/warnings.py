@@ -1,6 +1,6 @@
-"""What to tell the user of an answer: one function for each notice.
+"""Notices about an answer, for the user: one function for each.
 
-    code               told where
+    code               when it is told
     reranker_off       calibration found that the reranker makes this index worse
     rerank_cut_short   the time was too short to rerank all passages
     other_tokenizer    the index counted its chunks with another tokenizer
@@ -8,13 +8,13 @@
     turns_left_out     earlier turns of the conversation had no room in the window
     answer_cut         the answer ended at the output limit
     in_older_edition   what is cited also stands, or stands differently, in an older edition
-    in_newer_edition   the same of a newer edition
+    in_newer_edition   what is cited also stands, or stands differently, in a newer edition
     in_copies          what is cited also stands in other places
     tools_repeated, tools_rounds, tools_calls, tools_tokens, tools_room
                        why the model was not allowed to look further
     tools_unused       the model answered without looking anything up
 
-`read_by_ocr`, `unknown_markers` and `margin_kept` are shared with summaries and stand in `rag.notices`.
+`read_by_ocr`, `unknown_markers` and `margin_kept` are shared with summaries and stand in `rag.wording.notices`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -86,12 +86,12 @@ def answer_cut() -> Notice:
 
 
 def stands_elsewhere(citations: Iterable[Citation], passages: Sequence[PackedPassage]) -> list[Notice]:
-    """Where else the cited words stand, one notice per marker and reason; other editions before copies.
+    """Notices of where else the cited words stand: one per marker and reason, other editions before copies.
 
-    At most `COPY_NOTICES`, each naming at most `COPY_PLACES` places.
+    There are at most `COPY_NOTICES`, and each names at most `COPY_PLACES` places.
     """
     by_marker = {passage.marker: passage.copies for passage in passages}
-    own: dict[int, dict[LeftOut, None]] = {}  # in order, each once
+    own: dict[int, dict[LeftOut, None]] = {}  # by marker; the dict keeps their order and drops repeats
     for cited in citations:
         for out in by_marker[cited.marker]:
             if out.start < cited.end and out.end > cited.start:
@@ -106,7 +106,7 @@ def stands_elsewhere(citations: Iterable[Citation], passages: Sequence[PackedPas
 
 
 def _elsewhere(marker: int, left_out: Sequence[LeftOut]) -> Notice:
-    """What to tell of `left_out`, all left out for the same reason."""
+    """The notice about `left_out`, which were all left out for the same reason."""
     first, more = left_out[0], len(left_out) - COPY_PLACES
     places = ", ".join(map(_place, left_out[:COPY_PLACES])) + (f" 외 {more}곳" if more > 0 else "")
     in_english = ", ".join(map(_english_place, left_out[:COPY_PLACES]))

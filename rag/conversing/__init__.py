@@ -1,1 +1,1 @@
-"""A question and the turns before it → an answer: the question is first made whole, to be searched for alone."""
+"""A question and the turns before it → an answer. The question is first rewritten so that it stands alone."""

@@ -16,15 +16,15 @@ from rag.prompting.prompts import MARKER
 # Markers as `clean_markers` writes them.
 CLEAN = r"\[(\d{1,3})\]"
 MARKERS_BEFORE = re.compile(rf"(?:\s*{CLEAN})+")
-# Blanks and markers at the end of a text that is read backwards; forwards, each blank would be a beginning.
+# Blanks and markers at the end of a text, for the reversed text: forwards, the search would begin at every blank.
 MARKERS_BEHIND = re.compile(r"(?:\s|\]\d{1,3}\[)*+")
-# A cell of a row that tells something, and of no row that names the columns; 2024 may name one.
+# A cell with a figure, which a row of column names does not have; a year such as 2024 may name a column.
 FIGURE = re.compile(r"(?!20\d\d$)[\d.,%()△▲+\-–−]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """The text with only good markers, its sentences and citations; `dropped` markers were bad."""
+    """A text with markers of its passages only, its sentences and citations; `dropped` counts other markers."""
 
     text: str
     sentences: tuple[Sentence, ...]
@@ -37,7 +37,9 @@ def resolve(
     passages: Sequence[PackedPassage],
     place_of: Callable[[str, int, int], Place],
 ) -> Resolved:
-    """Turn the markers in `generated` into citations of `passages`; others are dropped and counted.
+    """The sentences of `generated`, and their markers as citations of `passages`.
+
+    Markers of other passages are dropped and counted.
 
     Args:
         place_of: the pages of a span of a document, by its id.
@@ -55,7 +57,7 @@ def resolve(
 
 
 def cited_spans(text: str) -> list[tuple[int, int, tuple[int, ...]]]:
-    """Sentences of `text` without the markers around their ends: (start, end, markers)."""
+    """The sentences of `text` as (start, end, markers); the markers behind a sentence are outside its span."""
     spans: list[tuple[int, int, tuple[int, ...]]] = []
     for start, end in sentence_spans(text):
         # «…다. [1] 다음 문장»: markers before a sentence belong to the one before it.
@@ -81,7 +83,12 @@ def cite(
     passage: PackedPassage,
     place_of: Callable[[str, int, int], Place],
 ) -> Citation:
-    """The sentence of `passage` that supports `claim` best, as the citation of that `sentence`."""
+    """The citation of the sentence of `passage` that supports `claim` best.
+
+    Args:
+        sentence: the index of the answer's sentence that says `claim`.
+        place_of: the pages of a span of a document, by its id.
+    """
     return cite_span(sentence, claim, passage, *best_span(claim, passage.text), place_of)
 
 
@@ -93,41 +100,41 @@ def cite_span(
     end: int,
     place_of: Callable[[str, int, int], Place],
 ) -> Citation:
-    """`passage.text[start:end]` as the citation of that `sentence`, which says `claim`."""
+    """The citation of `passage.text[start:end]`; else as `cite`."""
     quote = passage.text[start:end]
     columns = columns_of(passage, start) if CELL_SEPARATOR in quote else ""
     start, end = passage.start + start, passage.start + end
     place = place_of(passage.document_id, start, end)
     around = f"{passage.title}\n{passage.context}"
     return Citation(
-        sentence,
-        passage.marker,
-        passage.document_id,
-        passage.path,
-        passage.title,
-        place.first_page,
-        place.last_page,
-        start,
-        end,
-        quote,
-        verdict(claim, quote, around, columns),
-        columns,
-        passage.unit,
-        place.ocr,
+        sentence=sentence,
+        marker=passage.marker,
+        document_id=passage.document_id,
+        path=passage.path,
+        title=passage.title,
+        first_page=place.first_page,
+        last_page=place.last_page,
+        start=start,
+        end=end,
+        quote=quote,
+        support=verdict(claim, quote, around, columns),
+        columns=columns,
+        unit=passage.unit,
+        ocr=place.ocr,
     )
 
 
 def columns_of(passage: PackedPassage, start: int) -> str:
-    """What says how to read the row at `passage.text[start:]`: unit and names of the columns.
+    """How to read the table row at `passage.text[start:]`: the table's unit and the names of its columns.
 
-    From the passage's context, which ends with them where its table began in another chunk; what is
-    missing there stands above the row. Empty where no line looks like it.
+    They are taken from the passage's context, which ends with them where the table began in another chunk;
+    what is missing there is taken from the lines above the row. Empty where no line looks like either.
     """
     parts = passage.context.split(" > ")
     unit = next((part for part in reversed(parts) if UNIT.fullmatch(part)), "")
     names = next((part for part in reversed(parts) if CELL_SEPARATOR in part), "")
     above = passage.text[:start].split("\n")
-    above.pop()  # nothing, or the beginning of the row itself
+    above.pop()  # empty, or the beginning of the row itself
     first = None
     while above and CELL_SEPARATOR in above[-1]:
         first = above.pop()

@@ -10,48 +10,48 @@ from ingest.korean.expressions import find_expressions, widened
 from rag.answer import Support
 
 NUMBER = re.compile(r"\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
-# A number with what it counts: 20일 is not 20년, 12억원 is not 12조원, −5 % is not 5 %.
+# What a number counts, and its sign, are part of it: 20일 is not 20년, 12억원 is not 12조원, −5 % is not 5 %.
 UNIT = (
     r"(?:(?:[천백십]?[만억조]?\s?(?:원|달러))|개월|분기|[천백]?[만억조]|퍼센트|%p|%|m2|m3|km|kg|tco2eq"
     r"|년|월|일|주|시간|분|초|명|건|개|회|배|조|항|호|쪽|점|등급|자)"
 )
-# Not that of an item («- 3명») or of a range («10-20명»).
+# A minus; not the dash before a list item («- 3명») or within a range («10-20명»).
 SIGN = r"(?<![\w)])-|[−△▲]\s?"
 QUANTITY = re.compile(rf"({SIGN}|)({NUMBER.pattern})\s?({UNIT}?)")
-# A unit by itself, as tables name it: «(단위: 천원)», «금액(백만원)», a cell «명».
+# A unit without a number, as tables name it: «(단위: 천원)», «금액(백만원)», a cell «명».
 LONE_UNIT = re.compile(rf"(?<![0-9a-z가-힣]){UNIT}(?![0-9a-z가-힣])")
 YEAR = re.compile(r"(?:19|20)\d\d")
 LEGAL = frozenset("조항호쪽")
 NEGATION = re.compile(r"않|아니|없|못하|못한|금지|제외|불가|불허")
 OPPOSITES = (("증가", "감소"), ("늘", "줄"), ("이상", "이하"), ("초과", "미만"), ("상승", "하락"))
 EMPTY_CELLS = re.compile(r"^(?:\| )+|(?: \|)+$")
-# Shares of a sentence's words that stand in the quote: above the first it is supported, above the
-# second in part.
+# By the share of a sentence's terms that its quote holds: supported from the first on, in part from the second.
 SUPPORTED, PARTIAL = 0.6, 0.3
-# Of an amount: its sign, and what it counts.
+# Right before an amount: its sign. Right behind it: what it counts.
 SIGN_BEFORE, UNIT_BEHIND = re.compile(rf"(?:{SIGN})$"), re.compile(rf"\s?({UNIT})")
-# Of a period or a day in its canonical form: year, quarter, month, day.
+# The canonical form of a period or a day; its groups are year, quarter, month, day.
 DAY = re.compile(r"(\d{4})(?:h[12]|q([1-4])|-(\d\d)(?:-(\d\d))?)?")
-# Sign, number, unit; a period or a day in its canonical form has no number, and this for a unit.
+# (sign, number, unit). A period or a day is ("", its canonical form, PERIOD).
 Quantity = tuple[str, str, str]
 PERIOD = "period"
-# Words of answers that no source needs to hold.
+# Phrases of answers that no source needs to hold.
 FRAMING = re.compile(
     r"(?:문서|발췌문|규정|자료|보고서)에 (?:따르면|의하면)|다음과 같습니다|입니다|습니다|합니다|됩니다|이다(?=\W|$)"
 )
 
 
 def verdict(claim: str, quote: str, around: str = "", columns: str = "") -> Support:
-    """Whether `quote` carries `claim`; `around` is its passage's breadcrumb and title.
+    """Whether `quote` supports `claim`: "supported", "partial" or "unsupported".
 
-    A quantity of the claim must stand in the quote with its unit (20일 is not 20년), or as the same day,
+    Each quantity of the claim must stand in the quote with its unit (20일 is not 20년), or as the same day,
     period or amount in another form (1,234만원 for 12,340,000원, 2025년 3월 7일 for ’25.3.7.); numbers of
     articles and pages may also stand in `around`.
 
     Args:
-        columns: unit and names of the columns, where the quote is a row of a table. Its numbers are
-            then of a unit that stands there, and quantities of the names (2024년) count as its own.
-            Which number stands in which column is not looked at.
+        around: the title and the breadcrumb of the quote's passage.
+        columns: unit and names of the columns, where the quote is a row of a table. Each of its numbers may
+            then have any unit that stands there, and quantities in the names (2024년) count as its own.
+            Which number stands in which column is not checked.
     """
     if not claim.strip():
         return "supported"
@@ -72,8 +72,10 @@ def missing_quantities(claim: str, quote: str, around: str = "", columns: str = 
 
 
 def _compared(claim: str, quote: str, around: str, columns: str) -> tuple[str, set[Quantity]]:
-    """`claim` with the days, periods and amounts that `quote` says in another form as they are written there, and
-    the quantities of the others that do not stand in it."""
+    """`claim` in the quote's forms, and its quantities that do not stand in the quote.
+
+    Days, periods and amounts of the claim that the quote writes in another form are written as they are there.
+    """
     in_quote = quantities(quote)
     in_row = _quantities_of_row(quote, columns) if CELL_SEPARATOR in quote else set()
     known = in_quote | in_row | {quantity for quantity in quantities(around) if quantity[2] in LEGAL}
@@ -81,7 +83,7 @@ def _compared(claim: str, quote: str, around: str, columns: str) -> tuple[str, s
     if quantities(claim) <= known and not any(_is_day(meant) for *_, meant in meanings):
         return claim, set()
     written = _written([quote, columns, *map("".join, in_row - in_quote)])
-    # A day is told by its number only behind its month: «7일» alone is a term.
+    # «7일» is a day of the month only behind its month; alone it is a length of time.
     parts = {
         part
         for *_, meant in [*_meanings(quote), *_meanings(columns)]
@@ -94,18 +96,20 @@ def _compared(claim: str, quote: str, around: str, columns: str) -> tuple[str, s
         told = quantities(claim[start:end])
         if meant in written:
             claim = claim[:start] + written[meant] + claim[end:]
-        elif _is_day(meant):  # whole, or it is another day: the 10 of 2022-11-10 is not that of 2022-10-10
+        elif _is_day(
+            meant
+        ):  # year, month and day must all agree: the 10 of 2022-11-10 is not that of 2022-10-10
             missing |= set() if _parts_of_period(meant) <= known | years else told
         elif meant[2] == PERIOD:
             missing |= told - known - years
         else:
             continue
-        rest = rest[:start] + "_" + rest[end:]  # a letter: what is left and right of it never becomes one
+        rest = rest[:start] + "_" + rest[end:]  # so that what stands left and right of it does not join
     return claim, missing | quantities(rest) - known - parts
 
 
 def _written(texts: Iterable[str]) -> dict[Quantity, str]:
-    """How `texts` write what they mean; of a period also what it lies in."""
+    """How `texts` write each day, period and amount, by its meaning; a period also under those it lies in."""
     written: dict[Quantity, str] = {}
     for text in texts:
         for start, end, (sign, value, unit) in _meanings(text):
@@ -115,15 +119,18 @@ def _written(texts: Iterable[str]) -> dict[Quantity, str]:
 
 
 def _wider(value: str) -> list[str]:
-    """The month and the year of a day, the year of a period: what is said of March is not said of the quarter."""
+    """The month and the year of a day, the year of a period; no quarter.
+
+    What is said of March is not said of its quarter.
+    """
     return [wide for wide in widened(value) if "q" not in wide]
 
 
 @lru_cache(maxsize=4096)
 def _meanings(text: str) -> tuple[tuple[int, int, Quantity], ...]:
-    """What the days, periods and amounts in `text` mean, and where they stand, with the unit of an amount.
+    """The days, periods and amounts in `text`, each as (start, end, meaning).
 
-    An amount of 억 or 조 that names no unit is one of 원.
+    An amount of 억 or 조 without a unit is taken for one of 원.
     """
     found = []
     for expression in find_expressions(text):
@@ -143,14 +150,14 @@ def _is_day(meant: Quantity) -> bool:
 
 
 def _parts_of_period(meant: Quantity) -> set[Quantity]:
-    """2025년, 3월 and 7일 of a day; 2024년 and 3분기 of a quarter; nothing of an amount."""
+    """For a day 2025년, 3월 and 7일; for a quarter 2024년 and 3분기; empty for an amount."""
     period = DAY.fullmatch(meant[1]) if meant[2] == PERIOD else None
     named = zip(period.groups(), ("년", "분기", "월", "일"), strict=True) if period else ()
     return {("", str(int(number)), unit) for number, unit in named if number}
 
 
 def quantities(text: str) -> set[Quantity]:
-    """The numbers in `text` as (sign, number, unit); the unit is empty where none stands there."""
+    """The numbers in `text` as (sign, number, unit); sign and unit may be empty."""
     return {
         (
             "-" if sign else "",
@@ -162,7 +169,7 @@ def quantities(text: str) -> set[Quantity]:
 
 
 def _quantities_of_row(row: str, columns: str) -> set[Quantity]:
-    """What a row says with the units and years that stand in `columns`, or in a cell of their own."""
+    """The quantities of a table row, its bare numbers with each unit that `columns` or a cell of its own names."""
     units = {_plain_unit(unit) for unit in LONE_UNIT.findall(fold(f"{columns}\n{row}"))}
     bare = {(sign, number) for sign, number, unit in quantities(row) if not unit}
     named = quantities(columns)
@@ -171,7 +178,7 @@ def _quantities_of_row(row: str, columns: str) -> set[Quantity]:
 
 
 def _contradicts(claim: str, quote: str) -> bool:
-    """Whether one of them denies, or says the opposite of, what the other says."""
+    """Whether only one of the two texts is negated, or one has a word whose opposite the other has."""
     if bool(NEGATION.search(claim)) != bool(NEGATION.search(quote)):
         return True
     return any(
@@ -182,7 +189,10 @@ def _contradicts(claim: str, quote: str) -> bool:
 
 
 def coverage(claim: str, source: str) -> float:
-    """Share of the distinct terms of `claim` (Hangul bigrams, words, numbers) that `source` holds."""
+    """The share of the distinct terms of `claim` (Hangul bigrams, words, numbers) that `source` holds.
+
+    From 0 to 1; phrases such as «문서에 따르면» are left out of the claim.
+    """
     wanted = terms(FRAMING.sub(" ", claim)) or terms(claim)
     return len(wanted & terms(source)) / len(wanted) if wanted else 0.0
 
@@ -194,16 +204,16 @@ def numbers(text: str) -> set[str]:
 
 @lru_cache(maxsize=4096)
 def terms(text: str) -> frozenset[str]:
-    """The distinct terms that two texts are compared by."""
+    """The distinct terms of `text` that texts are compared by: Hangul bigrams, words, numbers."""
     folded = fold(text)
     return frozenset([*bigrams(folded), *words(folded)])
 
 
 def best_span(claim: str, text: str) -> tuple[int, int]:
-    """The sentence of the non-empty `text` that supports `claim` best, without blanks around it.
+    """The span of the sentence in the non-empty `text` that supports `claim` best, without blanks around it.
 
-    The first of equals; numbers of the claim count double, also in another form. A row comes without the
-    separators of empty cells at its ends.
+    The first of equals. Numbers of the claim count double, also in another form. The span of a table row
+    leaves out the separators of empty cells at its ends.
     """
     wanted = numbers(claim)
     start, end = max(sentence_spans(text), key=lambda span: _likeness(claim, wanted, text[span[0] : span[1]]))
@@ -214,7 +224,7 @@ def best_span(claim: str, text: str) -> tuple[int, int]:
 
 
 def _likeness(claim: str, wanted: set[str], sentence: str) -> float:
-    """How much of `claim`, and once more of its numbers `wanted`, stands in `sentence`."""
+    """The share of `claim` that stands in `sentence`, plus the share of its numbers `wanted`: from 0 to 2."""
     found = numbers(sentence) if wanted else set()
     if not found:
         return coverage(claim, sentence)

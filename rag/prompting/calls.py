@@ -1,9 +1,9 @@
-"""Calls of tools in generated text, in the form that Hermes gave them: written, read, checked, forced.
+"""Tool calls in generated text, in the form of the Hermes models: written, read, checked, forced.
 
     <tool_call>{"name": "search_documents", "arguments": {"query": "연차휴가"}}</tool_call>
 
-A document that holds such text can at most be quoted by the model, and then one more search is made of
-what the caller may see anyhow.
+A document may hold such text. At worst the model copies it, which leads to one more search of what the
+caller may see anyway.
 """
 
 import json
@@ -25,11 +25,11 @@ from rag.prompting.prompts import (
 from rag.prompting.tokens import ToolSpec
 
 OPENING, CLOSING = "<tool_call>", "</tool_call>"
-# Of a call that cannot be read, so much is shown to the model.
+# Characters of an unreadable call that are shown to the model.
 QUOTED = 80
 BLANKS = re.compile(r"\s*")
 WHOLE_NUMBER = re.compile(r"[+-]?\d{1,9}")
-# Not strict: models write tabs and line ends into strings as they are, and so does xgrammar 0.2.8 let them
+# Not strict: models write tabs and line ends into strings without escaping them, and xgrammar 0.2.8 lets them
 # where a string has a maxLength.
 _DECODER = json.JSONDecoder(strict=False)
 
@@ -38,9 +38,9 @@ _DECODER = json.JSONDecoder(strict=False)
 class ToolsConfig:
     """How far the model may go for one question.
 
-    `rounds`: completions in which it may call tools. `calls`: of tools, in all. `tokens`: of prompts and
-    completions, in all; an answer is written even where they are too few for any round. `must_search`:
-    the first completion must be calls; then the model cannot ask the user back at once.
+    `rounds`: the number of completions that may call tools. `calls`: the number of tool calls in all.
+    `tokens`: of all prompts and completions together; an answer is written even where they are too few for any
+    round. `must_search`: the first completion must be calls, so the model cannot ask the user back at once.
     """
 
     rounds: int = 6
@@ -56,7 +56,7 @@ class ToolsConfig:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One call as the model wrote it. `error`: why it cannot be run, for the model; else empty."""
+    """One call as the model wrote it. `error`: tells the model why it cannot be run; else empty."""
 
     name: str
     arguments: dict[str, Any] = field(default_factory=dict)
@@ -69,7 +69,7 @@ def write_call(name: str, arguments: str) -> str:
 
 
 def read_calls(text: str) -> tuple[str, list[Asked]]:
-    """What `text` says before the first call, and its calls in order; those that are none have an error."""
+    """The text before the first call, and the calls in order; one that cannot be read has an `error`."""
     position = text.find(OPENING)
     said, asked = text[: position if position >= 0 else None].strip(), []
     while position >= 0:
@@ -82,7 +82,7 @@ def read_calls(text: str) -> tuple[str, list[Asked]]:
 def _read_call(text: str, start: int) -> tuple[Asked, int]:
     """The call whose JSON begins at `start`, and where the text goes on."""
     try:
-        # Decoded, not cut at the closing tag: an argument may hold that.
+        # Decoded, not cut at the closing tag, because an argument may contain that.
         body, after = _DECODER.raw_decode(text, BLANKS.match(text, start).end())
         body = _encodable(body)
     except (ValueError, RecursionError):
@@ -90,7 +90,7 @@ def _read_call(text: str, start: int) -> tuple[Asked, int]:
     after = BLANKS.match(text, after).end()
     if text.startswith(CLOSING, after):
         return _asked(body), after + len(CLOSING)
-    if after == len(text) or text.startswith(OPENING, after):  # not closed, but whole
+    if after == len(text) or text.startswith(OPENING, after):  # complete, although the closing tag is missing
         return _asked(body), after
     return _unreadable(text, start)
 
@@ -104,7 +104,7 @@ def _unreadable(text: str, start: int) -> tuple[Asked, int]:
 
 
 def _encodable(value: Any) -> Any:
-    """JSON without the lone surrogates that its escapes can write, and UTF-8 cannot."""
+    """`value` with «?» for lone surrogates, which JSON's escapes can write and UTF-8 cannot."""
     return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
 
 
@@ -124,7 +124,7 @@ def _asked(body: Any) -> Asked:
 
 
 def checked(asked: Asked, specs: Iterable[ToolSpec]) -> Asked:
-    """`asked` with the arguments that its tool takes; or with an error that says what it takes."""
+    """`asked` with arguments of the types that its tool takes, or with an `error` that says what it takes."""
     if asked.error:
         return asked
     functions = {spec["function"]["name"]: spec["function"] for spec in specs}
@@ -132,7 +132,7 @@ def checked(asked: Asked, specs: Iterable[ToolSpec]) -> Asked:
         return _wrong(asked, NO_TOOL, name=asked.name[:QUOTED], known=", ".join(functions))
     parameters = functions[asked.name]["parameters"]
     taken = parameters["properties"]
-    # Models write null, or nothing in quotes, for what they leave out.
+    # Models write null or "" for an argument that they leave out.
     given = {name: value for name, value in asked.arguments.items() if value not in (None, "")}
     for name in given:
         if name not in taken:
@@ -153,7 +153,7 @@ def _wrong(asked: Asked, error: str, **fields: Any) -> Asked:
 
 
 def _typed(value: Any, schema: Mapping[str, Any]) -> Any:
-    """`value` as `schema` wants it; ValueError says, for the model, what is wanted."""
+    """`value` in the type that `schema` wants; else a ValueError that tells the model what is wanted."""
     kind = schema.get("type")
     if kind == "string":
         longest = schema.get("maxLength")
@@ -183,12 +183,12 @@ def _number(value: Any, kind: str, schema: Mapping[str, Any]) -> int | float:
 
 
 def only_calls(specs: Sequence[ToolSpec]) -> dict[str, Any]:
-    """The structural tag (xgrammar's) that lets a model write calls of these tools, and nothing else."""
+    """The structural tag of xgrammar under which a model can write calls of these tools, and nothing else."""
     tags = [
         {
             "type": "tag",
             "begin": f'{OPENING}{{"name": "{function["name"]}", "arguments": ',
-            # Blanks between the parts of JSON are free, and a model can fill the window with them.
+            # JSON allows blanks between its parts, and without a limit a model can fill the window with them.
             "content": {
                 "type": "json_schema",
                 "json_schema": function["parameters"],
@@ -202,9 +202,9 @@ def only_calls(specs: Sequence[ToolSpec]) -> dict[str, Any]:
 
 
 def calls_or_text(specs: Sequence[ToolSpec], text: str) -> dict[str, Any]:
-    """The structural tag that lets a model write calls of these tools, or what `text`, a regex, matches.
+    """The structural tag under which a model can write calls of these tools, or what the regex `text` matches.
 
-    A text does not begin with «<»: else a call that is none would be a text.
+    The text may not begin with «<»: else a malformed call would pass for text.
     """
     answer = {"type": "regex", "pattern": r"[^<\[\]［］]" + text}
     return {"type": "or", "elements": [only_calls(specs), answer]}

@@ -6,7 +6,7 @@ from itertools import takewhile
 
 from rag.prompting.prompts import ABSTENTION, MARKER, NONE_HERE, in_other_brackets
 
-# A longer list of numbers is no marker; so much of a text waits, at most, until it is settled.
+# A longer list of numbers is no marker, so at most this many characters are held back until they are settled.
 LONGEST_MARKER = 160
 TOKEN = re.compile(
     rf"(?P<opened>[\[［][\d\s,，·]{{0,{LONGEST_MARKER - 2}}})(?P<closed>[\]］])?"
@@ -16,16 +16,15 @@ TOKEN = re.compile(
 
 
 def marker_grammar(markers: Iterable[int], columns: int = 0) -> str:
-    """A regular expression of the texts in which [ ] are only ever those of one of `markers`.
+    """A regular expression for texts in which [ ] stand only around one of `markers`.
 
-    With `columns` above 0, of rows: on each line `columns` cells between «|», then one marker or more; or the
-    phrase that there are none.
+    With `columns` above 0 the texts are rows: on each line `columns` cells with «|» between them, then at least
+    one marker; or the phrase `NONE_HERE` alone. Full-width brackets, which are read as markers too, may not be
+    written at all.
 
-    Plain alternatives, even of 120 markers: vLLM's grammars (xgrammar 0.2.8) compile them in 20 to
-    60 ms, once for each number of passages, and ask 8 µs of each token. Written as one loop over
-    characters and markers it would take 30 ms of each token; and the cells of a row counted as «{2}» 3 ms,
-    with a vocabulary of 102,400. Full-width brackets are read as markers,
-    too, and so may not be written at all.
+    The markers are plain alternatives, even 120 of them: vLLM's grammars (xgrammar 0.2.8, a vocabulary of
+    102,400) compile in 20 to 60 ms, once for each number of passages, and then take 8 µs per token. As one
+    loop over characters and markers the grammar takes 30 ms per token; with the cells counted as «{2}», 3 ms.
     """
     words, cell = r"[^\[\]［］]*", r" ?[^\[\]［］|｜\t\r\n ][^\[\]［］|｜\t\r\n]*"
     numbers = "|".join(map(str, markers))
@@ -38,13 +37,12 @@ def marker_grammar(markers: Iterable[int], columns: int = 0) -> str:
 class MarkerFilter:
     """Generated text in pieces → the text as it will stand in the answer, as far as that is settled.
 
-    Every marker comes out as [n], of a passage that was shown; «[1, 3]» as [1][3]. Others are left
-    out and counted in `dropped`. Brackets that are no markers are written 〔 〕, so that in an answer [ ] are
-    only markers. Blanks are written as one, empty lines as one; none stands before a full stop or at
-    the ends.
+    A marker of a passage that was shown is written [n], and «[1, 3]» as [1][3]. Other markers are left out and
+    counted in `dropped`. Brackets that are no markers are written 〔 〕, so that in an answer [ ] are only
+    markers. Several blanks become one, several empty lines one; none stays before a full stop or at the ends.
 
-    What comes out does not depend on where the text was cut. At the end nothing is missing: a marker
-    that is still open was cut by the output limit.
+    The result does not depend on where the text was cut into pieces. There is nothing to call at the end: a
+    marker that is still open then was cut by the output limit, and is left out.
     """
 
     def __init__(self, known: Collection[int]) -> None:
@@ -55,7 +53,7 @@ class MarkerFilter:
         self._begun = False
 
     def feed(self, piece: str) -> str:
-        """What is settled now that `piece` has come: at times nothing, at times more than the piece."""
+        """The text that is settled now that `piece` has come: it may be empty, or longer than the piece."""
         text, position = self._held + piece, 0
         settled = []
         while token := TOKEN.match(text, position):
@@ -82,7 +80,7 @@ class MarkerFilter:
         return "".join(f"[{number}]" for number in kept)
 
     def _written(self, text: str) -> str:
-        """`text` after the gap before it; nothing for nothing, and the gap stays."""
+        """The held gap, then `text`; if `text` is empty, the gap is held on."""
         if not text:
             return ""
         gap = self._gap if self._begun and not (self._gap == " " and text[0] in ".,!?。") else ""
@@ -96,18 +94,18 @@ def _one_gap(blanks: str) -> str:
 
 
 def clean_markers(generated: str, known: Collection[int]) -> tuple[str, int]:
-    """`generated` with the markers of `known` written [n], others gone, and how many those were."""
+    """`generated` as `MarkerFilter` writes it, and the number of markers not in `known`, which are left out."""
     markers = MarkerFilter(known)
     return markers.feed(generated), markers.dropped
 
 
 def abstains(text: str) -> bool:
-    """Whether `text` says that the documents hold no answer, and nothing else; or says nothing."""
+    """Whether `text` is empty, or says nothing but that the documents hold no answer."""
     return _said(text) in ("", _said(ABSTENTION))
 
 
 def says_none_here(text: str) -> bool:
-    """Whether `text` says that this part of a document holds nothing of what was asked for, and nothing else."""
+    """Whether `text` says nothing but that this part of a document holds nothing of what was asked for."""
     return _said(text) == _said(NONE_HERE)
 
 
@@ -117,20 +115,20 @@ def _said(text: str) -> str:
 
 
 class SettledText:
-    """Generated text in pieces → those of the answer that can be shown: nothing of them changes later.
+    """Generated text in pieces → pieces of the answer that can be shown, because they will not change.
 
-    An answer that abstains ends as the fixed phrase alone, so while a text says no more than the phrase,
-    only what it has in common with it is shown.
+    An answer that abstains is replaced by `ABSTENTION` at its end. So while a text says no more than that
+    phrase, only the beginning that it has in common with the phrase is shown.
     """
 
     def __init__(self, known: Collection[int]) -> None:
         self._markers = MarkerFilter(known)
         self._may_abstain = True
-        self._shown = 0  # of `_text`, which is kept only as long as it may abstain
+        self._shown = 0  # characters of `_text`, which grows only while the text may abstain
         self._text = ""
 
     def feed(self, piece: str) -> str:
-        """What can be shown now that `piece` has come."""
+        """The text that can be shown now that `piece` has come; may be empty."""
         settled = self._markers.feed(piece)
         if not self._may_abstain:
             return settled
@@ -142,5 +140,5 @@ class SettledText:
 
 
 def _common(one: str, other: str) -> int:
-    """How many characters both begin with."""
+    """The number of characters that both begin with."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))

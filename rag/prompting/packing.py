@@ -14,16 +14,17 @@ from rag.prompting.tokens import Message, ModelTokenizer, ToolSpec
 
 # A passage cut to its first sentences is worth showing from this many tokens on.
 SMALLEST_CUT = 24
-# A passage is worth its score divided by its tokens to this power. Where questions share few words with
-# their text, gold is in one prompt of a hundred more than at 0; at 1 in 10 to 25 less (docs/benchmarks/packing.md).
+# A passage's value is its score divided by its tokens to this power. Where questions share few words with their
+# text, one more prompt in a hundred holds the gold passage than at 0; at 1 it is 10 to 25 prompts fewer
+# (docs/benchmarks/packing.md).
 TOKENS_POWER = 0.15
-# So many passages that do not fit whole are tried for first sentences that do.
+# At most this many passages that do not fit whole are tried for first sentences that fit.
 CUTS = 24
-# Of the window, so much at most goes to the turns before; and no more than half of what the question leaves.
+# At most this share of the window goes to earlier turns, and at most half of what the question leaves.
 HISTORY_SHARE = 1 / 4
-# The marker that a passage is counted with before it has its own: few prompts show more.
+# A passage is counted with this marker before it has its own; few prompts show more passages.
 WIDEST_MARKER = 99
-# Brackets are shown as others than they were counted with. So many tokens at most that can save.
+# Brackets are counted as they stand, but shown as others, which saves at most this many tokens per chunk.
 BRACKET = re.compile(r"[\[\]［］]")
 SHORTER = 64
 
@@ -32,8 +33,8 @@ SHORTER = 64
 class Prompt:
     """One question's input, in every form that a generator may need.
 
-    `turns_left_out`: of the conversation, how many of the oldest turns had no room. `tools`: what the model
-    may call.
+    `turns_left_out`: the number of the conversation's oldest turns that had no room. `tools`: what the model may
+    call.
     """
 
     token_ids: list[int]
@@ -58,19 +59,19 @@ def pack(
     history: Sequence[Turn] = (),
     system: str = SYSTEM,
 ) -> Prompt:
-    """The best of `passages` that fit, as a prompt of at most `window - reserved_output` tokens.
+    """A prompt of at most `window - reserved_output` tokens, with the best of `passages` that fit.
 
-    Passages go in by value, their score for their tokens; one that does not fit is passed over, and what
-    room is left at the end goes to the first whole sentences of those. They are shown best first, chunks that
-    touch joined; markers count from 1 in that order.
+    Passages are taken by value, which is their score for their tokens. One that does not fit is passed over;
+    the room that is left at the end goes to the first whole sentences of passages passed over. The prompt shows
+    them best first, chunks that touch joined; markers count from 1 in that order.
 
     Args:
-        passages: best first; their scores are amounts where all are above 0.
+        passages: best first; if all scores are above 0, they are amounts that can be divided.
         with_id: the stored document of an id.
         place_of: the pages of a span of a document, by its id.
-        counted: the chunks' own token counts are of `tokenizer`, and need not be made again.
+        counted: whether `tokenizer` made the chunks' own token counts, so that they can be used.
         history: the turns before, oldest first; the newest that fit their share are shown, whole.
-        system: how to answer.
+        system: the system prompt.
 
     Raises:
         PromptTooLong: the question leaves no room for a passage.
@@ -82,7 +83,7 @@ def pack(
     ranks = {(p.chunk.document_id, p.chunk.start): rank for rank, p in enumerate(passages)}
     while alone <= limit:
         room = limit - alone - sum(tokens for _, tokens in turns)
-        if passages:  # they stand where else it says that there are none
+        if passages:  # in the rendering without passages this phrase stood in their place
             room += tokenizer.count(NO_PASSAGES)
         shown = [turn for turn, _ in turns]
         prompt = _filled(question, shown, passages, ranks, shelf, room, window, reserved_output, system)
@@ -90,13 +91,13 @@ def pack(
             return replace(prompt, turns_left_out=len(history) - len(turns))
         if not turns:
             break
-        turns = turns[1:]  # a passage comes before what was said
-    # An answer without a passage would be «not in the documents».
+        turns = turns[1:]  # passages matter more than earlier turns
+    # Without a passage the model would answer that the documents do not say.
     raise PromptTooLong(tokens=alone, window=window, reserved=reserved_output)
 
 
 def newest(history: Sequence[Turn], tokenizer: ModelTokenizer, room: int) -> list[tuple[Turn, int]]:
-    """The last turns of `history` that fit `room` tokens, each with what it takes in the template."""
+    """The last turns of `history` that fit `room` tokens together, each with its tokens in the template."""
     if not history:
         return []
     none = len(tokenizer.render(answer_messages("", [])).token_ids)
@@ -120,13 +121,13 @@ class Shelf:
     counted: bool
 
     def tokens(self, chunk: Chunk, room: int) -> int:
-        """Of all its words as they are shown; where that is more than `room`, at least more than that."""
+        """The tokens of the chunk's text as it is shown; if it does not fit `room`, some number above `room`."""
         if self.counted and (chunk.tokens > room + SHORTER or not BRACKET.search(chunk.text)):
-            return chunk.tokens - chunk.text[-1:].isspace()  # the blank at its end is not shown
+            return chunk.tokens - chunk.text[-1:].isspace()  # a blank at its end is not shown
         return self.tokenizer.count(shown_text(chunk.text))
 
     def take(self, passage: Passage, tokens: int) -> PackedPassage:
-        """The whole of `passage`, whose words take `tokens` tokens."""
+        """The whole of `passage` as it is packed; `tokens` are those of its text."""
         chunk, document = passage.chunk, self.with_id(passage.chunk.document_id)
         place = self._place(chunk.document_id, chunk.start, chunk.text)
         return PackedPassage(
@@ -147,7 +148,7 @@ class Shelf:
         )
 
     def placed(self, packed: PackedPassage) -> PackedPassage:
-        """`packed` with the pages of its words, which are others than those it was taken with."""
+        """`packed` with the pages of the text that it has now, after it was cut or joined."""
         place = self._place(packed.document_id, packed.start, packed.text)
         return replace(packed, first_page=place.first_page, last_page=place.last_page, ocr=place.ocr)
 
@@ -155,15 +156,15 @@ class Shelf:
         return self.place_of(document_id, start, start + len(text.rstrip()))
 
     def header(self, packed: PackedPassage) -> int:
-        """Tokens of what stands around its words."""
+        """The tokens of what a prompt shows around the passage's text."""
         return self.tokenizer.count(passage_header(packed)) + 1
 
 
 def _choose(passages: Sequence[Passage], shelf: Shelf, room: int) -> list[PackedPassage]:
-    """What goes into `room` tokens: whole passages by value, then first sentences of those passed over."""
+    """What fits `room` tokens: whole passages by value, then the first sentences of passages passed over."""
     chosen: list[PackedPassage] = []
     passed_over: list[tuple[Passage, int]] = []
-    starts, ends = set(), set()  # of what is chosen: what touches it there needs no header of its own
+    starts, ends = set(), set()  # of the chosen; a passage that touches one there needs no header of its own
     for passage in _by_value(passages):
         if room < SMALLEST_CUT:
             break
@@ -192,7 +193,7 @@ def _choose(passages: Sequence[Passage], shelf: Shelf, room: int) -> list[Packed
 
 
 def _by_value(passages: Sequence[Passage]) -> Sequence[Passage]:
-    """Those first that are worth most for their tokens; as they are ranked where scores are no amounts."""
+    """`passages` by score for their tokens, best first; as they are ranked where scores are no amounts."""
     if not passages or passages[-1].score <= 0:  # a reranker may give logits
         return passages
     return sorted(passages, key=lambda p: -p.score / max(1, p.chunk.tokens) ** TOKENS_POWER)
@@ -207,7 +208,7 @@ def _end(packed: PackedPassage) -> tuple[str, str, int]:
 
 
 def cut(whole: PackedPassage, room: int, least: int, shelf: Shelf) -> PackedPassage | None:
-    """Its first whole sentences that fit `room` tokens; None where they are under `least`."""
+    """The first whole sentences of `whole` that fit `room` tokens; None if they have under `least` tokens."""
     length = held = 0
     for _, end in sentence_spans(whole.text):
         tokens = shelf.tokenizer.count(shown_text(whole.text[:end]))
@@ -230,7 +231,7 @@ def _filled(
     reserved_output: int,
     system: str,
 ) -> Prompt:
-    """The prompt that shows what of `passages` goes into `room` tokens; over the limit where none does."""
+    """The prompt with those of `passages` that fit `room` tokens; it is over the limit if none can fit."""
     while True:
         chosen = _choose(passages, shelf, room)
         shown = _shown(chosen, ranks, shelf)
@@ -239,11 +240,14 @@ def _filled(
         budget = ledger(rendered.counts, len(rendered.token_ids), window, reserved_output)
         if budget.free >= 0 or not chosen:
             return Prompt(rendered.token_ids, messages, tuple(shown), question, budget)
-        room += budget.free  # the whole can be longer than its parts, by a token at a border
+        room += budget.free  # tokens at the borders can make the whole longer than the sum of its parts
 
 
 def shorter(chosen: Sequence[PackedPassage], excess: int, shelf: Shelf) -> list[PackedPassage]:
-    """`chosen` without as many last sentences as hold `excess` tokens: a rendering for each takes long."""
+    """`chosen` without its last sentences, as many as hold `excess` tokens.
+
+    They leave together, because rendering the prompt after each takes long.
+    """
     left = list(chosen)
     while left and excess > 0:
         last = left.pop()
@@ -259,9 +263,9 @@ def shorter(chosen: Sequence[PackedPassage], excess: int, shelf: Shelf) -> list[
 def _shown(
     chosen: Sequence[PackedPassage], ranks: Mapping[tuple[str, int], int], shelf: Shelf
 ) -> list[PackedPassage]:
-    """`chosen` as it is shown, best first: spans of one section that touch joined, each at its best one's rank.
+    """`chosen` as it is shown, best first: spans of one section that touch are joined, at the rank of their best.
 
-    Across sections they stay apart: each keeps its own breadcrumb, and its marker points closely.
+    Spans of different sections stay apart, so that each keeps its own breadcrumb and its marker is exact.
     """
     runs: list[list[PackedPassage]] = []
     for packed in sorted(chosen, key=_start):
@@ -289,7 +293,12 @@ def _joined(pieces: Sequence[PackedPassage], shelf: Shelf) -> PackedPassage:
 
 
 def ledger(counts: dict[str, int], prompt: int, window: int, reserved_output: int) -> BudgetLedger:
-    """Where the window's tokens went, by the counts of a rendered prompt."""
+    """How the window's tokens are spent.
+
+    Args:
+        counts: the tokens of each part of the rendered prompt.
+        prompt: the tokens of the whole prompt.
+    """
     parts = {part: counts.get(part, 0) for part in ("template", "system", "history", "passages", "question")}
     return BudgetLedger(
         window, reserved_output, **parts, prompt=prompt, free=window - reserved_output - prompt

@@ -1,4 +1,4 @@
-"""Every prompt that the product sends."""
+"""Every prompt that the product sends, and what the code looks for in the replies."""
 
 import re
 from collections.abc import Sequence
@@ -10,13 +10,13 @@ from rag.answer import PackedPassage
 from rag.prompting.tokens import Message, ToolSpec
 from rag.wording.places import one_line, unit_name, where
 
-# What the prompt asks for and what the code looks for: one constant.
+# The prompt asks for these and the code looks for them, so each is one constant.
 MARKER = re.compile(r"[\[［]\s*(\d{1,3}(?:\s*[,，·]\s*\d{1,3})*)\s*[\]］]")
 ABSTENTION = "문서에서 답을 찾을 수 없습니다."
-# What is written of a part of a document that holds nothing of what a summary is to tell.
+# What the model writes for a part of a document that holds nothing for the summary.
 NONE_HERE = "해당 내용 없음"
-NONE_NAMED = "-"  # in a row where nobody is named, or no day
-# Brackets of documents are shown as these: in prompts and answers [ ] are only markers.
+NONE_NAMED = "-"  # the cell of a row that names no person, or no day
+# Brackets in documents are shown as these, because in prompts and answers [ ] are only markers.
 OTHER_BRACKETS = (("[", "〔"), ("]", "〕"), ("［", "〔"), ("］", "〕"))
 
 RULES = f"""\
@@ -54,7 +54,7 @@ NO_PASSAGES = "(찾은 발췌문이 없습니다.)\n"
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One question of a conversation, and what was answered, without its markers."""
+    """One question of a conversation, and its answer without markers."""
 
     question: str
     answer: str
@@ -69,7 +69,7 @@ def answer_messages(
     """The messages that ask for an answer to `question` from `passages`, after the turns of `history`.
 
     Args:
-        system: how to answer.
+        system: the system prompt.
     """
     shown = "".join(passage_block(passage) for passage in passages) or NO_PASSAGES
     return [
@@ -86,7 +86,7 @@ def answer_messages(
 
 
 def _turn_messages(turn: Turn) -> list[Message]:
-    # Chat templates show of an answer what follows its reasoning; so do we, or ids and template would differ.
+    # Chat templates drop the reasoning before an answer. We do too, or our token ids would differ from theirs.
     answer = turn.answer.rpartition("</think>")[2].lstrip("\n")
     return [
         Message("user", (("history", turn.question),)),
@@ -95,7 +95,7 @@ def _turn_messages(turn: Turn) -> list[Message]:
 
 
 def rewriting_messages(question: str, history: Sequence[Turn]) -> list[Message]:
-    """The messages that ask for `question` as it would be asked without the turns of `history` before it."""
+    """The messages that ask the model to rewrite `question` so that it needs no `history` before it."""
     told = "".join(f"질문: {turn.question}\n답: {turn.answer}\n" for turn in history)
     return [
         Message("system", (("system", REWRITING),)),
@@ -110,27 +110,27 @@ def rewriting_messages(question: str, history: Sequence[Turn]) -> list[Message]:
 
 
 def passage_block(passage: PackedPassage) -> str:
-    """One passage as the model sees it: marker, document, pages, breadcrumb, then its words."""
+    """One passage as the model sees it: marker, document, pages, breadcrumb, then its text."""
     return passage_header(passage) + shown_text(passage.text) + "\n"
 
 
 def shown_text(text: str) -> str:
-    """The words of a passage as the model sees them."""
+    """The text of a passage as the model sees it."""
     return in_other_brackets(text.strip())
 
 
 def in_other_brackets(text: str) -> str:
-    """`text` with its own «[2]» and «[별표 1]» written so that they are no markers of ours: 〔2〕, 〔별표 1〕.
+    """`text` with its own «[2]» and «[별표 1]» written 〔2〕 and 〔별표 1〕, so that they are no markers of ours.
 
-    A model that copies «[» of a document would, by the grammar, have to go on with a marker.
+    A model that copies a «[» of a document would, by the grammar, have to go on with a marker.
     """
-    for bracket, other in OTHER_BRACKETS:  # a hundred times the speed of str.translate
+    for bracket, other in OTHER_BRACKETS:  # a hundred times as fast as str.translate
         text = text.replace(bracket, other)
     return text
 
 
 def passage_header(passage: PackedPassage) -> str:
-    """The lines above a passage's words."""
+    """The lines above a passage's text."""
     context = passage.context.removeprefix(passage.title).removeprefix(" > ")
     place = f" | {context}" if context else ""
     title = one_line(passage.title)
@@ -168,12 +168,12 @@ def summary_messages(title: str, shown: str, task: str) -> list[Message]:
 
 
 def block_text(marker: int, pages: str, context: str, text: str) -> str:
-    """A passage, or a sentence written from some, as a summary's prompt shows it."""
+    """A passage, or a sentence that was written from passages, as a summary's prompt shows it."""
     place = f" | {context}" if context else ""
     return f"\n[{marker}] " + in_other_brackets(f"{pages}{place}\n{text.strip()}\n")
 
 
-# Where the model looks things up itself. What the tools say to it stands here, too.
+# For a model that looks things up itself; what the tools tell it stands here too.
 
 TOOLS_SYSTEM = (
     "당신은 문서를 직접 찾아보고, 도구가 돌려준 발췌문만 근거로 삼아 한국어로 답하는 도우미입니다."
@@ -182,7 +182,7 @@ TOOLS_SYSTEM = (
     "- 무엇을 찾아야 할지 질문만으로 알 수 없으면 찾지 않고 사용자에게 되묻습니다.\n"
     "- 발췌문 번호는 대화가 끝날 때까지 바뀌지 않습니다. 같은 호출을 되풀이하지 않습니다.\n" + RULES
 )
-# Of the titles of documents, so much is named at most.
+# The list of documents that may be searched has at most this many characters.
 LISTED_CHARACTERS = 1_000
 SEARCH_DOCUMENTS: ToolSpec = {
     "type": "function",
@@ -244,7 +244,7 @@ OPEN_PAGES: ToolSpec = {
     },
 }
 
-# What a call that cannot be run is answered with.
+# Replies to calls that cannot be run.
 CUT_CALL = "도구 호출이 출력 한도에서 끊겼습니다. 더 짧게 호출하세요."
 NO_JSON = "도구 호출을 JSON으로 읽을 수 없습니다: {written}"
 NO_NAME = "도구 호출에 name 이 없습니다."
@@ -256,7 +256,7 @@ WRONG_ARGUMENT = "{name} 인자가 잘못되었습니다: {wanted}."
 REPEATED = "이미 여러 번 한 호출입니다. 다른 말로 찾거나, 지금까지 찾은 것으로 답하세요."
 NO_DOCUMENT = "{name} 이라는 문서는 없습니다. 찾을 수 있는 문서의 제목을 그대로 쓰세요."
 NO_PAGE = "이 문서는 {pages}쪽까지 있습니다."
-# What stands in a result beside its passages.
+# The texts of a result beside its passages.
 FOUND, FOUND_NOTHING = "찾은 발췌문:\n", "찾은 발췌문이 없습니다. 다른 말로 찾아보세요."
 OPENED, OPENED_NOTHING = "펼친 쪽:\n", "펼친 쪽에 글이 없습니다."
 UNREADABLE = "읽지 못한 쪽: {pages}\n"
@@ -271,10 +271,11 @@ def tool_messages(
     rounds: Sequence[Message],
     history: Sequence[Turn] = (),
 ) -> list[Message]:
-    """The messages that ask for an answer to `question`, or for calls of tools, after those of `rounds`.
+    """The messages that ask for an answer to `question`, or for tool calls.
 
     Args:
-        documents: what may be searched; named as far as there is room.
+        documents: what may be searched; the first ones are listed, as many as there is room for.
+        rounds: the calls so far and their results, which come last.
     """
     opening = (("system", document_list(documents)), ("question", f"\n[질문]\n{question.strip()}"))
     return [

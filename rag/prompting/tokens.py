@@ -5,7 +5,7 @@ through AutoTokenizer, which builds another class from the model type in config.
 every digit of the numbers (44 ids instead of 32 on one line of a balance sheet).
 
 Only the template may write control tokens. Text of documents and questions is encoded with a copy
-of the tokenizer that knows none, so «<|im_end|>» in a PDF stays ten harmless characters.
+of the tokenizer that has none, so «<|im_end|>» in a PDF stays ten harmless characters.
 """
 
 import hashlib
@@ -52,8 +52,8 @@ class Call:
 class Message:
     """One turn, in parts that the ledger counts apart.
 
-    `calls`: of the assistant, what it calls after its words; the ledger counts them as history.
-    `call_id`: of a tool, the call that this is the result of.
+    `calls`: in a message of the assistant, the tool calls after its text; the ledger counts them as history.
+    `call_id`: in a message of a tool, the id of the call that it answers.
     """
 
     role: str
@@ -67,12 +67,12 @@ class Message:
 
 
 class _Json(str):
-    """Text that the template's `tojson` leaves as it is, for it is JSON."""
+    """Text that is JSON already, so that the template's `tojson` leaves it as it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A prompt as ids, and how many of them each part takes; the counts sum to `len(token_ids)`."""
+    """A prompt as token ids, and the number of ids of each part; the counts sum to `len(token_ids)`."""
 
     token_ids: list[int]
     counts: dict[str, int]
@@ -89,7 +89,7 @@ class ModelTokenizer:
         """
         self.name = name
         folder = EMBEDDED_FOLDER if name == EMBEDDED else _folder(name)
-        self.folder = folder  # where its files are
+        self.folder = folder  # which holds its files
         config = _read_json(name, folder / "tokenizer_config.json")
         self._full = _load_tokenizer(name, folder, config)
         state = json.loads(self._full.to_str())
@@ -114,25 +114,25 @@ class ModelTokenizer:
 
     @property
     def vocabulary(self) -> int:
-        """How many ids it can give."""
+        """The number of ids, added tokens included."""
         return self._full.get_vocab_size(with_added_tokens=True)
 
     def to_json(self) -> str:
-        """The whole tokenizer, as a tokenizer.json holds it."""
+        """The whole tokenizer, in the form of a tokenizer.json."""
         return self._full.to_str()
 
     def count(self, text: str) -> int:
-        """Tokens of plain `text`; control tokens in it are text."""
+        """The number of tokens of plain `text`; control tokens in it are text."""
         return len(self.encode(text))
 
     def encode(self, text: str) -> list[int]:
-        """Ids of plain `text`; control tokens in it are text."""
+        """The ids of plain `text`; control tokens in it are text."""
         return self._encode(text).ids
 
     def _encode(self, text: str):
         try:
             return self._plain.encode(text, add_special_tokens=False)
-        except TypeError:  # a lone surrogate: a byte of a command line that is not UTF-8, say
+        except TypeError:  # a lone surrogate, such as a byte of the command line that is not UTF-8
             return self._plain.encode(SURROGATE.sub("\ufffd", text), add_special_tokens=False)
 
     def decode(self, ids: Sequence[int], *, skip_special: bool = True) -> str:
@@ -147,7 +147,7 @@ class ModelTokenizer:
         """The prompt as token ids, with the tokens of each part.
 
         What the template itself writes, the tools included, counts as the part "template". A token that
-        spans two parts belongs to the later one.
+        spans two parts counts for the later one.
 
         Args:
             tools: what the assistant may call; written by the product, never by a document.
@@ -168,7 +168,7 @@ class ModelTokenizer:
         return Rendered(ids, counts)
 
     def _encode_run(self, run: Sequence[Part], ids: list[int], counts: dict[str, int]) -> None:
-        """Encode the text between two control tokens as one, and share out its tokens."""
+        """Encode `run`, the text between two control tokens, in one piece, and count its tokens by part."""
         text = "".join(text for _, text in run)
         if not text:
             return
@@ -183,12 +183,12 @@ class ModelTokenizer:
 
     def _pieces(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> list[tuple[str | None, str]]:
         """The rendered prompt in order: (part, text), or (None, control token)."""
-        # The template sees a mark in place of each text, so that its own text can be told apart.
+        # The template is given a mark in place of each text, so that its own text can be told from ours.
         marked: list[tuple[str, str, Sequence[Part]]] = []
 
         def mark(role: str, parts: Sequence[Part]) -> str:
             if not any(text for _, text in parts):
-                return ""  # templates ask whether there is any
+                return ""  # templates test whether a text is empty
             marked.append((f"\ue000{len(marked)}\ue001", role, parts))
             return marked[-1][0]
 
@@ -253,7 +253,7 @@ class ModelTokenizer:
 
 
 def _token_at(encoding: Any, position: int, end: int) -> int:
-    """The number of the token that holds the character at `position`, or the next that a token holds."""
+    """The index of the token that holds the character at `position`, or else the next character that has one."""
     for character in range(position, end):
         token = encoding.char_to_token(character)
         if token is not None:  # some tokenizers drop characters
@@ -350,7 +350,7 @@ def _compile_template(text: str):
 
 
 def _stop_ids(folder: Path, config: Mapping[str, Any], controls: Mapping[str, int]) -> list[int]:
-    """Where generation ends: generation_config.json says; config.json of A.X says wrongly."""
+    """The ids that end generation, from generation_config.json; the config.json of A.X has wrong ones."""
     path = folder / "generation_config.json"
     if path.is_file():
         stops = json.loads(path.read_text("utf-8")).get("eos_token_id")

@@ -1,1 +1,1 @@
-"""An answer that is being written → its pieces as they come, and at the end the answer; also for asyncio."""
+"""An answer that is being written → its pieces as they come, then the whole answer; also for asyncio."""

@@ -9,14 +9,17 @@ T = TypeVar("T")
 
 
 class Closable(Protocol[T_co]):
-    """An iterator that can be left before its end, as a generator can."""
+    """An iterator that can be closed before its end, as a generator can."""
 
     def __next__(self) -> T_co: ...
     def close(self) -> None: ...
 
 
 async def iterate(pieces: Closable[T]) -> AsyncGenerator[T, None]:
-    """What `pieces` gives, each got in a thread, so that the event loop goes on; leaving it closes `pieces`."""
+    """The items of `pieces`, in order; leaving the iteration closes `pieces`.
+
+    Each item is fetched in a thread, so that the event loop goes on meanwhile.
+    """
 
     def following() -> tuple[T] | None:
         try:

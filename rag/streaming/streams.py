@@ -1,4 +1,4 @@
-"""An answer that is being written → its pieces, as they come, and at the end the answer."""
+"""An answer that is being written → its pieces as they come, and the whole answer at the end."""
 
 import collections.abc
 from collections.abc import AsyncIterator, Iterator
@@ -22,7 +22,7 @@ class AnswerStream(Iterator[str]):
     def __init__(self, pieces: collections.abc.Generator[str | Answer, None, None]) -> None:
         """
         Args:
-            pieces: of the text, then the answer.
+            pieces: the pieces of the text, then the answer.
         """
         self._pieces = pieces
         self._answer: Answer | None = None
@@ -44,7 +44,7 @@ class AnswerStream(Iterator[str]):
 
     @property
     def answer(self) -> Answer:
-        """The answer, whole; pieces that nobody took yet are passed over.
+        """The whole answer; pieces that were not taken yet are skipped.
 
         Raises:
             ValueError: the stream was closed before its end.
@@ -56,7 +56,7 @@ class AnswerStream(Iterator[str]):
         return self._answer
 
     def close(self) -> None:
-        """End the generation, if it goes on; an answer that is whole stays."""
+        """End the generation if it still runs; an answer that is complete stays available."""
         self._pieces.close()
 
 
@@ -85,7 +85,7 @@ class AsyncAnswerStream(AsyncIterator[str]):
 
     @property
     def answer(self) -> Answer:
-        """The answer, whole.
+        """The whole answer.
 
         Raises:
             ValueError: not all pieces were taken yet, or the stream was closed before its end.
@@ -95,6 +95,6 @@ class AsyncAnswerStream(AsyncIterator[str]):
         return self._stream.answer
 
     async def aclose(self) -> None:
-        """End the generation, if it goes on."""
+        """End the generation if it still runs."""
         await self._pieces.aclose()
         self._stream.close()

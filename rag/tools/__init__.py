@@ -1,1 +1,1 @@
-"""A question → an answer for which the model searches and opens pages itself, within limits."""
+"""A question → an answer; the model itself searches and opens pages for it, within limits."""

@@ -1,11 +1,11 @@
-"""A question → an answer for which the model looks things up itself, in several rounds.
+"""A question → an answer; the model looks things up for it itself, in several rounds.
 
     prompt with tools ─generate→ calls ─run→ results ─next prompt─ … ─generate→ text ─resolve→ Answer
 
-Each round's prompt fits the window: results are shown as whole sentences, and the oldest leave first where
-there is no room. A passage keeps its marker through all rounds, so that the answer is resolved like every
-other, against what its last prompt showed. A model that never answers is asked once more, without tools,
-about what it found; for one that looks nothing up, the question is searched for as usual.
+Each round's prompt fits the window: results are shown in whole sentences, and where room is short the oldest
+are left out first. A passage keeps its marker through all rounds, so the answer is resolved like any other,
+against what its last prompt showed. A model that has not answered when its limits are reached is asked once
+more, without tools, about what it found. If it looked nothing up, the question is searched for as usual.
 """
 
 import time
@@ -61,7 +61,7 @@ def ask_with_tools(
 
 
 class _Dialogue:
-    """One question, what it led to, and the tokens that it cost."""
+    """One question, the record of its calls, and the tokens spent on it."""
 
     def __init__(
         self, stages: Stages, question: str, allowed: Filter, limits: ToolsConfig, tools: Sequence[Tool]
@@ -73,7 +73,7 @@ class _Dialogue:
         self._spent = 0
 
     def next_prompt(self) -> Prompt | None:
-        """The prompt of the next round; None where the answer must be written now, and a notice says why."""
+        """The prompt of the next round; None, and a notice that says why, where the answer is now due."""
         limits, record = self._limits, self.record
         prompt = None
         if record.stuck:
@@ -84,7 +84,9 @@ class _Dialogue:
             record.warn(warnings.tools_calls(limits.calls))
         elif (fitted := round_prompt(self._asking, record)) is None:
             record.warn(warnings.tools_room())
-        elif self._spent + 2 * self._cost(fitted) > limits.tokens:  # the last answer must be paid for, too
+        elif (
+            self._spent + 2 * self._cost(fitted) > limits.tokens
+        ):  # as much again is kept for the last answer
             record.warn(warnings.tools_tokens(self._spent))
         else:
             prompt = fitted
@@ -94,7 +96,7 @@ class _Dialogue:
         return len(prompt.token_ids) + self._asking.reserved
 
     def generate(self, prompt: Prompt) -> Completion:
-        """What the model writes for `prompt`; its tokens are counted."""
+        """What the model writes for `prompt`; adds the tokens of both to what was spent."""
         stages = self._asking.stages
         options = sampling_of(stages)
         if prompt.tools:
@@ -106,9 +108,10 @@ class _Dialogue:
         return completion
 
     def answer(self, prompt: Prompt, completion: Completion) -> Answer:
-        """The answer of a completion without calls.
+        """The answer from a completion without calls.
 
-        It may be a question back. If nothing was looked up for it, the question is searched for as usual.
+        A completion without citations that ends with a question mark asks the user back. Else, if no call was
+        answered, the question is searched for as usual and answered from that.
         """
         answer = self._resolved(prompt, completion)
         if not answer.citations and answer.text.endswith(("?", "？")):
@@ -119,7 +122,7 @@ class _Dialogue:
         return answer
 
     def last_answer(self) -> Answer:
-        """The answer without tools, from all that was found; where that is nothing, the usual one."""
+        """The answer without tools, from all passages found; the usual answer where none was found or fits."""
         if not self.record.passages:
             return self._ordinary()
         prompt = last_prompt(self._asking, self.record, max(self._limits.tokens - self._spent, 0))
@@ -133,7 +136,7 @@ class _Dialogue:
         return replace(answer, tool_calls=tuple(self.record.calls))
 
     def _ordinary(self) -> Answer:
-        """The answer as `ask` gives it, with what was called before."""
+        """The answer that `ask` gives, with the tool calls and notices so far."""
         (answer,) = ask(self._asking.stages, [self._asking.question], self._allowed)
         return replace(
             answer,

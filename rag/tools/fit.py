@@ -1,4 +1,7 @@
-"""What was found so far → a prompt that fits: the newest results first, then as much of older ones as there is room for."""
+"""What was found so far → a prompt that fits the window.
+
+The newest results take their room first; the older ones get what is left of it.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +23,7 @@ from rag.prompting.tokens import Message, Part, ToolSpec
 from rag.tools.record import Done, Record
 from rag.tools.toolbox import shelf_of
 
-# One result may take this part of the room that all results have.
+# One result takes at most this share of the room for all results.
 RESULT_SHARE = 1 / 2
 
 # The passages that are shown, by marker → the messages that show them.
@@ -38,14 +41,14 @@ class Asking:
 
     @classmethod
     def of(cls, stages: Stages, question: str, documents: Sequence[StoredDocument]) -> "Asking":
-        """With the newest turns of the conversation that fit their share of the window."""
+        """`question` over `documents`, with the newest turns of the conversation that fit their share."""
         room = int(stages.generation.window * HISTORY_SHARE)
         turns = [turn for turn, _ in newest(stages.history, stages.tokenizer, room)]
         return cls(stages, question, documents, turns)
 
     @property
     def reserved(self) -> int:
-        """Tokens of the window that no prompt may take."""
+        """Tokens of the window that a prompt must leave free."""
         return self.stages.generation.reserved_output + self.stages.generator.margin
 
 
@@ -56,7 +59,11 @@ def round_prompt(asking: Asking, record: Record) -> Prompt | None:
 
 
 def last_prompt(asking: Asking, record: Record, tokens: int) -> Prompt | None:
-    """The prompt of the last answer, without tools, for which `tokens` are left; None where it does not fit."""
+    """The prompt of the last answer, without tools; None where it does not fit.
+
+    Args:
+        tokens: what prompt and answer may take together.
+    """
 
     def messages(shown: Mapping[int, PackedPassage]) -> list[Message]:
         return answer_messages(asking.question, [shown[marker] for marker in sorted(shown)], asking.turns)
@@ -72,7 +79,7 @@ def _fit(
     limit: int,
     specs: tuple[ToolSpec, ...] = (),
 ) -> Prompt | None:
-    """The prompt of at most `limit` tokens; None where it does not even fit without any passage."""
+    """A prompt of at most `limit` tokens; None where it does not fit even without a passage."""
     stages = asking.stages
     tokenizer, shelf = stages.tokenizer, shelf_of(stages)
     room = limit - len(tokenizer.render(messages_of({}), specs).token_ids)
@@ -99,7 +106,7 @@ def _fit(
 
 
 def _choose(stages: Stages, record: Record, room: int) -> list[PackedPassage]:
-    """What fits `room` tokens of all results; those of the newest calls come first."""
+    """The passages that fit `room` tokens, those of the newest calls first, the last of a call cut to sentences."""
     count, shelf = stages.tokenizer.count, shelf_of(stages)
     share = int(room * RESULT_SHARE)
     chosen: dict[int, PackedPassage] = {}
@@ -142,7 +149,7 @@ def _round_messages(asking: Asking, record: Record, shown: Mapping[int, PackedPa
 def _result_parts(
     record: Record, done: Done, shown: Mapping[int, PackedPassage], told: set[int]
 ) -> list[Part]:
-    """A result as the model sees it; each passage's words stand once, where it was found first."""
+    """A result as the model sees it; the words of a passage are shown once, where it was found first."""
     parts: list[Part] = [("history", done.text)]
     left_out = 0
     for marker in done.markers:

@@ -15,15 +15,15 @@ from rag.prompting.tokens import Call
 from rag.tools.toolbox import Result, Tool
 
 ANSWERED_AGAIN = 1  # times that a repeated call is answered from memory before it is refused
-SAID_CHARACTERS = 300  # kept of what a model says beside its calls
-# Names that every server takes; a call of another name is shown to the model under the name below.
+SAID_CHARACTERS = 300  # kept of the text that a model writes beside its calls
+# Names that every server accepts; the model is shown a call of any other name as NO_CALL.
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 NO_CALL = "invalid_call"
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A call that was answered; `markers` are those of its passages, in order."""
+    """A call that was answered; `markers`: of the passages that it found, in order."""
 
     call: Call
     text: str
@@ -32,18 +32,18 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What the model said in one completion beside its calls, and the calls."""
+    """One completion: the text beside its calls, and the calls."""
 
     said: str
     calls: tuple[Done, ...]
 
 
 class Record:
-    """What one question led to so far.
+    """The calls that a model made for one question so far, and what they found.
 
     Attributes:
         passages: all that were found, by marker. A passage keeps its marker through all rounds.
-        stuck: the calls of the last round brought nothing new.
+        stuck: all calls of the last round were refused as repeated.
     """
 
     def __init__(self, tools: Sequence[Tool], shelf: Shelf) -> None:
@@ -60,17 +60,17 @@ class Record:
         self._asked: Counter[str] = Counter()
 
     def warn(self, *notices: Notice) -> None:
-        """Add what is to be told of the answer, each notice once."""
+        """Add notices about the answer, each only once."""
         self.warnings = tuple(dict.fromkeys((*self.warnings, *notices)))
 
     def run(self, said: str, asked: Sequence[Asked]) -> None:
-        """Answer the calls of one completion, in their order."""
+        """Answer the calls `asked` of one completion, in their order; `said` is the text beside them."""
         answered = [self._answer(checked(one, self.specs)) for one in asked]
         self.stuck = not any(new for _, new in answered)
         self.rounds.append(Round(said[:SAID_CHARACTERS], tuple(done for done, _ in answered)))
 
     def _answer(self, asked: Asked) -> tuple[Done, bool]:
-        """A call with its answer, and whether that is new."""
+        """A call with its answer, and whether it was answered: False for a repeated call that was refused."""
         result, new = self._result(asked)
         markers = tuple(dict.fromkeys(self._number(packed) for packed in result.passages))
         name = asked.name if NAME.fullmatch(asked.name) else NO_CALL
@@ -90,14 +90,14 @@ class Record:
         return self._once(key, self._memory[key])
 
     def _once(self, key: str, result: Result) -> tuple[Result, bool]:
-        """`result`, or a refusal where it was given too often; the first time it is new."""
+        """`result` and True; a refusal and False after `1 + ANSWERED_AGAIN` times."""
         self._asked[key] += 1
         if self._asked[key] > 1 + ANSWERED_AGAIN:
             return Result(REPEATED, error=True), False
         return result, True
 
     def _number(self, packed: PackedPassage) -> int:
-        """The marker of a passage."""
+        """The marker of `packed`: the one that it has, or the next number."""
         span = packed.document_id, packed.start, packed.end
         if span not in self._markers:
             self._markers[span] = len(self._markers) + 1

@@ -37,10 +37,10 @@ OPENED_PAGES = 10
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a call gives back: words, and passages that may be cited.
+    """What a call gives back: text, and passages that may be cited.
 
     Attributes:
-        passages: their markers are given later.
+        passages: without final markers, which `Record` gives them.
         warnings: for the user.
         error: the call could not be run; `text` says why.
     """
@@ -60,7 +60,7 @@ class Tool:
 
 
 def document_tools(stages: Stages, allowed: Filter) -> list[Tool]:
-    """search_documents and open_pages over what `allowed` lets through."""
+    """The tools search_documents and open_pages, over the documents that `allowed` lets through."""
     return [
         Tool(SEARCH_DOCUMENTS, partial(_search_documents, stages, allowed)),
         Tool(OPEN_PAGES, partial(_open_pages, stages, allowed)),
@@ -79,7 +79,7 @@ def _search_documents(
     distinct = leave_out_copies(stages, retrieved)
     shelf, count = shelf_of(stages), stages.tokenizer.count
     packed = [shelf.take(passage, count(shown_text(passage.chunk.text))) for passage in distinct.passages[:k]]
-    return Result(FOUND if packed else FOUND_NOTHING, distinct.named(packed), distinct.warnings)
+    return Result(FOUND if packed else FOUND_NOTHING, distinct.with_copies(packed), distinct.warnings)
 
 
 def _open_pages(stages: Stages, allowed: Filter, document: str, first_page: int, last_page: int) -> Result:
@@ -97,9 +97,9 @@ def _open_pages(stages: Stages, allowed: Filter, document: str, first_page: int,
 
 
 def _opened(stages: Stages, document: StoredDocument, pages: Sequence[Page]) -> Iterator[PackedPassage]:
-    """For each of some successive pages a passage: the whole sentences that begin on the page.
+    """A passage for each of `pages`, which follow each other: the whole sentences that begin on the page.
 
-    The first passage also has the sentence that continues from the page before.
+    The first passage also has the sentence that continues from the page before. A page without text has none.
     """
     start, end = pages[0].start, pages[-1].end
     low = max(0, start - LONGEST_ROW)
@@ -136,7 +136,10 @@ def shelf_of(stages: Stages) -> Shelf:
 
 
 def _named(stages: Stages, name: str, allowed: Filter) -> StoredDocument | Result:
-    """The document that the model names; one that `allowed` hides counts as missing."""
+    """The document that the model names, or the result that says it is missing or ambiguous.
+
+    A document that `allowed` hides counts as missing.
+    """
     try:
         return stages.engine.document(name, allowed)
     except DocumentNotFound:
