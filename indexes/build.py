@@ -169,7 +169,7 @@ def delete(folder: Path, names: Sequence[str], manifest: Manifest) -> list[Store
     """
     with open_writer(folder, manifest) as writer:
         gone = {
-            document.id: document
+            document.document_id: document
             for document in (find_document(writer.documents.values(), name) for name in names)
         }
         for document_id in gone:
@@ -193,7 +193,7 @@ def set_groups(
         DocumentNotFound: a name is there for none; then nothing changes.
     """
     with open_writer(folder, manifest) as writer:
-        named = {d.id: d for name in names for d in _named(list(writer.documents.values()), name)}
+        named = {d.document_id: d for name in names for d in _named(list(writer.documents.values()), name)}
         changed = []
         for document in named.values():
             groups = tuple(sorted({nfc(group) for group in change(set(document.groups))}))
@@ -231,7 +231,7 @@ class _Run:
         self._committed = time.monotonic()
         self._copies: dict[str, list[str]] = {}  # bytes being read → their path, other paths with the same
         self._released: dict[str, StoredDocument] = {}  # taken out because another stands at its path
-        self._at_path = {path: d.id for d in writer.documents.values() for path in d.paths}
+        self._at_path = {path: d.document_id for d in writer.documents.values() for path in d.paths}
 
     def read(self, files: Sequence[str], pool: WorkerPool, progress: Progress) -> None:
         """Read what is new or changed in `files` and add it."""
@@ -338,7 +338,7 @@ class _Run:
         self._report.documents.added += not (old or same)
         self._release(parsed.path, document.id)
         stored = StoredDocument(
-            id=document.id,
+            document_id=document.id,
             title=document.title,
             paths=tuple(paths),
             groups=tuple(sorted(groups)),
@@ -363,15 +363,15 @@ class _Run:
         """Another document stood at `path` until now: it goes, unless other paths lead to it."""
         old = self._owner(path)
         self._at_path[path] = identity
-        if old is not None and old.id != identity:
+        if old is not None and old.document_id != identity:
             self._set_paths(old, tuple(p for p in old.paths if p != path))
 
     def _set_paths(self, document: StoredDocument, paths: tuple[str, ...]) -> None:
         if paths:
             self._writer.change(replace(document, paths=paths))
         else:
-            self._released[document.id] = document
-            self._writer.remove(document.id)
+            self._released[document.document_id] = document
+            self._writer.remove(document.document_id)
 
     def fail(self, failure: UnreadableFile) -> None:
         """Note what could not be read."""

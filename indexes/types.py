@@ -63,7 +63,7 @@ class Manifest:
 class StoredDocument:
     """One document as a version of the index holds it; its text lies in its chunks."""
 
-    id: str
+    document_id: str
     title: str
     paths: tuple[str, ...]
     groups: tuple[str, ...]
@@ -72,11 +72,6 @@ class StoredDocument:
     chunks: int = 0
     unit: Unit = "page"
     pages: int = 0
-
-    @property
-    def document_id(self) -> str:
-        """`id`, by the name that results and JSON have for it."""
-        return self.id
 
     @property
     def path(self) -> str:
@@ -208,7 +203,7 @@ def names_document(name: str, document: StoredDocument) -> bool:
 
     Brackets are themselves: names of files begin with «[공고]».
     """
-    if name == document.id:
+    if name == document.document_id:
         return True
     pattern = nfc(name).replace("[", "[[]")
     return any(
@@ -229,14 +224,14 @@ def find_document(documents: Iterable[StoredDocument], name: str) -> StoredDocum
     wanted = nfc(name)
     absolute = nfc(str(Path(name).absolute()))
     for matches in (
-        lambda document: document.id == name,
+        lambda document: document.document_id == name,
         lambda document: {wanted, absolute} & {nfc(path) for path in document.paths},
         lambda document: any(nfc(Path(path).name) == wanted for path in document.paths),
         lambda document: document.title == wanted,
     ):
         found = [document for document in documents if matches(document)]
         if len(found) > 1:
-            raise AmbiguousDocument(name=name, ids=", ".join(document.id for document in found))
+            raise AmbiguousDocument(name=name, ids=", ".join(document.document_id for document in found))
         if found:
             return found[0]
     raise DocumentNotFound(name=name)

@@ -307,7 +307,7 @@ class Pipeline:
         Raises:
             DocumentNotFound, AmbiguousDocument.
         """
-        return self.reader.pages(self.document(document, allowed).id)
+        return self.reader.pages(self.document(document, allowed).document_id)
 
     def show(
         self,
@@ -326,7 +326,7 @@ class Pipeline:
             DocumentNotFound, AmbiguousDocument.
         """
         found = self.document(document, allowed)
-        pages = self.reader.pages(found.id)
+        pages = self.reader.pages(found.document_id)
         return show(found, pages, start, end, page, scale, with_patterns(passwords), self.config.ingest)
 
     def _distinct(
@@ -337,13 +337,13 @@ class Pipeline:
         Whether a document is allowed is looked up in the index: an object that was got earlier, or by
         somebody who may see more, opens nothing.
         """
-        visible = {document.id: document for document in self.reader.visible(allowed)}
+        visible = {document.document_id: document for document in self.reader.visible(allowed)}
         asked = [documents] if isinstance(documents, AnyDocument) else documents
         found = {}
         for one in asked:
-            name = one if isinstance(one, str) else one.id
+            name = one if isinstance(one, str) else one.document_id
             document = visible.get(name) or find_document(visible.values(), name)
-            found[document.id] = document
+            found[document.document_id] = document
         return list(found.values())
 
     # the flows

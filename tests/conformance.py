@@ -108,7 +108,7 @@ def filters_act_before_the_top_k_and_fail_closed(engine: SearchEngine) -> None:
 
 def a_hidden_document_is_not_there_by_any_name(engine: SearchEngine) -> None:
     hidden = next(document for document in engine.documents if document.title == "보안 지침")
-    for name in (hidden.id, hidden.path, hidden.title, "보안 지침.pdf"):
+    for name in (hidden.document_id, hidden.path, hidden.title, "보안 지침.pdf"):
         assert engine.document(name) == hidden
         with pytest.raises(DocumentNotFound, match=re.escape(name)):
             engine.document(name, Filter(groups=("인사",)))
@@ -118,16 +118,16 @@ def texts_pages_and_places_are_those_of_the_document(engine: SearchEngine) -> No
     for document in engine.documents:
         text = "".join(TEXTS[document.title])
         assert engine.text(document) == text and engine.text(document, 3, 9) == text[3:9]
-        assert engine.with_id(document.id) == document
-        assert engine.pages(document.id)[0].end == len(text)
+        assert engine.with_id(document.document_id) == document
+        assert engine.pages(document.document_id)[0].end == len(text)
         assert "".join(chunk.text for chunk in engine.chunks(document)) == text
         for (found,) in (engine.retrieve([part], 1, "lexical") for part in TEXTS[document.title]):
             chunk = found[0].chunk
             assert text[chunk.start : chunk.end] == chunk.text
     first = engine.documents[0]
-    assert engine.place_of(first.id, 0, 5) == (1, 1, 0.75)
-    assert engine.unreadable_pages(engine.documents) == {first.id: [2]}
-    assert engine.doubtful_pages(engine.documents) == {first.id: {1: 0.75}}
+    assert engine.place_of(first.document_id, 0, 5) == (1, 1, 0.75)
+    assert engine.unreadable_pages(engine.documents) == {first.document_id: [2]}
+    assert engine.doubtful_pages(engine.documents) == {first.document_id: {1: 0.75}}
     assert engine.unreadable_pages(engine.documents[1:]) == {}
 
 
@@ -146,12 +146,14 @@ def shown(engine: SearchEngine) -> dict[str, tuple]:
 def ids_and_texts_come_out_as_they_went_in(place: Place) -> None:
     made = known_documents()
     engine = filled(place)
-    assert [document.id for document in engine.documents] == [content.document.id for content in made]
+    assert [document.document_id for document in engine.documents] == [
+        content.document.document_id for content in made
+    ]
     for document, content_ in zip(engine.documents, made, strict=True):
         wanted = replace(content_.document, chunks=len(content_.chunks), pages=len(content_.pages))
         assert document == wanted
         assert engine.chunks(document) == list(content_.chunks)
-        assert engine.pages(document.id) == list(content_.pages)
+        assert engine.pages(document.document_id) == list(content_.pages)
 
 
 def a_commit_shows_all_or_nothing(place: Place) -> None:
@@ -162,7 +164,7 @@ def a_commit_shows_all_or_nothing(place: Place) -> None:
         assert writer.commit() == 1 == writer.version
         assert not writer.has_changes and writer.pending_chunks == 0
         writer.add(second)
-        writer.remove(first.document.id)
+        writer.remove(first.document.document_id)
         assert set(shown(place.reader())) == {"인사 규정"}
         assert writer.commit() == 2
         assert set(shown(place.reader())) == {"보수 규정"}
@@ -203,7 +205,7 @@ def a_document_added_again_takes_the_place_of_the_old_one(place: Place) -> None:
 def groups_and_paths_change_and_the_text_stays(place: Place) -> None:
     before = answers(filled(place))
     with place.writer() as writer:
-        document = writer.documents[known_documents()[2].document.id]
+        document = writer.documents[known_documents()[2].document.document_id]
         writer.change(replace(document, groups=("인사",)))
         writer.change(replace(document, groups=("감사",), paths=("/새/곳.pdf", "/사본.pdf")))
         assert writer.has_changes and writer.pending_chunks == 0
@@ -216,7 +218,7 @@ def groups_and_paths_change_and_the_text_stays(place: Place) -> None:
         assert not titles(engine, Filter(groups=("보안",)), mode)
     with place.writer() as writer:  # of a document that is not committed yet, too
         writer.add(content("새 글", "새로 쓴 글이다. "))
-        writer.change(replace(writer.documents[content("새 글").document.id], groups=("감사",)))
+        writer.change(replace(writer.documents[content("새 글").document.document_id], groups=("감사",)))
         writer.commit()
     assert shown(place.reader())["새 글"][0] == ("감사",)
 
@@ -225,19 +227,19 @@ def a_deleted_document_answers_nothing_from_the_commit_on(place: Place) -> None:
     before = filled(place)
     gone = before.document("보안 지침")
     with place.writer() as writer:
-        writer.remove(gone.id)
-        assert gone.id not in writer.documents
+        writer.remove(gone.document_id)
+        assert gone.document_id not in writer.documents
         writer.commit()
         with pytest.raises(KeyError):
-            writer.remove(gone.id)
+            writer.remove(gone.document_id)
     engine = place.reader()
     for mode in MODES:
         assert "보안 지침" not in titles(engine, Filter(), mode)
     assert gone.title not in {document.title for document in engine.documents}
     with pytest.raises(DocumentNotFound):
-        engine.document(gone.id)
+        engine.document(gone.document_id)
     with pytest.raises(KeyError):
-        engine.with_id(gone.id)
+        engine.with_id(gone.document_id)
     for read in (engine.text, engine.chunks):
         with pytest.raises(DocumentNotFound):
             read(gone)
@@ -248,7 +250,7 @@ def a_document_taken_out_before_its_commit_never_was(place: Place) -> None:
     with place.writer() as writer:
         writer.add(first)
         writer.add(second)
-        writer.remove(first.document.id)
+        writer.remove(first.document.document_id)
         writer.commit()
     assert list(shown(place.reader())) == ["보수 규정"]
 
@@ -258,7 +260,7 @@ def a_reader_keeps_its_version(place: Place) -> None:
     version, before, documents = old.version, answers(old), shown(old)
     with place.writer() as writer:
         for document in list(writer.documents.values())[:3]:
-            writer.remove(document.id)
+            writer.remove(document.document_id)
             writer.add(content(f"{document.title} 2", "휴가와 수당을 새로 정한다. "))
             writer.commit()
         writer.merge()
@@ -280,7 +282,7 @@ def a_merge_changes_no_answer(place: Place) -> None:
         for number in range(12):
             writer.add(content(f"{number}", f"{number}번 휴가와 수당을 정한다. "))
             writer.commit()
-        writer.remove(content("3").document.id)
+        writer.remove(content("3").document.document_id)
         with pytest.raises(ValueError, match="commit"):
             writer.merge()
         version = writer.commit()

@@ -94,7 +94,7 @@ def change(folder: Path, random: Random) -> None:
             if action < 0.5:
                 writer.change(replace(document, groups=some_groups(random)))
             elif action < 0.75:
-                writer.remove(document.id)
+                writer.remove(document.document_id)
             else:
                 writer.add(some_document(random, number, document.groups))
         writer.commit()
@@ -105,7 +105,7 @@ def one_case(opened: Retriever, random: Random, counts: Counter[str]) -> str:
     allowed = some_filter(opened, random)
     mode, k = random.choice(MODES), random.choice((1, 2, 10, 50, EVERYTHING))
     query = " ".join(random.choices((*WORDS, "없는말", "3호"), k=random.randint(1, 4)))
-    seen = {document.id for document in opened.documents if may_see(document, allowed)}
+    seen = {document.document_id for document in opened.documents if may_see(document, allowed)}
     counts[mode] += 1
     counts["of a few" if 0 < len(seen) <= max(1, len(opened.documents) // 100) else "of many or none"] += 1
     found = opened.retrieve([query], k, mode, allowed)[0]
@@ -131,7 +131,7 @@ def some_filter(opened: Retriever, random: Random) -> Filter:
         return Filter(groups, None)
     some = random.choices(opened.documents, k=random.randint(0, 3))
     forms = (
-        lambda d: d.id,
+        lambda d: d.document_id,
         lambda d: d.path,
         lambda d: Path(d.path).name,
         lambda d: f"*{d.title[-1]}.pdf",
@@ -146,7 +146,7 @@ def may_see(document: StoredDocument, allowed: Filter) -> bool:
         return False
     if allowed.documents is None:
         return True
-    names = [document.id, document.path, document.path.rpartition("/")[2]]
+    names = [document.document_id, document.path, document.path.rpartition("/")[2]]
     return any(fnmatch(name, wanted) for wanted in allowed.documents for name in names[1:]) or any(
         name == wanted for wanted in allowed.documents for name in names
     )
@@ -165,7 +165,7 @@ def twin(opened: Retriever, query: str, mode: str, seen: set[str]) -> dict[str, 
         chunk.id: row.content + offset
         for row in opened.store.documents.of(opened.version)
         for offset, chunk in enumerate(opened.store.texts.chunks_of(row))
-        if row.document.id in seen
+        if row.document.document_id in seen
     }
     by_key = {key: identity for identity, key in keys.items()}
     words, near = ({keys[i]: score for i, score in scores(of).items()} for of in ("lexical", "dense"))
@@ -174,18 +174,18 @@ def twin(opened: Retriever, query: str, mode: str, seen: set[str]) -> dict[str, 
 
 def hidden_name(opened: Retriever, allowed: Filter, seen: set[str], random: Random) -> str:
     """Whether a document that may not be seen is known by any of its names."""
-    hidden = [document for document in opened.documents if document.id not in seen]
+    hidden = [document for document in opened.documents if document.document_id not in seen]
     if not hidden:
         return ""
     document = random.choice(hidden)
-    for name in (document.id, document.path, Path(document.path).name, document.title):
+    for name in (document.document_id, document.path, Path(document.path).name, document.title):
         try:
             opened.document(name, allowed)
         except DocumentNotFound as exc:
-            if document.id in str(exc).replace(name, ""):
-                return f"the error tells of {document.id}"
+            if document.document_id in str(exc).replace(name, ""):
+                return f"the error tells of {document.document_id}"
         else:
-            return f"{document.id} is found by its name {name}"
+            return f"{document.document_id} is found by its name {name}"
     return ""
 
 

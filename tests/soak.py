@@ -199,10 +199,10 @@ class Reading:
             assert citation.quote in shown.text, "a quote that its passage does not have"
 
     def _read_all(self, retriever: Retriever) -> None:
-        shown = frozenset(document.id for document in retriever.documents)
+        shown = frozenset(document.document_id for document in retriever.documents)
         assert shown in self._source.legal, "a set of documents that no commit made"
         for document in retriever.documents:
-            pages = retriever.pages(document.id)
+            pages = retriever.pages(document.document_id)
             assert len(retriever.text(document)) == pages[-1].end, "a text that is not whole"
 
 

@@ -64,7 +64,7 @@ def kill_and_go_on(
     assert repeated <= in_flight * kills
     assert not list(out.glob(f".*{UNFINISHED}")) and not _kept_windows(out)
     engine = Retriever(index, None, None)
-    assert done.keys() == {document.id for document in engine.documents}
+    assert done.keys() == {document.document_id for document in engine.documents}
     assert {path.stem for path in out.glob("*.md")} == set(file_names(engine.documents).values())
     engine.close()
     return Kills(kills, len(begun), repeated, len(done))

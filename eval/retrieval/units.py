@@ -103,7 +103,7 @@ def place_stretches(
         if (document := at_path.get(nfc(os.path.abspath(stretch.path)))) is None:
             unplaced.append(stretch.id)
         else:
-            of_document[document.id].append(stretch)
+            of_document[document.document_id].append(stretch)
     spans: dict[str, list[Span]] = {}
     for document_id, known in of_document.items():
         text = retriever.text(retriever.with_id(document_id)) if any(s.text for s in known) else ""

@@ -120,7 +120,7 @@ def measure(shared: Path, index: Path) -> dict[str, Any]:
     row["analysis"] = quantiles(lambda q: pipeline.analyser.terms([q]), queries)
     row["embedding"] = quantiles(lambda q: pipeline.embedder.embed_queries([q]), queries)
     filters = {
-        "one_document": Filter(documents=(opened.documents[len(opened.documents) // 2].id,)),
+        "one_document": Filter(documents=(opened.documents[len(opened.documents) // 2].document_id,)),
         "thousandth": Filter(groups=("천분의일",)),
         "half": Filter(groups=("절반",)),
     }

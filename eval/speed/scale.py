@@ -90,8 +90,8 @@ class _Maker:
         return self._chunks >= self._size
 
     def add(self, content: NewContent) -> None:
-        groups = {DEPARTMENTS[zlib.crc32(content.document.id.encode()) % len(DEPARTMENTS)]}
-        if zlib.crc32(content.document.id.encode(), 1) % 2:
+        groups = {DEPARTMENTS[zlib.crc32(content.document.document_id.encode()) % len(DEPARTMENTS)]}
+        if zlib.crc32(content.document.document_id.encode(), 1) % 2:
             groups.add("절반")
         if self._rare + len(content.chunks) <= max(3, self._size // 1000):
             self._rare += len(content.chunks)

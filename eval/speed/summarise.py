@@ -196,7 +196,7 @@ def indexed(index: Path, paths: Sequence[Path], config: Config) -> list[Report]:
         documents = [pipeline.document(str(path)) for path in paths]
         texts = [pipeline.text(document) for document in documents]
         return [
-            Report(document.id, document.pages, text, pipeline.tokenizer.count(text))
+            Report(document.document_id, document.pages, text, pipeline.tokenizer.count(text))
             for document, text in zip(documents, texts, strict=True)
         ]
 

@@ -44,7 +44,7 @@ class Documents:
         """From `version` on, the index holds this document."""
         document = row.document
         fields = (
-            document.id,
+            document.document_id,
             document.title,
             json.dumps(document.paths),  # escapes: a path may hold bytes that are not UTF-8
             json.dumps(document.groups, ensure_ascii=False),
@@ -67,7 +67,7 @@ class Documents:
 def _document_row(row: tuple) -> DocumentRow:
     identity, title, paths, groups, parser, size, content, chunks, unit, pages, _, _ = row
     document = StoredDocument(
-        id=identity,
+        document_id=identity,
         title=title,
         paths=tuple(json.loads(paths)),
         groups=tuple(json.loads(groups)),

@@ -79,7 +79,7 @@ class Retriever(SearchEngine):
         self.store.check_version()
         check_sizes(self.store.folder, files)
         self.documents = [row.document for row in rows]
-        self._rows = {row.document.id: row for row in rows}
+        self._rows = {row.document.document_id: row for row in rows}
         # An answer asks for the pages of the same few documents again and again. No lru_cache: with
         # itself in a circle of references, a retriever that nobody uses would go on holding its version.
         self._pages: dict[str, list[Page]] = {}
@@ -158,7 +158,7 @@ class Retriever(SearchEngine):
         Raises:
             DocumentNotFound: this version does not have it.
         """
-        row = self._rows.get(document.id)
+        row = self._rows.get(document.document_id)
         if row is None:
             raise DocumentNotFound(name=document.title)
         return row

@@ -44,7 +44,7 @@ class Texts:
             f"SELECT {PAGE_COLUMNS} FROM pages WHERE content = ? ORDER BY number", (row.content,)
         )
         if len(rows) != row.document.pages:
-            raise self._database.damaged(f"pages of {row.document.id} are missing")
+            raise self._database.damaged(f"pages of {row.document.document_id} are missing")
         return self._read_pages(rows)
 
     def pages_of_span(self, row: DocumentRow, start: int, end: int) -> list[Page]:
@@ -58,7 +58,7 @@ class Texts:
             (row.content, start, max(end, start + 1)),
         )
         if not rows:
-            raise self._database.damaged(f"pages of {row.document.id} are missing")
+            raise self._database.damaged(f"pages of {row.document.document_id} are missing")
         return self._read_pages(rows)
 
     def _read_pages(self, rows: Iterable[tuple]) -> list[Page]:
@@ -80,7 +80,7 @@ class Texts:
 
     def doubtful_pages(self, documents: Iterable[DocumentRow]) -> dict[str, dict[int, float]]:
         """Per document id, the pages read by OCR and how sure it was; documents without are left out."""
-        by_content = {row.content: row.document.id for row in documents}
+        by_content = {row.content: row.document.document_id for row in documents}
         rows = self._database.fetch("SELECT content, number, confidence FROM pages WHERE confidence < 1")
         found: dict[str, dict[int, float]] = {}
         for content, number, confidence in rows:
@@ -90,7 +90,7 @@ class Texts:
 
     def unreadable_pages(self, documents: Iterable[DocumentRow]) -> dict[str, list[int]]:
         """Per document id, the pages nobody could read; documents without such pages are left out."""
-        by_content = {row.content: row.document.id for row in documents}
+        by_content = {row.content: row.document.document_id for row in documents}
         rows = self._database.fetch("SELECT content, number FROM pages WHERE NOT readable")
         found: dict[str, list[int]] = {}
         for content, number in rows:
@@ -121,8 +121,8 @@ class Texts:
             (row.keys.start, row.keys.stop),
         )
         if len(rows) != row.document.chunks:
-            raise self._database.damaged(f"chunks of {row.document.id} are missing")
-        return [self._chunk(row.document.id, chunk) for chunk in rows]
+            raise self._database.damaged(f"chunks of {row.document.document_id} are missing")
+        return [self._chunk(row.document.document_id, chunk) for chunk in rows]
 
     def _chunk(self, document_id: str, row: tuple) -> Chunk:
         key, start, end, first_page, last_page, tokens, kind, context, text, stored = row
@@ -153,7 +153,7 @@ class Texts:
                 end if end is not None else 1 << 62,
             ),
         )
-        chunks = [self._chunk(row.document.id, chunk) for chunk in rows]
+        chunks = [self._chunk(row.document.document_id, chunk) for chunk in rows]
         if not chunks:
             return ""
         text = "".join(chunk.text for chunk in chunks)

@@ -30,7 +30,7 @@ class OpenVersion:
         self.postings = postings
         ordered = sorted(rows, key=lambda row: row.content)
         self._contents = [row.content for row in ordered]
-        self._ids = [row.document.id for row in ordered]
+        self._ids = [row.document.document_id for row in ordered]
 
     def document_of(self, key: int) -> str:
         """The id of the document that holds the chunk with that key."""
@@ -47,7 +47,7 @@ class Visible:
             everything: these are all documents of the version, which makes a search quicker.
         """
         self._version = version
-        self._ids = None if everything else [row.document.id for row in rows]
+        self._ids = None if everything else [row.document.document_id for row in rows]
         self._ranges = key_ranges(rows)
         self.count = sum(row.document.chunks for row in rows)
         self.names: Names = document_names(row.document for row in rows)

@@ -78,8 +78,8 @@ class Writer:
                     check_manifest(folder, built, embedder, analyser)
                 self._version = self._store.version
                 rows = self._store.documents.of(self._version)
-                self.documents = {row.document.id: row.document for row in rows}
-                self._contents = {row.document.id: row.content for row in rows}
+                self.documents = {row.document.document_id: row.document for row in rows}
+                self._contents = {row.document.document_id: row.content for row in rows}
                 self._store.check_seal()
                 self._store.check_version()
                 self._next_key = int(self._store.meta("next_key") or 1)
@@ -125,23 +125,23 @@ class Writer:
         """
         if not len(content.chunks) == len(content.terms) == len(content.vectors):
             sizes = f"{len(content.terms)} rows of terms, {len(content.vectors)} vectors"
-            raise ValueError(f"{content.document.id} has {len(content.chunks)} chunks, {sizes}")
+            raise ValueError(f"{content.document.document_id} has {len(content.chunks)} chunks, {sizes}")
         document = replace(content.document, chunks=len(content.chunks), pages=len(content.pages))
-        if document.id in self.documents:
-            self.remove(document.id)
-        self._contents[document.id] = self._next_key
+        if document.document_id in self.documents:
+            self.remove(document.document_id)
+        self._contents[document.document_id] = self._next_key
         self._next_key += max(1, len(content.chunks))
-        self._new[document.id] = replace(content, document=document)
-        self.documents[document.id] = document
+        self._new[document.document_id] = replace(content, document=document)
+        self.documents[document.document_id] = document
 
     def change(self, document: StoredDocument) -> None:
         """Store other paths or groups of a document whose content stays."""
-        if pending := self._new.get(document.id):
-            self._new[document.id] = replace(pending, document=document)
+        if pending := self._new.get(document.document_id):
+            self._new[document.document_id] = replace(pending, document=document)
         else:
-            self._closed.setdefault(document.id, False)
-            self._opened[document.id] = document
-        self.documents[document.id] = document
+            self._closed.setdefault(document.document_id, False)
+            self._opened[document.document_id] = document
+        self.documents[document.document_id] = document
 
     def remove(self, document_id: str) -> None:
         """Take a document out; KeyError where there is none."""
@@ -154,7 +154,10 @@ class Writer:
     @property
     def rows(self) -> list[DocumentRow]:
         """The documents in the order of their chunk keys; what is not committed yet is among them."""
-        found = [DocumentRow(self._contents[document.id], document) for document in self.documents.values()]
+        found = [
+            DocumentRow(self._contents[document.document_id], document)
+            for document in self.documents.values()
+        ]
         return sorted(found, key=lambda row: row.content)
 
     def commit(self) -> int:
@@ -246,7 +249,7 @@ class Writer:
 
     def chunks(self, document: StoredDocument) -> list[Chunk]:
         """All chunks of a committed document, in order."""
-        return self._store.texts.chunks_of(DocumentRow(self._contents[document.id], document))
+        return self._store.texts.chunks_of(DocumentRow(self._contents[document.document_id], document))
 
     def note(self, name: str, value: str) -> None:
         """Store a fact about the index beside its version; documents and files stay as they are."""
@@ -284,7 +287,9 @@ class Writer:
             for document_id in self._closed:
                 self._store.documents.close(document_id, version)
             for document in self._opened.values():
-                self._store.documents.insert(DocumentRow(self._contents[document.id], document), version)
+                self._store.documents.insert(
+                    DocumentRow(self._contents[document.document_id], document), version
+                )
             for document_id, content in self._new.items():
                 first = self._contents[document_id]
                 self._store.documents.insert(DocumentRow(first, content.document), version)
@@ -307,7 +312,7 @@ class Writer:
         contents = [content for content in self._new.values() if content.chunks]
         if not contents:
             return None
-        firsts = [self._contents[content.document.id] for content in contents]
+        firsts = [self._contents[content.document.document_id] for content in contents]
         keys = np.concatenate(
             [np.arange(first, first + len(c.chunks)) for first, c in zip(firsts, contents, strict=True)]
         )

@@ -157,7 +157,7 @@ def document_names(documents: Iterable[StoredDocument]) -> Names:
         called = {document.title, *(Path(path).stem for path in document.paths)}
         for name in called:
             for form in _forms(name):
-                found[form].add(document.id)
+                found[form].add(document.document_id)
     return {
         name: frozenset(ids)
         for name, ids in found.items()

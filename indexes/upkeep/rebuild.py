@@ -59,7 +59,7 @@ def stored_terms(
     for row in documents:
         chunks = store.texts.chunks_of(row)
         for offset, terms in enumerate(index_terms(analyser, row.document.title, chunks)):
-            yield row.content + offset, row.document.id, terms
+            yield row.content + offset, row.document.document_id, terms
         done += len(chunks)
         progress(done, total)
 

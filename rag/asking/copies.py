@@ -50,7 +50,7 @@ def date_of(stages: Stages, document: StoredDocument) -> str | None:
 
     Dates are kept in `stages.dates`, because finding one takes reading the document's first words.
     """
-    key = document.id, document.title, document.path
+    key = document.document_id, document.title, document.path
     if key not in stages.dates:
         opening = stages.engine.text(document, 0, OPENING)
         stages.dates[key] = document_date(document.title, document.path, opening)
@@ -61,9 +61,12 @@ def _left_out(stages: Stages, copy: Copy, chunks: Mapping[str, Chunk]) -> LeftOu
     kept, dropped = chunks[copy.kept], chunks[copy.dropped]
     document = stages.engine.with_id(dropped.document_id)
     shown = stages.engine.with_id(kept.document_id)
-    edition = document.id != shown.id and edition_name(document.title) == edition_name(shown.title) != ""
+    edition = (
+        document.document_id != shown.document_id
+        and edition_name(document.title) == edition_name(shown.title) != ""
+    )
     return LeftOut(
-        document_id=document.id,
+        document_id=document.document_id,
         path=document.path,
         title=document.title,
         date=date_of(stages, document) if edition else None,

@@ -104,7 +104,9 @@ def compare(
     rows = list(dict.fromkeys(names)) or shared_names(stages.engine, documents, most)
     if not rows:
         raise NoSharedNames(documents=len(documents))
-    asked = [(name, Filter(allowed.groups, (document.id,))) for name in rows for document in documents]
+    asked = [
+        (name, Filter(allowed.groups, (document.document_id,))) for name in rows for document in documents
+    ]
     cells: list[ComparisonCell] = []
     with closing(ask_pairs(_for_cells(stages), asked)) as answers:
         for (name, of), answer in zip(asked, answers, strict=True):
@@ -116,7 +118,7 @@ def compare(
     table = [tuple(cells[start : start + width]) for start in range(0, len(cells), width)]
     return Comparison(
         documents=tuple(
-            ComparedDocument(document_id=document.id, path=document.path, title=document.title)
+            ComparedDocument(document_id=document.document_id, path=document.path, title=document.title)
             for document in documents
         ),
         rows=tuple(ComparisonRow(name, row) for name, row in zip(rows, table, strict=True)),

@@ -45,7 +45,7 @@ def shared_names(engine: SearchEngine, documents: Sequence[StoredDocument], most
         sentences = source_sentences(engine.chunks(document))
         for written, value, worth in _names(sentences, document.title):
             name = names.setdefault(key(written), _Name(written))
-            name.documents.add(document.id)
+            name.documents.add(document.document_id)
             name.said.add(key(value)[:OPENING])
             name.worth = max(name.worth, worth)
     folded = _folded(names)

@@ -48,7 +48,7 @@ def assemble(
     figures = _figures(told)
     document, columns = report.document, order.kind.columns
     return Summary(
-        document_id=document.id,
+        document_id=document.document_id,
         path=document.path,
         title=document.title,
         kind=order.kind.name,
@@ -215,7 +215,7 @@ def _sections(
 
 
 def _coverage(stages: SummaryStages, report: Report, told: Sequence[Stated]) -> Coverage:
-    pages = stages.engine.pages(report.document.id)
+    pages = stages.engine.pages(report.document.document_id)
     unreadable = {page.number for page in pages if not page.readable}
     read: set[int] = set()
     for block in report.blocks:

@@ -96,7 +96,7 @@ def document_blocks(stages: SummaryStages, document: StoredDocument) -> list[Blo
 def _passage(document: StoredDocument, chunk: Chunk, tokens: int) -> PackedPassage:
     return PackedPassage(
         marker=0,  # a window gives it one
-        document_id=document.id,
+        document_id=document.document_id,
         path=document.path,
         title=document.title,
         context=chunk.context,

@@ -153,7 +153,7 @@ def file_names(documents: Sequence[StoredDocument]) -> dict[str, str]:
     Eight characters of the id are added where the name is not unique, or where a file of the job itself, or of a
     summary of another kind, could have it.
     """
-    names = {document.id: _file_name(document) for document in documents}
+    names = {document.document_id: _file_name(document) for document in documents}
     taken = Counter(name.casefold() for name in names.values())
     return {
         identity: name if taken[name.casefold()] == 1 and not _is_ours(name) else f"{name}-{identity[:8]}"
@@ -169,7 +169,7 @@ def _is_ours(name: str) -> bool:
 def _file_name(document: StoredDocument) -> str:
     name = unicodedata.normalize("NFC", Path(document.path).stem or document.title)
     name = FORBIDDEN.sub("_", name).strip()
-    return name.encode("utf-8", "replace")[:NAME_BYTES].decode("utf-8", "ignore") or document.id
+    return name.encode("utf-8", "replace")[:NAME_BYTES].decode("utf-8", "ignore") or document.document_id
 
 
 def markdown(summary: Summary) -> str:

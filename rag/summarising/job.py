@@ -191,7 +191,7 @@ class _Job:
             return
         report.completions = [None] * len(report.windows)
         report.share = report.document.chunks / len(report.windows) if first else 0.0
-        kept = self._checkpoints.of(report.document.id)
+        kept = self._checkpoints.of(report.document.document_id)
         todo = []
         for place, window in enumerate(report.windows):
             key = self._key(window)
@@ -232,7 +232,7 @@ class _Job:
 
     def _completed(self, report: _Report, place: int, key: str, completion: Completion) -> None:
         self._unanswered = 0
-        self._checkpoints.keep(report.document.id, key, completion)
+        self._checkpoints.keep(report.document.document_id, key, completion)
         with self._lock:
             self._counts["windows"] += 1
             self._counts["prompt"] += completion.prompt_tokens
@@ -252,7 +252,7 @@ class _Job:
             self._counts["failed"] += 1
             self._finished.append(
                 FailedSummary(
-                    document_id=document.id,
+                    document_id=document.document_id,
                     path=document.path,
                     title=document.title,
                     kind=self._order.kind.name,

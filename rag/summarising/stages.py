@@ -99,7 +99,7 @@ def summary_key(stages: SummaryStages, document: StoredDocument, options: Summar
     order, generation = order_of(stages, options), stages.generation
     decides = [
         FLOW,
-        [document.id, document.title, document.parser],
+        [document.document_id, document.title, document.parser],
         asdict(options),
         asdict(stages.summary),
         [stages.generator.name, stages.generator.margin, stages.tokenizer.fingerprint],

@@ -74,7 +74,7 @@ def _search_documents(
         named = _named(stages, document, allowed)
         if isinstance(named, Result):
             return named
-        allowed = replace(allowed, documents=(named.id,))
+        allowed = replace(allowed, documents=(named.document_id,))
     (retrieved,) = retrieve(stages.retrieval.with_search(DEPTH * k), [query[:MOST_CHARACTERS]], allowed)
     distinct = leave_out_copies(stages, retrieved)
     shelf, count = shelf_of(stages), stages.tokenizer.count
@@ -89,7 +89,7 @@ def _open_pages(stages: Stages, allowed: Filter, document: str, first_page: int,
     if first_page > named.pages:
         return Result(NO_PAGE.format(pages=named.pages), error=True)
     last_page = min(max(first_page, last_page), first_page + OPENED_PAGES - 1)
-    pages = [p for p in stages.engine.pages(named.id) if first_page <= p.number <= last_page]
+    pages = [p for p in stages.engine.pages(named.document_id) if first_page <= p.number <= last_page]
     opened = tuple(_opened(stages, named, pages))
     unreadable = ", ".join(str(page.number) for page in pages if not page.readable)
     text = UNREADABLE.format(pages=unreadable) if unreadable else ""
@@ -115,7 +115,7 @@ def _opened(stages: Stages, document: StoredDocument, pages: Sequence[Page]) -> 
             tokens = stages.tokenizer.count(shown_text(text))
             yield PackedPassage(
                 marker=0,
-                document_id=document.id,
+                document_id=document.document_id,
                 path=document.path,
                 title=document.title,
                 context="",

@@ -116,7 +116,7 @@ def _source(document: StoredDocument) -> str:
         except OSError as exc:
             missing = missing if missing[0] else (path, exc.strerror or str(exc))
             continue
-        if identity == document.id:
+        if identity == document.document_id:
             return path
         changed = changed or path
     if changed:

@@ -121,7 +121,13 @@ def text_json(document: StoredDocument, start: int, text: str, pages: Sequence[P
     end = start + len(text)
     touched = [shaped(shapes.TextPage, page) for page in pages if page.start < end and page.end > start]
     return shaped(
-        shapes.Text, document, document_id=document.id, start=start, end=end, text=text, pages=touched
+        shapes.Text,
+        document,
+        document_id=document.document_id,
+        start=start,
+        end=end,
+        text=text,
+        pages=touched,
     )
 
 
@@ -136,9 +142,9 @@ def list_json(
             shaped(
                 shapes.ListedDocument,
                 document,
-                document_id=document.id,
-                unreadable_pages=list(unreadable.get(document.id, ())),
-                ocr_pages=sorted(doubtful.get(document.id, ())),
+                document_id=document.document_id,
+                unreadable_pages=list(unreadable.get(document.document_id, ())),
+                ocr_pages=sorted(doubtful.get(document.document_id, ())),
             )
             for document in documents
         ]
@@ -157,7 +163,13 @@ def show_json(
         }
         for page, file in pages
     ]
-    return {"document_id": document.id, "path": document.path, "start": start, "end": end, "pages": shown}
+    return {
+        "document_id": document.document_id,
+        "path": document.path,
+        "start": start,
+        "end": end,
+        "pages": shown,
+    }
 
 
 def inspect_json(
@@ -235,11 +247,15 @@ def calibrate_json(index: Path, calibration: object | None) -> shapes.Calibrated
 
 
 def delete_json(documents: Iterable[StoredDocument]) -> shapes.Deletion:
-    return {"deleted": [{"document_id": d.id, "path": d.path} for d in documents]}
+    return {"deleted": [{"document_id": d.document_id, "path": d.path} for d in documents]}
 
 
 def group_json(documents: Iterable[StoredDocument]) -> shapes.Grouping:
-    return {"changed": [{"document_id": d.id, "path": d.path, "groups": list(d.groups)} for d in documents]}
+    return {
+        "changed": [
+            {"document_id": d.document_id, "path": d.path, "groups": list(d.groups)} for d in documents
+        ]
+    }
 
 
 def compact_json(index: Path, compaction: object, seconds: float) -> shapes.Compaction:

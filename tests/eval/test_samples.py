@@ -23,7 +23,7 @@ def test_the_evidence_of_each_question_stands_on_its_gold_page(samples):
         row = json.loads(line)
         for gold in row["relevant"]:
             document = samples.document(gold["pdf"])
-            pages = samples.retriever.pages(document.id)[gold["page_start"] - 1 : gold["page_end"]]
+            pages = samples.retriever.pages(document.document_id)[gold["page_start"] - 1 : gold["page_end"]]
             text = samples.text(document, pages[0].start, pages[-1].end)
             assert squeeze(row["evidence"].replace("|", "")) in squeeze(text.replace("|", "")), row["qid"]
 

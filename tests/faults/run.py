@@ -113,9 +113,9 @@ def commit(writer: Writer, before: State, after: State) -> None:
         if name not in before or before[name][0] != variant:
             writer.add(added)
         elif before[name][1] != groups:
-            writer.change(replace(writer.documents[added.document.id], groups=groups))
+            writer.change(replace(writer.documents[added.document.document_id], groups=groups))
     for name in before.keys() - after.keys():
-        writer.remove(document(name, 0, ()).document.id)
+        writer.remove(document(name, 0, ()).document.document_id)
     writer.commit()
 
 
@@ -391,7 +391,7 @@ def seen(opened: Retriever) -> State:
         variant = int(text.split(" 문서 ")[1].split("판")[0])
         wanted = document(stored.title, variant, stored.groups)
         assert text == "".join(chunk.text for chunk in wanted.chunks), stored.title
-        assert opened.pages(stored.id) == list(wanted.pages), stored.title
+        assert opened.pages(stored.document_id) == list(wanted.pages), stored.title
         state[stored.title] = (variant, stored.groups)
     return state
 

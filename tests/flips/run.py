@@ -59,7 +59,7 @@ def make_index(folder: Path) -> None:
             if number % 3 == 2:
                 writer.commit()
                 writer.merge()
-        writer.remove(long_document(4).document.id)
+        writer.remove(long_document(4).document.document_id)
         writer.commit()
         document = next(iter(writer.documents.values()))
         writer.add(long_document(20))
@@ -141,7 +141,13 @@ def observe(folder: Path, most: int = EVERY) -> dict[str, Any]:
         seen[mode] = [[(p.chunk.id, p.chunk.context, round(p.score, 5)) for p in row] for row in found]
     documents = opened.documents
     seen["documents"] = {
-        d.id: [d.title, d.paths, d.groups, opened.text(d), [repr(p) for p in opened.pages(d.id)]]
+        d.document_id: [
+            d.title,
+            d.paths,
+            d.groups,
+            opened.text(d),
+            [repr(p) for p in opened.pages(d.document_id)],
+        ]
         for d in documents
     }
     seen["unreadable"] = [opened.unreadable_pages(documents), opened.doubtful_pages(documents)]

@@ -37,7 +37,7 @@ def test_every_citation_of_every_sample_answer_is_exact(samples):
         for citation in answer.citations:
             document = samples.document(citation.document_id)
             assert samples.text(document, citation.start, citation.end) == citation.quote
-            pages = samples.retriever.pages(document.id)
+            pages = samples.retriever.pages(document.document_id)
             inside = [p for p in pages if p.start < citation.end and p.end > citation.start]
             assert (inside[0].number, inside[-1].number) == (citation.first_page, citation.last_page)
         assert answer.budget.prompt + answer.budget.reserved_output <= answer.budget.window
@@ -164,7 +164,7 @@ def test_a_missing_index_is_named_before_any_model_is_loaded(tmp_path):
 def test_the_contents_of_a_document_come_back_whole(samples):
     for document in samples.documents():
         text = samples.text(document)
-        pages = samples.retriever.pages(document.id)
+        pages = samples.retriever.pages(document.document_id)
         assert "".join(text[page.start : page.end] for page in pages) == text
 
 
@@ -334,7 +334,12 @@ def test_a_dictionary_belongs_to_the_index_and_is_changed_by_an_upgrade(tmp_path
 
 
 def test_summaries_come_as_an_iterator_and_to_asyncio(samples):
-    names = ["취업규칙.pdf", samples.documents()[0], samples.documents()[1].id, samples.documents()[2]]
+    names = [
+        "취업규칙.pdf",
+        samples.documents()[0],
+        samples.documents()[1].document_id,
+        samples.documents()[2],
+    ]
 
     async def gather():
         return [result async for result in samples.summarise_async(names, sentences=3)]

@@ -157,13 +157,13 @@ class InMemoryWriter:
 
     def add(self, content: NewContent) -> None:
         if not len(content.chunks) == len(content.terms) == len(content.vectors):
-            raise ValueError(f"{content.document.id} has other numbers of chunks, terms and vectors")
-        self._held.pop(content.document.id, None)
+            raise ValueError(f"{content.document.document_id} has other numbers of chunks, terms and vectors")
+        self._held.pop(content.document.document_id, None)
         document = replace(content.document, chunks=len(content.chunks), pages=len(content.pages))
-        self._held[document.id] = replace(content, document=document)
+        self._held[document.document_id] = replace(content, document=document)
 
     def change(self, document: StoredDocument) -> None:
-        self._held[document.id] = replace(self._held[document.id], document=document)
+        self._held[document.document_id] = replace(self._held[document.document_id], document=document)
 
     def remove(self, document_id: str) -> None:
         del self._held[document_id]
@@ -179,7 +179,7 @@ class InMemoryWriter:
         return self.version
 
     def chunks(self, document: StoredDocument) -> list[Chunk]:
-        return list(self._index.versions[-1][document.id].chunks)
+        return list(self._index.versions[-1][document.document_id].chunks)
 
     def set_calibration(self, found: Calibration) -> None:
         self._index.calibration = found
@@ -195,7 +195,7 @@ class InMemoryEngine:
         self.manifest = manifest
         self._embedder, self._analyser = embedder, analyser
         self._held = {
-            content.document.id: replace(
+            content.document.document_id: replace(
                 content,
                 document=replace(content.document, chunks=len(content.chunks), pages=len(content.pages)),
             )
@@ -215,9 +215,9 @@ class InMemoryEngine:
         (terms,), (vector,) = self._analyser.terms([query]), self._embedder.embed_queries([query])
         chunks, words, near = {}, {}, {}
         for document in self.visible(allowed):
-            content = self._held[document.id]
+            content = self._held[document.document_id]
             for offset, chunk in enumerate(content.chunks):
-                key = self._firsts[document.id] + offset
+                key = self._firsts[document.document_id] + offset
                 chunks[key], near[key] = chunk, float(content.vectors[offset] @ vector)
                 if (score := self._bm25(terms, content.terms[offset].split())) > 0:
                     words[key] = score
@@ -259,9 +259,9 @@ class InMemoryEngine:
         return "".join(chunk.text for chunk in self.chunks(document))[start:end]
 
     def chunks(self, document) -> list[Chunk]:
-        if document.id not in self._held:
+        if document.document_id not in self._held:
             raise DocumentNotFound(name=document.title)
-        return list(self._held[document.id].chunks)
+        return list(self._held[document.document_id].chunks)
 
     def pages(self, document_id) -> list[Page]:
         return list(self._held[document_id].pages)
@@ -272,12 +272,15 @@ class InMemoryEngine:
         return Place(pages[0].number, pages[-1].number, lowest if lowest < 1 else None)
 
     def unreadable_pages(self, documents) -> dict[str, list[int]]:
-        found = {d.id: [p.number for p in self.pages(d.id) if not p.readable] for d in documents}
+        found = {
+            d.document_id: [p.number for p in self.pages(d.document_id) if not p.readable] for d in documents
+        }
         return {identity: numbers for identity, numbers in found.items() if numbers}
 
     def doubtful_pages(self, documents) -> dict[str, dict[int, float]]:
         found = {
-            d.id: {p.number: p.confidence for p in self.pages(d.id) if p.confidence < 1} for d in documents
+            d.document_id: {p.number: p.confidence for p in self.pages(d.document_id) if p.confidence < 1}
+            for d in documents
         }
         return {identity: numbers for identity, numbers in found.items() if numbers}
 

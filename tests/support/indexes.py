@@ -86,7 +86,7 @@ with Writer(Path(sys.argv[1]), MANIFEST) as writer:
     for number in count(int(sys.argv[2])):
         writer.add(numbered(number))
         if number % 3 == 2:
-            writer.remove(numbered(number - 2).document.id)
+            writer.remove(numbered(number - 2).document.document_id)
         print(number, writer.commit(), flush=True)
 """
 

@@ -101,7 +101,7 @@ def check_prompts(stages: SummaryStages, prompts: Sequence[Prompt]) -> None:
 def check_summary(stages: SummaryStages, content: NewContent, summary: Summary) -> None:
     """What holds for every summary."""
     text = "".join(chunk.text for chunk in content.chunks)
-    assert summary.document_id == content.document.id
+    assert summary.document_id == content.document.document_id
     for index, sentence in enumerate(summary.sentences):
         assert summary.text[sentence.start : sentence.end] == sentence.text
         own = [citation for citation in summary.citations if citation.sentence == index]

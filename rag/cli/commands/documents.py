@@ -53,7 +53,7 @@ def text(
 ) -> None:
     with open_pipeline(index, common) as pipeline:
         found = pipeline.document(document, seen.allowed)
-        pages = pipeline.reader.pages(found.id)
+        pages = pipeline.reader.pages(found.document_id)
         if page is not None:
             count = len(pages)
             pages = [p for p in pages if p.number == page]
@@ -122,7 +122,11 @@ def list_documents(
         table.add_column(name, overflow="fold")
     for d in found:
         table.add_row(
-            d.id, Text(one_line(d.title)), page_count(d.pages, d.unit), f"{d.chunks:,}", ", ".join(d.groups)
+            d.document_id,
+            Text(one_line(d.title)),
+            page_count(d.pages, d.unit),
+            f"{d.chunks:,}",
+            ", ".join(d.groups),
         )
     out().print(table)
 

@@ -204,7 +204,7 @@ def failed_before(
     documents: Sequence[StoredDocument], files: SummaryFolder, kind: str
 ) -> list[StoredDocument]:
     """Those of the documents that have no summary of that kind yet because it failed."""
-    again = [document for document in documents if document.id in files.failures]
+    again = [document for document in documents if document.document_id in files.failures]
     if not again:
         nothing = say(f"다시 할 {kind} 요약이 없습니다", f"no {kind} summary to try again")
         err().print(f"{nothing}: {files.folder / FAILURES}", soft_wrap=True)
@@ -233,12 +233,14 @@ def to_folder(
     """Write each summary as it is done, but for those that are there; returns the exit code."""
     todo, ready = [], 0
     for document in documents:
-        body = files.finished(document.id, pipeline.summary_key(document, options))
+        body = files.finished(document.document_id, pipeline.summary_key(document, options))
         if body is None:
             todo.append(document)
             continue
         ready += 1
-        Checkpoints(files.checkpoints).forget(document.id)  # a job may have been killed right before this
+        Checkpoints(files.checkpoints).forget(
+            document.document_id
+        )  # a job may have been killed right before this
         if as_json:
             print_json(body)
     failed = 0

@@ -32,14 +32,16 @@ def choose(pipeline: Pipeline, names: Sequence[str], allowed: Filter) -> list[St
         NotIngested: a name means none, but there is such a file or folder.
     """
     visible = pipeline.documents(allowed)
-    found: dict[str, StoredDocument] = {} if names else {document.id: document for document in visible}
+    found: dict[str, StoredDocument] = (
+        {} if names else {document.document_id: document for document in visible}
+    )
     for name in names:
         meant = [document for document in visible if means(name, document)]
         if not meant and Path(name).exists():
             raise NotIngested(path=name, index=pipeline.index)
         if not meant:
             raise DocumentNotFound(name=name)
-        found |= {document.id: document for document in meant}
+        found |= {document.document_id: document for document in meant}
     return list(found.values())
 
 

@@ -176,7 +176,7 @@ def test_a_row_that_is_changed_or_lost_is_noticed(store):
 
 def test_a_changed_text_is_noticed(store):
     document = stored(chunks=1)
-    put(store, document, 1, [], chunked(document.document.id, "원래 글", []))
+    put(store, document, 1, [], chunked(document.document.document_id, "원래 글", []))
     store.connection.execute("UPDATE chunks SET text = '다른 글'")
     for read in (store.texts.text, store.texts.chunks_of, lambda _: store.texts.chunks(lambda _: "가", [1])):
         with pytest.raises(IndexDamaged, match="chunk 1"):
@@ -189,7 +189,7 @@ def test_a_changed_text_is_noticed(store):
 
 def test_threads_read_at_the_same_time(store, tmp_path):
     document = stored(chunks=4)
-    put(store, document, 1, [], chunked(document.document.id, "가나다라마바사아" * 5, [10, 10, 10]))
+    put(store, document, 1, [], chunked(document.document.document_id, "가나다라마바사아" * 5, [10, 10, 10]))
     reader, texts, errors = Store(tmp_path), [], []
 
     def read() -> None:
@@ -220,7 +220,7 @@ def open_paths() -> list[str]:
 
 def test_threads_that_ended_leave_nothing_open(store, tmp_path):
     document = stored(chunks=1)
-    put(store, document, 1, [], chunked(document.document.id, "가나다라마바사아", []))
+    put(store, document, 1, [], chunked(document.document.document_id, "가나다라마바사아", []))
     reader = Store(tmp_path)
     reader.texts.text(document)
     before = len(os.listdir("/proc/self/fd"))
@@ -233,7 +233,7 @@ def test_threads_that_ended_leave_nothing_open(store, tmp_path):
 
 def test_what_many_threads_opened_at_once_is_closed_but_for_a_few(store, tmp_path):
     document = stored(chunks=1)
-    put(store, document, 1, [], chunked(document.document.id, "가나다라마바사아", []))
+    put(store, document, 1, [], chunked(document.document.document_id, "가나다라마바사아", []))
     reader, together = Store(tmp_path), threading.Barrier(3 * IDLE)
 
     def read() -> None:

@@ -117,7 +117,7 @@ def test_a_reader_keeps_its_version_while_a_writer_commits_and_sweeps(tmp_path):
             writer.commit()
         old = reader(tmp_path)
         before = {mode: found(old, "2번 문서의 1번 조각", mode) for mode in MODES}
-        writer.remove(numbered(2).document.id)
+        writer.remove(numbered(2).document.document_id)
         for number in range(4, 12):
             writer.add(numbered(number))
             writer.commit()
@@ -138,7 +138,7 @@ def test_readers_that_open_while_a_writer_commits_see_whole_versions(tmp_path):
             versions.add(opened.version)
             wanted = opened.documents[-1]
             query = f"{int(wanted.title)}번 문서의 0번 조각이다."
-            assert any(p.chunk.document_id == wanted.id for p in opened.retrieve([query], 50)[0])
+            assert any(p.chunk.document_id == wanted.document_id for p in opened.retrieve([query], 50)[0])
             opened.store.close()
         process.kill()
     assert len(versions) > 3
@@ -150,7 +150,7 @@ def test_a_deleted_document_answers_nothing_from_the_commit_on(tmp_path, mode):
         writer.add(content("비밀", "비밀 유지 약정을 맺는다. "))
         writer.add(content("공개", "회의록을 공개한다. "))
         writer.commit()
-        writer.remove(content("비밀").document.id)
+        writer.remove(content("비밀").document.document_id)
         writer.commit()
     texts = found(reader(tmp_path), "비밀 유지 약정을 맺는다.", mode)
     assert "비밀 유지 약정을 맺는다. " not in texts
@@ -207,7 +207,7 @@ def test_a_merge_leaves_the_vectors_of_deleted_documents_behind(tmp_path):
     with Writer(tmp_path, MANIFEST) as writer:
         writer.add(numbered(1))
         writer.commit()
-        writer.remove(numbered(1).document.id)
+        writer.remove(numbered(1).document.document_id)
         writer.add(numbered(2, 5))
         writer.commit()
         writer.merge()

@@ -85,7 +85,7 @@ def test_another_name_is_one_that_the_documents_give():
 
 
 def test_a_name_of_many_documents_names_none():
-    many = [replace(stored("제안요청서"), id=str(n)) for n in range(50)]
+    many = [replace(stored("제안요청서"), document_id=str(n)) for n in range(50)]
     assert "제안요청서" not in document_names(many)
 
 

@@ -21,7 +21,7 @@ def index(tmp_path_factory):
             writer.add(numbered(number))
             if number % 2:
                 writer.commit()
-        writer.remove(numbered(0).document.id)
+        writer.remove(numbered(0).document.document_id)
         writer.commit()
     return folder
 

@@ -38,9 +38,9 @@ def index_with_secret(folder: Path) -> str:
         writer.add(secret)
         writer.commit()
         writer.merge()
-        writer.remove(secret.document.id)
+        writer.remove(secret.document.document_id)
         writer.commit()
-    return secret.document.id
+    return secret.document.document_id
 
 
 def runs_left(folder: Path) -> dict[str, str]:
@@ -100,7 +100,7 @@ def test_merging_after_compacting_keeps_every_vector(tmp_path):
             for number in numbers:
                 writer.add(numbered(number))
             writer.commit()
-        writer.remove(numbered(0).document.id)
+        writer.remove(numbered(0).document.document_id)
         writer.commit()
     compact(tmp_path, MANIFEST, ANALYSER)
     with Writer(tmp_path, MANIFEST) as writer:
@@ -118,7 +118,7 @@ def test_no_order_of_adding_deleting_merging_and_compacting_loses_a_row(tmp_path
             for _ in range(random.randrange(1, 4)):
                 number = random.randrange(9)
                 if number in held and random.random() < 0.5:
-                    writer.remove(numbered(number).document.id)
+                    writer.remove(numbered(number).document.document_id)
                     held.discard(number)
                 else:
                     writer.add(numbered(number, random.randrange(1, 6)))
@@ -135,7 +135,7 @@ def test_an_index_of_which_all_was_deleted_is_empty_and_whole(tmp_path):
     with Writer(tmp_path, MANIFEST) as writer:
         writer.add(content("비밀", *SECRET))
         writer.commit()
-        writer.remove(content("비밀", *SECRET).document.id)
+        writer.remove(content("비밀", *SECRET).document.document_id)
         writer.commit()
     compact(tmp_path, MANIFEST, ANALYSER)
     assert runs_left(tmp_path) == {} and check(tmp_path)[1] == []
@@ -174,7 +174,7 @@ def holder(tmp_path):
             env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
         )
         process.first = process.stdout.readline()
-        writer.remove(secret.document.id)
+        writer.remove(secret.document.document_id)
         writer.commit()
         writer.add(numbered(2))
         writer.commit()

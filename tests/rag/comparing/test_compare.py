@@ -56,9 +56,9 @@ def stages_for(contents, generator=None) -> Stages:
 
 def check(comparison: Comparison, contents) -> None:
     """Each cell's quotes are exact, of the document of its column, on its pages; without any it says so."""
-    texts = {c.document.id: "".join(chunk.text for chunk in c.chunks) for c in contents}
+    texts = {c.document.document_id: "".join(chunk.text for chunk in c.chunks) for c in contents}
     columns = [document.document_id for document in comparison.documents]
-    assert columns == [content.document.id for content in contents]
+    assert columns == [content.document.document_id for content in contents]
     for row in comparison.rows:
         assert [cell.document_id for cell in row.cells] == columns
         for cell in row.cells:

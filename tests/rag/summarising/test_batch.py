@@ -45,7 +45,7 @@ def test_the_order_of_results_changes_no_summary(seed, concurrency, adversary):
     busy = stages_of(contents, BusyWriter(ADVERSARIES[adversary], concurrency, seed))
     expected = timeless(summarise(alone, documents(contents), OPTIONS, NOTHING_KEPT))
     assert timeless(summarise(busy, documents(contents), OPTIONS, NOTHING_KEPT)) == expected
-    assert list(expected) and expected.keys() == {content.document.id for content in contents}
+    assert list(expected) and expected.keys() == {content.document.document_id for content in contents}
     assert Counter(p.token_ids[-1] for p in alone.generator.prompts) == Counter(
         p.token_ids[-1] for p in busy.generator.prompts
     )
@@ -65,7 +65,7 @@ def test_a_report_is_done_before_the_next_is_begun_where_one_prompt_runs_at_a_ti
     for summary in summarise(stages_of(contents, writer), documents(contents), OPTIONS, NOTHING_KEPT):
         seen.append((summary.document_id, len(writer.prompts)))
         assert sum(count for _, count in seen[-1:]) == len(writer.prompts)
-    assert [identity for identity, _ in seen] == [content.document.id for content in contents]
+    assert [identity for identity, _ in seen] == [content.document.document_id for content in contents]
     assert [count for _, count in seen] == sorted({count for _, count in seen})
 
 
@@ -77,10 +77,10 @@ def test_one_that_fails_leaves_the_others_as_they_are(seed, concurrency):
     reply = failing_at(lambda prompt: f"「{bad.title}」" in prompt.messages[-1].content, error, faithful)
     writer = BusyWriter(reply, concurrency, seed) if concurrency else Writer(reply)
     results = list(summarise(stages_of(contents, writer), documents(contents), OPTIONS, NOTHING_KEPT))
-    assert sorted(r.document_id for r in results) == sorted(d.id for d in documents(contents))
+    assert sorted(r.document_id for r in results) == sorted(d.document_id for d in documents(contents))
     failed = [result for result in results if isinstance(result, FailedSummary)]
     has_text = any(chunk.kind == "text" for chunk in contents[seed % 8].chunks)
-    assert [(f.document_id, f.error) for f in failed] == [(bad.id, error)] * has_text
+    assert [(f.document_id, f.error) for f in failed] == [(bad.document_id, error)] * has_text
 
 
 @pytest.mark.parametrize("concurrency", [0, 4])
@@ -103,8 +103,10 @@ def test_a_job_that_was_left_goes_on_where_it_was(tmp_path, seed, concurrency, t
     job = summarise(stages_of(contents, first), documents(contents), OPTIONS, Checkpoints(folder))
     begun = list(islice(job, taken))
     job.close()
-    rest = [d for d in documents(contents) if d.id not in {result.document_id for result in begun[:-1]}]
-    kept = {key for d in rest for key in Checkpoints(folder).of(d.id)}
+    rest = [
+        d for d in documents(contents) if d.document_id not in {result.document_id for result in begun[:-1]}
+    ]
+    kept = {key for d in rest for key in Checkpoints(folder).of(d.document_id)}
     second = Writer(faithful)
     stages = stages_of(contents, second)
     finished = list(summarise(stages, rest, OPTIONS, Checkpoints(folder)))

@@ -68,12 +68,12 @@ def test_no_name_of_a_file_breaks_a_line_or_turns_it():
 
 def test_a_failure_is_read_back_whatever_the_document_is_called(tmp_path):
     document = replace(report("보고서", 1, 1).document, title=BROKEN_NAME)
-    why = {"document_id": document.id, "kind": "executive", "title": BROKEN_NAME}
+    why = {"document_id": document.document_id, "kind": "executive", "title": BROKEN_NAME}
     with SummaryFolder(tmp_path, [document]) as files:
-        files.fail(document.id, why)
+        files.fail(document.document_id, why)
     assert len((tmp_path / FAILURES).read_bytes().splitlines()) == 1
     with SummaryFolder(tmp_path, [document]) as files:
-        assert files.failures == {document.id: why}
+        assert files.failures == {document.document_id: why}
 
 
 def test_a_written_summary_has_the_lines_of_another_whatever_its_document_is_called(tmp_path):
@@ -86,7 +86,8 @@ def test_a_written_summary_has_the_lines_of_another_whatever_its_document_is_cal
         with SummaryFolder(tmp_path / f"{len(lines)}", [document], "figures") as files:
             files.write(summary)
             texts = [
-                files.path(document.id, ending).read_text("utf-8") for ending in (".md", ".csv", ".json")
+                files.path(document.document_id, ending).read_text("utf-8")
+                for ending in (".md", ".csv", ".json")
             ]
         assert json.loads(texts[-1])["title"] == name
         lines.append([len(text.splitlines()) for text in texts[:2]])
@@ -99,8 +100,8 @@ def test_a_notice_has_a_code_and_both_languages_in_the_file_for_programs(tmp_pat
     stages = stages_of([content], Writer(str))
     with SummaryFolder(tmp_path, [content.document], kind) as files:
         files.write(extract_summary(stages, content.document, SummaryOptions(kind)))
-        body = json.loads(files.path(content.document.id, ".json").read_text("utf-8"))
-        text = files.path(content.document.id, ".md").read_text("utf-8")
+        body = json.loads(files.path(content.document.document_id, ".json").read_text("utf-8"))
+        text = files.path(content.document.document_id, ".md").read_text("utf-8")
     (notice,) = body["warnings"]
     assert notice.keys() == {"code", "ko", "en"} and notice["code"] == "nothing_to_read"
     assert notice["ko"] in text and notice["en"].isascii()

@@ -339,11 +339,13 @@ def test_tools_see_no_more_than_the_caller(sample_index, tmp_path, allowed):
         OPEN,
     )
     with asking(sample_index, "".join(searches), "찾지 못했습니다. [1]") as (pipeline, server):
-        hidden = {d.id for d in pipeline.documents()} - {d.id for d in pipeline.documents(allowed)}
+        hidden = {d.document_id for d in pipeline.documents()} - {
+            d.document_id for d in pipeline.documents(allowed)
+        }
         by_id = [call("open_pages", document=d, first_page=1, last_page=2) for d in sorted(hidden)]
         server.lines[0] += "".join(by_id)
         answer = pipeline.ask(QUESTION, allowed, tools=True)
-        titles = {d.title for d in pipeline.documents() if d.id in hidden}
+        titles = {d.title for d in pipeline.documents() if d.document_id in hidden}
     assert "취업규칙" in titles
     assert not hidden & {passage.document_id for passage in answer.passages}
     # Of what it may not see the model learns nothing but the words that it wrote itself.
@@ -420,7 +422,7 @@ def test_every_prompt_fits_and_a_passage_keeps_its_number(samples, data):
     def look() -> Result:
         packed = (
             PackedPassage(
-                *(0, document.id, document.path, document.title, "", 1, 1),
+                *(0, document.document_id, document.path, document.title, "", 1, 1),
                 *(start, end, text[start:end], samples.tokenizer.count(text[start:end]), 0.0),
             )
             for start, end in next(results)
