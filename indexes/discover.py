@@ -20,11 +20,11 @@ class Discovered(NamedTuple):
 
 
 def discover(paths: Iterable[Path]) -> Discovered:
-    """The files at `paths`: those named directly, and those of the named folders with a known ending.
+    """The files at `paths`: files named directly, and files with a known ending in named folders.
 
-    The files of a folder come sorted. Hidden files are left out, and what is no regular file. So is a
-    link in a folder to a file outside it, which is reported: whoever may write to the folder need not
-    be allowed to read what the link leads to. A link that is named directly is read.
+    The files of a folder are sorted. Hidden files and anything but regular files are left out. A link in a folder to
+    a file outside it is left out and reported: somebody who may write to the folder could otherwise have files read
+    that he may not read himself. A link that is named directly is read.
 
     Raises:
         NoSuchPath: one of `paths` does not exist.

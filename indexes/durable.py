@@ -1,11 +1,11 @@
-"""Files that are on the disk, whatever happens to the power."""
+"""Files and folders synced to disk, so that they survive a power failure."""
 
 import os
 from pathlib import Path
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
+    """Return when the contents of a file, or the names in a folder, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,7 +1,7 @@
 """The two protocols of an index: `SearchEngine` reads one version, `IndexWriter` makes the next.
 
-Everything that searches, builds or changes an index goes through them; `indexes.open` chooses who
-fulfils them. What an engine has to hold to is written as tests: tests/conformance.py.
+Everything that searches, builds or changes an index goes through them; `indexes.open` chooses the classes that
+implement them. The tests in tests/conformance.py state what an engine must do.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,8 +25,8 @@ from ingest.document import Chunk, Page
 class SearchEngine(Protocol):
     """One version of a set of documents, open for searching; safe to use from several threads.
 
-    What others change meanwhile is not seen. `documents` are those of the version, in the order in
-    which they came. `calibration`: what was found of its retrievers, None before that.
+    Later changes by others are not visible. `documents`: those of the version, in the order in which they were
+    added. `calibration`: the result of calibrating the index, None before.
     """
 
     version: int
@@ -49,19 +49,24 @@ class SearchEngine(Protocol):
         ...
 
     def understand(self, query: str, allowed: Filter = EVERYTHING) -> tuple[Understood, ...]:
-        """What in `query` is taken for more than words, in its order."""
+        """The parts of `query` that are understood as names, references or values, in the order of the query."""
         ...
 
     def visible(self, allowed: Filter) -> list[StoredDocument]:
-        """The documents that `allowed` lets through, in the order in which they came."""
+        """The documents that `allowed` lets through, in the order in which they were added."""
         ...
 
     def document(self, name: str, allowed: Filter = EVERYTHING) -> StoredDocument:
-        """The document with that id, path, file name or title, if `allowed`; else DocumentNotFound."""
+        """The document with that id, path, file name or title.
+
+        Raises:
+            DocumentNotFound: there is none, or `allowed` does not let it through.
+            AmbiguousDocument: several have that file name or title.
+        """
         ...
 
     def with_id(self, document_id: str) -> StoredDocument:
-        """The document with that id; KeyError where there is none."""
+        """The document with that id; KeyError if there is none."""
         ...
 
     def text(self, document: StoredDocument, start: int = 0, end: int | None = None) -> str:
@@ -73,31 +78,30 @@ class SearchEngine(Protocol):
         ...
 
     def pages(self, document_id: str) -> list[Page]:
-        """The pages of the document with that id."""
+        """The pages of the document with that id, in order."""
         ...
 
     def place_of(self, document_id: str, start: int, end: int) -> Place:
-        """The pages of the non-empty span [start, end) of a document."""
+        """The pages that hold the non-empty span [start, end) of a document."""
         ...
 
     def unreadable_pages(self, documents: Iterable[StoredDocument]) -> dict[str, list[int]]:
-        """Per document id, the pages nobody could read; documents without such pages are left out."""
+        """By document id, the numbers of the pages that could not be read; only documents with such pages."""
         ...
 
     def doubtful_pages(self, documents: Iterable[StoredDocument]) -> dict[str, dict[int, float]]:
-        """Per document id, the pages read by OCR and how sure it was; documents without are left out."""
+        """By document id, page number → confidence of the pages read by OCR; only documents with such pages."""
         ...
 
     def close(self) -> None:
-        """Let go of the version."""
+        """Close the version, so that a writer may remove its files."""
         ...
 
 
 class IndexWriter(Protocol):
-    """Open for writing, as a context manager; an index has one writer at a time.
+    """An index open for writing: a context manager, for one thread; an index has one writer at a time.
 
-    Changes are collected, and a commit makes all of them visible at once or none. Readers that are open
-    go on reading their version. For one thread.
+    Changes are collected; a commit makes either all of them visible at once or none. Open readers keep their version.
     """
 
     @property
@@ -107,12 +111,12 @@ class IndexWriter(Protocol):
 
     @property
     def documents(self) -> Mapping[str, StoredDocument]:
-        """The documents by id, in the order in which they came; what is not committed yet is in it."""
+        """The documents by id, in the order in which they were added, uncommitted ones included."""
         ...
 
     @property
     def calibration(self) -> Calibration | None:
-        """What was found of the index's retrievers; None before that."""
+        """The result of calibrating the index; None before."""
         ...
 
     @property
@@ -128,44 +132,44 @@ class IndexWriter(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *exc_info: object) -> None:
-        """Let the next writer in; what was not committed is dropped."""
+        """Close the writer, so that another can open; uncommitted changes are dropped."""
         ...
 
     def add(self, content: NewContent) -> None:
-        """Add a document, in place of the one with its id if there is one.
+        """Add a document; it replaces the one with the same id, if any.
 
         Raises:
-            ValueError: there is not one row of terms and one vector for each chunk.
+            ValueError: the numbers of chunks, rows of terms and vectors differ.
         """
         ...
 
     def change(self, document: StoredDocument) -> None:
-        """Store other paths or groups of a document whose content stays."""
+        """Store new paths or groups of a document whose content stays the same."""
         ...
 
     def remove(self, document_id: str) -> None:
-        """Take a document out; KeyError where there is none."""
+        """Remove a document; KeyError if there is none with that id."""
         ...
 
     def commit(self) -> int:
         """Make all changes since the last commit visible at once; returns the version.
 
-        Without changes the version stays, but a new index has version 1 from its first commit on.
+        Without changes the version stays the same, but the first commit of a new index always makes version 1.
 
         Raises:
-            IndexUnwritable: the last commit stands, and the changes wait for the next try.
+            IndexUnwritable: the last commit stays in force, and the changes are kept for the next try.
         """
         ...
 
     def merge(self) -> int:
-        """Put small parts of the index together where that pays; answers stay as they are.
+        """Merge small parts of the index where that pays; search results stay the same.
 
         Returns:
-            The version, a new one where anything was put together.
+            The version; a new one if anything was merged.
 
         Raises:
-            ValueError: there are changes that are not committed.
-            IndexUnwritable: the last commit stands.
+            ValueError: there are uncommitted changes.
+            IndexUnwritable: the last commit stays in force.
         """
         ...
 
@@ -174,5 +178,5 @@ class IndexWriter(Protocol):
         ...
 
     def set_calibration(self, found: Calibration) -> None:
-        """Store what was found of the retrievers, at once; the version stays."""
+        """Store the result of calibrating, at once; the version stays the same."""
         ...

@@ -1,4 +1,4 @@
-"""What can go wrong with an index, in the wording of ingest/errors.py."""
+"""The errors of an index; each class has its wording in English and Korean, as in ingest/errors.py."""
 
 from ingest.errors import PipelineError
 
@@ -54,7 +54,7 @@ class IndexOutdated(IndexFormat):
 
 
 class IndexInUse(PipelineError):
-    """Processes read an older version, which has to go. Fields: path, holders."""
+    """Other processes still read an older version that is to be removed. Fields: path, holders."""
 
     code = "index_in_use"
     en = (
@@ -161,7 +161,7 @@ class ModelUnavailable(PipelineError):
 
 
 class ChunkTooLong(PipelineError):
-    """Chunks are longer than the embedder reads. Fields: embedder, reads, chunk, tokens, fitting."""
+    """The configured chunks are longer than the embedder reads. Fields: embedder, reads, chunk, tokens, fitting."""
 
     code = "chunk_too_long"
     en = (
@@ -175,7 +175,7 @@ class ChunkTooLong(PipelineError):
 
 
 class TextTooLong(PipelineError):
-    """The embedder would cut a chunk. Fields: embedder, reads, tokens, text."""
+    """The embedder would cut a chunk that was read. Fields: embedder, reads, tokens, text."""
 
     code = "chunk_too_long"
     en = (
@@ -205,11 +205,11 @@ class DimTooLarge(PipelineError):
 
 
 class HalfPrecisionOverflow(PipelineError):
-    """A model's numbers do not fit its type. Fields: name, dtype, section."""
+    """A model gives NaN or infinity in its data type. Fields: name, dtype, section."""
 
     code = "half_precision_overflow"
     en = (
-        "what {name} gives in {dtype} are no numbers",
+        "{name} gives no valid numbers in {dtype}",
         'set {section}.dtype = "bfloat16" or "float32"',
     )
     ko = (

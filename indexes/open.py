@@ -1,6 +1,6 @@
-"""A place of an index → the engine that reads it, the writer that changes it.
+"""The location of an index → the engine that reads it, or the writer that changes it.
 
-The one place that chooses an engine. Today there is one, the index in a folder on disk.
+Only this module chooses an engine. There is one today: the index in a folder on disk.
 """
 
 from pathlib import Path
@@ -32,7 +32,7 @@ def open_writer(folder: Path, manifest: Manifest) -> IndexWriter:
     """The writer of the index in `folder`, which is made if there is none.
 
     Args:
-        manifest: the models that its vectors and terms are made with.
+        manifest: the models that make its vectors and terms.
 
     Raises:
         IndexBusy: another writer is open.
@@ -44,7 +44,7 @@ def open_writer(folder: Path, manifest: Manifest) -> IndexWriter:
 
 
 def require_index(folder: Path) -> None:
-    """Do nothing where there is an index in `folder`: to be called before models are loaded for it.
+    """Raise unless there is an index in `folder` that can be opened; call it before loading models.
 
     Raises:
         IndexNotFound, IndexFormat, IndexDamaged.

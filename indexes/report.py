@@ -1,4 +1,4 @@
-"""What one ingest did: counts, the files that failed, and notices for the user."""
+"""The report of one ingest: counts, the files that failed, and notices for the user."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ class Failure:
 
 @dataclass(slots=True)
 class Counts:
-    """What became of the documents."""
+    """How many documents one ingest added, updated and so on."""
 
     added: int = 0
     updated: int = 0
@@ -49,20 +49,20 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file of a named folder that was left out on purpose; `reason` is a key of SKIPPED."""
+    """A file in a named folder that was left out on purpose; `reason` is a key of SKIPPED."""
 
     path: str
     reason: str
 
     def say(self, language: str) -> str:
-        """Why, in `language` ("ko" or "en")."""
+        """The reason in words, in `language` ("ko" or "en")."""
         korean, english = SKIPPED[self.reason]
         return korean if language == "ko" else english
 
 
 @dataclass(slots=True)
 class IngestReport:
-    """What one ingest did; `pages` and `chunks` count what was read in it."""
+    """The report of one ingest; `pages` and `chunks` count only what this ingest read."""
 
     index: str
     version: int = 0
@@ -78,10 +78,10 @@ class IngestReport:
 
 
 def ocr_pages(path: str, confidences: dict[int, float]) -> Notice:
-    """Which pages of a file were read by OCR.
+    """The notice that names the pages of a file read by OCR.
 
     Args:
-        confidences: by page number, between 0 and 1.
+        confidences: by page number, between 0 and 1; at least one.
     """
     runs, sure = page_runs(confidences), _percentages(confidences.values())
     return Notice(
@@ -92,7 +92,7 @@ def ocr_pages(path: str, confidences: dict[int, float]) -> Notice:
 
 
 def unreadable_pages(path: str, numbers: Collection[int], unit: str) -> Notice:
-    """Which pages, or sections where that is the file's `unit`, nobody could read."""
+    """The notice that names the pages of a file that could not be read; `unit` "section": its sections."""
     runs = page_runs(numbers)
     korean, english = ("구역", "sections") if unit == "section" else ("쪽", "pages")
     return Notice(

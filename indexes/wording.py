@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 
 def page_runs(pages: Iterable[int], most: int | None = None) -> str:
-    """«1–3, 7» for 1, 2, 3, 7; of more than `most` runs the first `most`, then «…»."""
+    """Ascending page numbers as runs: «1–3, 7» for 1, 2, 3, 7; after `most` runs it ends with «…»."""
     runs: list[list[int]] = []
     for page in pages:
         if runs and page == runs[-1][-1] + 1:
@@ -21,5 +21,5 @@ def span(first: int, last: int) -> str:
 
 
 def percent(confidence: float) -> str:
-    """A confidence of OCR for people; never 100 %, which it is not."""
+    """A confidence of OCR, from 0 to 1, in percent for people; 99 % at most, because OCR is never certain."""
     return f"{min(confidence, 0.99):.0%}"

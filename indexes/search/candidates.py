@@ -1,4 +1,4 @@
-"""A question as the index is asked → the chunks that may answer it, and what speaks for each."""
+"""A question, its terms and its vector → the chunks that may answer it, with their scores."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
@@ -11,25 +11,26 @@ from numpy.typing import NDArray
 from indexes.search.questions import NAMED_DOCUMENT, Names, Question
 from ingest.document import Chunk
 
-NAMED_CANDIDATES = 100  # of what a query names
-# A sentence of a statute names a dozen articles, each a search of 2 ms at 100,000 chunks: the rarest tell most.
+NAMED_CANDIDATES = 100  # chunks taken for each key, and for all documents, that a query names
+# Only the 3 rarest keys are searched for: a sentence of a statute names a dozen articles, and each search takes 2 ms
+# at 100,000 chunks.
 MOST_KEYS = 3
 
 
 class Searched(Protocol):
-    """The chunks of one version that one caller may search. An engine names each by a number, its key.
+    """The chunks of one version that one caller may search. Each has a number in its engine, its key.
 
-    What a search does not find has no entry in the mapping that it returns.
+    A search returns a mapping with an entry for each chunk that it finds.
     """
 
     @property
     def count(self) -> int:
-        """How many chunks these are."""
+        """The number of these chunks."""
         ...
 
     @property
     def names(self) -> Names:
-        """What their documents are called."""
+        """The names of their documents."""
         ...
 
     def by_words(
@@ -43,7 +44,7 @@ class Searched(Protocol):
 
         Args:
             terms: of the query, each with its weight.
-            documents: ids of the only documents to search; None: all of these chunks'.
+            documents: ids of the documents to search; None: all documents of these chunks.
             having: a term that a chunk must have to be found; it adds nothing to the score.
         """
         ...
@@ -57,7 +58,7 @@ class Searched(Protocol):
         ...
 
     def holders(self, term: str) -> int:
-        """In about how many chunks of the version `term` stands: an upper bound, quickly told."""
+        """An upper bound, quickly found, of the number of chunks of the version that have `term`."""
         ...
 
     def document_of(self, key: int) -> str:
@@ -71,10 +72,7 @@ class Searched(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question as the index is asked: `terms` with their weights, and its vector (D,).
-
-    `vector`: None where no cosine is to count.
-    """
+    """A question ready for searching: its `terms` with weights, and its `vector` (D,), None to search by words only."""
 
     question: Question
     terms: Mapping[str, float]
@@ -83,10 +81,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Keys of chunks, each with its score; a chunk that lacks one is not in that mapping.
+    """Three mappings from the keys of chunks to scores; each holds only the chunks that have that score.
 
-    `by_words` holds BM25; `by_meaning` cosines, or is None where no cosine is to count; `named` says how
-    much it counts that the question names the chunk.
+    `by_words`: BM25. `by_meaning`: cosines; None if the search is by words only. `named`: what a chunk gains because
+    the question names it.
     """
 
     by_words: Mapping[int, float]
@@ -98,7 +96,7 @@ def gather(asked: Asked, searched: Searched, depth: int) -> Candidates:
     """The candidates for one question.
 
     Args:
-        depth: how many chunks are taken of each search.
+        depth: chunks taken from the search by words, and from the search by meaning.
     """
     question, terms, vector = asked.question, asked.terms, asked.vector
     by_words, by_meaning = searched.by_words(terms, depth), {}

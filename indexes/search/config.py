@@ -1,4 +1,4 @@
-"""How passages are searched for: the section `[search]` of the configuration."""
+"""The section `[search]` of the configuration: how passages are searched for."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,11 +8,11 @@ from indexes.types import MODES, Mode
 
 @dataclass(frozen=True, slots=True)
 class SearchConfig:
-    """`k` passages are retrieved; `dense_weight` is the cosine's part beside BM25 in hybrid mode, "auto"
-    what calibration found for the index.
+    """`k`: passages retrieved for a query. `dense_weight`: weight of the cosine beside BM25 in hybrid mode; "auto"
+    takes the one that calibration found for the index.
 
     `analyser`: "kiwi" (morphemes and bigrams) or "bigram" (no start-up time, a little less exact).
-    `dictionary`: a file of words, one a line, that are to be found as a whole; empty for none.
+    `dictionary`: a file with one word on each line that is indexed as a whole; empty for none.
     """
 
     k: int = 120
@@ -33,5 +33,5 @@ class SearchConfig:
 
     @property
     def fixed_weight(self) -> float | None:
-        """`dense_weight`, None for "auto"."""
+        """`dense_weight` as a number; None for "auto"."""
         return None if isinstance(self.dense_weight, str) else self.dense_weight

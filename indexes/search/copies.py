@@ -1,14 +1,14 @@
-"""A ranking with passages that repeat each other → one without, and what was left out, by name.
+"""A ranking with passages that repeat each other → one without repeats, and the list of what was left out.
 
-Two passages are copies if they say the same: the same words but for a handful, under the same headings,
-with the same numbers and negations in the same order. The better ranked one stays. Rows that differ in a
-figure are no copies, nor are clauses that differ in «없다».
+Two passages are copies if they have the same words but for a handful, the same headings, and the same numbers and
+negations in the same order. The better ranked one stays. Table rows that differ in a figure are no copies, nor are
+clauses that differ in «없다» (there is none).
 
-Two passages are versions of one section if their documents are editions of one document
-(editions.py), one known to be newer, and their innermost headings are the same; then it is enough that
-most of their words are, and numbers may differ. The newer one stays, at the better rank of the two. Where
-the question plainly asks for an edition («2023년 판»), that one stays instead; where it may («2023년에»), both
-do, and both where it asks what has changed.
+Two passages are versions of one section if their documents are editions of one document (editions.py), one of them
+known to be newer, and their innermost headings are the same; most of their words must be the same, but numbers may
+differ. The newer one stays, at the better rank of the two. If the question clearly asks for an edition («2023년 판»,
+the 2023 edition), that one stays instead. If it may ask for one («2023년에», in 2023), or asks what has changed, both
+stay.
 """
 
 import re
@@ -26,30 +26,33 @@ from indexes.types import Passage, StoredDocument
 
 Reason = Literal["copy", "older", "newer"]
 
-# Jaccard of the runs of five characters. Of the pairs among 466,000 of real documents that have the same
-# numbers, those from .97 on say the same. Below, one algorithm's parameters have .96 with another's,
-# one benefit .93 with the next, the ticks of a table .93 with those of another level of protection.
+# The least Jaccard similarity, over runs of 5 characters, of copies and of versions. Among 466,000 passages of real
+# documents, pairs with the same numbers say the same from .97 on. Below that they do not: the parameters of two
+# algorithms have .96, two benefits .93, the ticks of a table for two levels of protection .93.
 COPY, VERSION = 0.97, 0.6
 SHINGLE = 5
-HASH_BITS = 44  # above them stands the passage's position, so that one sort orders all
-# Passages are compared where they share at least this part of their 8 (or 32) lowest hashes: copies share
-# nearly all of them, versions two thirds.
+HASH_BITS = (
+    44  # the bits above hold the passage's position, so that one sort orders the hashes of all passages
+)
+# Two passages are compared if they share at least half of their 8 lowest hashes (as versions: a quarter of 32).
+# Copies share nearly all of them, versions two thirds.
 COPY_SKETCH, COPY_SHARED = 8, 0.5
 VERSION_SKETCH, VERSION_SHARED = 32, 0.25
-# What a single character turns around; the rest is left to the measure above.
+# Numbers and negations: one such character changes the meaning.
 TELLING = re.compile(r"\d+|없|않|아니|못")
-# In these, two prints of one text differ. No sign that means something, like ○, %, + or -.
+# Blanks and marks in which two prints of one text differ. No sign that carries meaning, like ○, %, + or -.
 NOISE = " \t\n\r\f\v\u00a0\u3000.,:;!?'\"`()[]{}·ㆍ‧･∙•․…‘’“”「」『』〈〉《》【】〔〕（），．：；、。"
-# «제1장 총칙 <개정 2007. 12. 21.>»; but «부칙 <제2015-4호, 2015. 2. 4.>» says which.
+# The note of an amendment in a heading: «제1장 총칙 <개정 2007. 12. 21.>». Not the number in «부칙 <제2015-4호, 2015. 2. 4.>»,
+# which tells one supplementary provision from another.
 AMENDMENT = re.compile(r"<(?:[가-힣]*개정|신설)[^<>]*>")
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """The chunk `dropped`, of the document `document_id`, is left out for the chunk `kept`.
+    """The chunk `dropped`, of the document `document_id`, is left out in favour of the chunk `kept`.
 
-    `reason`: it is a "copy", or from an "older" edition, or from a "newer" one than was asked for;
-    `changed`: that says something else.
+    `reason`: it is a "copy", or from an "older" edition, or from a "newer" edition than the question asks for.
+    `changed`: the other edition does not say the same.
     """
 
     kept: str
@@ -60,7 +63,7 @@ class Copy:
 
 
 class Distinct(NamedTuple):
-    """Passages of which none repeats another, best first, and what was left out, as it was ranked."""
+    """`passages`: best first, none repeats another. `copies`: those left out, in their former order."""
 
     passages: list[Passage]
     copies: list[Copy]
@@ -72,19 +75,18 @@ def without_copies(
     date_of: Callable[[StoredDocument], str | None],
     question: str = "",
 ) -> Distinct:
-    """`passages` without those that repeat another one of them.
+    """`passages` without those that repeat another, and a record of each that is left out.
 
-    What is left out is a copy of the passage that is kept for it, or another version of that passage or of a
-    copy of it.
+    A passage that is left out is a copy of the one kept for it, or another version of it or of a copy of it.
 
     Args:
         passages: of one query, best first.
-        find: the stored document of an id.
-        date_of: the date of a document (ISO 8601); called only where several editions of it were found.
-        question: it may name an edition.
+        find: gives the stored document with an id.
+        date_of: gives the date of a document (ISO 8601); called only if several editions of it were found.
+        question: may name an edition.
 
     Returns:
-        Ranks from 1. A passage for which a better ranked one is left out has that one's place and score.
+        Ranks count from 1. A passage takes the place and the score of a better ranked one that is left out for it.
     """
     documents = {p.chunk.document_id: find(p.chunk.document_id) for p in passages}
     called = {identity: edition_name(document.title) for identity, document in documents.items()}
@@ -102,7 +104,7 @@ def without_copies(
 
 
 class _Ranking:
-    """The passages by position, which of them lost to which, and the best place that each has won."""
+    """The passages by position; for each one left out, the one kept for it; for each one kept, its new place."""
 
     def __init__(self, passages: Sequence[Passage], texts: Sequence[str]) -> None:
         self._passages = passages
@@ -112,7 +114,10 @@ class _Ranking:
         self._lost: dict[int, tuple[int, Reason, bool]] = {}
 
     def drop_versions(self, editions: dict[int, Edition], asked: set[int], named: set[int]) -> None:
-        """Drop what another edition replaces: one `named`, else a newer one if it is not `asked` for."""
+        """Drop passages that have a version in another edition.
+
+        A passage yields to a newer edition unless its own is `asked` for, and to an older edition that is `named`.
+        """
 
         def replaces(one: int, other: int) -> Reason | None:
             if newer(editions[one], editions[other]):
@@ -166,7 +171,7 @@ class _Ranking:
         return position
 
     def distinct(self) -> Distinct:
-        """What is left, and what is not."""
+        """The passages that are left, and those that were dropped."""
         kept = [position for position in range(len(self._texts)) if position not in self._lost]
         kept.sort(key=self._place.__getitem__)
         return Distinct(
@@ -184,7 +189,7 @@ class _Ranking:
 
 
 class _Index:
-    """The lowest hashes of the passages added → their positions, to find those that may be alike."""
+    """Finds, among the passages added, those that may be similar to another: by their lowest `size` hashes."""
 
     def __init__(self, hashes: Sequence[NDArray[np.uint64]], size: int, shared: float) -> None:
         self._sketches = [of_one[:size].tolist() for of_one in hashes]
@@ -196,7 +201,7 @@ class _Index:
             self._holders[value].append(position)
 
     def near(self, position: int) -> list[int]:
-        """Those added that share enough of the shorter sketch, ascending."""
+        """Positions, ascending, of the added passages that share at least `shared` of the shorter sketch."""
         sketch = self._sketches[position]
         shared = Counter(other for value in sketch for other in self._holders.get(value, ()))
         return sorted(
@@ -207,7 +212,7 @@ class _Index:
 
 
 def _edition_groups(passages: Sequence[Passage], called: dict[str, str]) -> list[list[int]]:
-    """Positions of the passages of documents that have one name, where they are several documents."""
+    """The positions of passages, grouped by the edition name of their documents; only groups of several documents."""
     positions: dict[str, list[int]] = defaultdict(list)
     for position, passage in enumerate(passages):
         positions[called[passage.chunk.document_id]].append(position)
@@ -219,9 +224,9 @@ def _edition_groups(passages: Sequence[Passage], called: dict[str, str]) -> list
 
 
 def _compared(passage: Passage, name: str) -> str:
-    """The headings above a passage, without the document's own, and its words.
+    """The text by which a passage is compared: its headings, without the document's title, and its words.
 
-    The headings count: what one benefit says under «신청방법» another may say, too.
+    Headings count, because two benefits may say the same under «신청방법» (how to apply).
     """
     headings = AMENDMENT.sub("", passage.chunk.context).split(" > ")
     own = edition_name(headings[0])
@@ -236,9 +241,10 @@ def _heading(context: str) -> str:
 
 
 def shingles(texts: Sequence[str]) -> list[NDArray[np.uint64]]:
-    """Per text the hashes of its runs of `SHINGLE` characters, ascending, each once; noise left out.
+    """For each text the hashes of its runs of `SHINGLE` characters, ascending, without repeats; `NOISE` is left out.
 
-    A text's last runs are filled up with NUL, so that a short one has some, too. The same in every run.
+    The last runs of a text are padded with NUL, so that a short text has some, too. The hashes are the same in every
+    process.
     """
     gap = "\0" * (SHINGLE - 1)
     joined = "".join(f"{text}{gap}" for text in texts).encode("utf-32-le", "surrogatepass")
@@ -261,7 +267,7 @@ def shingles(texts: Sequence[str]) -> list[NDArray[np.uint64]]:
 
 
 def jaccard(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> float:
-    """The share of what two ascending sets have in common; 0 where both are empty."""
+    """The Jaccard similarity of two sets, given ascending: common elements / all elements; 0 if both are empty."""
     if np.array_equal(one, other):
         return float(len(one) > 0)
     both = len(np.intersect1d(one, other, assume_unique=True))

@@ -1,8 +1,9 @@
-"""What a title, a path and the first words of a document say of its date and its edition.
+"""The title, the path and the first words of a document → its date and its edition.
 
-Editions are documents whose titles differ only in what names an edition: a date, «제2판», «v1.2», «초안»,
-«최종», «개정», the number of a statute. A year or a month that says what a document is about makes
-another document («2023년도 실적», «8월호»): the next one's figures do not outdate its own.
+Editions are documents whose titles differ only in the words that name an edition: a date, «제2판» (2nd edition),
+«v1.2», «초안» (draft), «최종» (final), «개정» (amended), the number of a statute. A year or a month that is the topic
+makes another document («2023년도 실적», results of 2023; «8월호», August issue): the figures of the next year do not
+outdate those.
 """
 
 import re
@@ -12,8 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-OPENING = 1500  # characters of a document in which its date is looked for
-OPENING_LINES = 12  # one of these may be nothing but a date
+OPENING = 1500  # the first characters of a document, in which its date is looked for
+OPENING_LINES = 12  # the first lines, one of which may be a date and nothing else
 
 YEAR, MONTH, DAY = r"((?:19|20)\d\d)", r"(1[0-2]|0?[1-9])(?!\d)", r"(3[01]|[12]\d|0?[1-9])(?!\d)"
 # «2023. 7. 18.», «2025-03», «2024년 3월»; «제2022-2호» is no date.
@@ -33,7 +34,7 @@ BARE = re.compile(rf"\W*{DATE}\W*")
 PLAIN_YEAR = re.compile(rf"(?<!\d){YEAR}(?!\d)")
 FOLDER = re.compile(rf"{YEAR}\s?년?도?(?:\s?(?:판|개정))?")
 
-# Around what names an edition in a title stand blanks, brackets, dots, or nothing.
+# The words that name an edition in a title have blanks, brackets, dots, or nothing around them.
 START, END = r"(?<![^\s_()\[\].,\-])", r"(?![^\s_()\[\].,\-])"
 STATUTE_NUMBER = re.compile(r"\(?제\s?([\d\-]+)\s?호\)?")
 STATUTE_KIND = re.compile(r"\((?:법률|[가-힣]*(?:대통령령|총리령|부령|고시|훈령|예규|규칙))\)")
@@ -48,19 +49,19 @@ STATES = {
 }
 LEFT_OVER = re.compile(rf"^\d\d[_\s]|\(\d\)|{START}(?:사본|복사본|copy){END}", re.IGNORECASE)
 ARAEA = "\u119e"  # the letter that Unicode's NFKC makes of the middle dot of statutes
-# Each of these has its own time: a date in the title says which it is.
+# Kinds of documents that each cover a time (daily, monthly, minutes, accounts): a date in the title is the topic.
 PERIODICAL = re.compile(
     r"일일|일보|주간|주보|월간|월보|연보|분기|반기|동향|실적|결산|회의록|현황|통계|재무|손익|매출|공시|속보"
     r"|브리핑|뉴스|이슈|현지정보|감사\s?보고|감사\s?결과|사업\s?보고|daily|weekly|monthly|report",
     re.IGNORECASE,
 )
-# Says what kind of document it is, not which: two of them need not be of one thing.
+# Titles that only name a kind of document (request for proposals, contract, report): two of them need not be editions.
 GENERIC = re.compile(
     r"(?:제안요청서|과업지시서|과업내용서|입찰공고문?|공고문?|모집공고|계약서|협약서|신청서|견적서|보고서|결과보고서?|계획서|사업계획서"
     r"|회의자료|안내서|설명서|자료|문서|붙임|별첨|서식|양식|file|document|scan|untitled|rfp)\d*"
 )
 
-# What a question says when it wants more than the newest.
+# Words of a question about more than the newest edition: «before the amendment», «old version», «changed».
 COMPARES = re.compile(
     r"개정\s?(?:전|내용|사항)|(?:이전|지난|옛|종전)\s?(?:판|규정|법)|구판|구법|종전|신구|바뀌|바뀐|달라"
     r"|변경\s?(?:전|사항|내용)"
@@ -69,7 +70,7 @@ NAMED = re.compile(r"초안|가안|최종|확정|수정본|개정본|draft|final
 
 
 class Edition(NamedTuple):
-    """What orders the editions of one document; `marks`: the words and numbers that name this one."""
+    """The keys that order the editions of one document. `marks`: the words and numbers that name this edition."""
 
     number: tuple[int, ...]
     date: str
@@ -78,11 +79,11 @@ class Edition(NamedTuple):
 
 
 def document_date(title: str, path: str, opening: str) -> str | None:
-    """The date of a document as ISO 8601, as exact as it is known: 2023-07-18, 2023-07 or 2023.
+    """The date of a document as ISO 8601, as exact as it is known: 2023-07-18, 2023-07 or 2023; None if unknown.
 
-    What a name says comes first, then «[시행 2023. 7. 18.]», then the last date with a label like 개정 or
-    공고일, then a line that is nothing but a date, then a mere year in the name or a folder's. A
-    more exact date later in that order completes the first. None where none is found.
+    The first of these decides: a date in the title or file name; «[시행 2023. 7. 18.]» (in force from); the latest date
+    with a label like 개정 (amended) or 공고일 (announced on); a line that is only a date; a year in the title or file
+    name; a year as the name of a folder. A later one that agrees with it and is more exact completes it.
 
     Args:
         opening: the beginning of the text; `OPENING` characters are read.
@@ -111,9 +112,9 @@ def _iso(match: re.Match) -> str:
 
 @lru_cache(maxsize=1 << 14)
 def edition_name(title: str) -> str:
-    """`title` without what names an edition, folded: the same for all editions of one document.
+    """`title` without the words that name an edition, folded: the same for all editions of one document.
 
-    Empty where nothing is left but what kind of document it is, like 제안요청서.
+    Empty if only a kind of document is left, like 제안요청서 (request for proposals).
     """
     name = _folded(_without_edition(unicodedata.normalize("NFKC", title)))
     return "" if GENERIC.fullmatch(name) else name
@@ -133,7 +134,7 @@ def _folded(title: str) -> str:
 
 
 def edition_of(title: str, date: str | None) -> Edition:
-    """What the title and the date of a document say of its edition."""
+    """The edition of a document, by its title and its date."""
     title = unicodedata.normalize("NFKC", title)
     number = NUMBER.search(title)
     digits = next(filter(None, number.groups())) if number else ""
@@ -147,9 +148,9 @@ def edition_of(title: str, date: str | None) -> Edition:
 
 
 def newer(one: Edition, other: Edition) -> bool:
-    """Whether `one` is known to come after `other`: by number, else by date, else by a word like 최종.
+    """Whether `one` is known to come after `other`: by number, else by date, else by a word like 최종 (final).
 
-    Dates are compared as far as both are known: 2023 is not before 2023-07.
+    Dates are compared up to the precision of the less exact one: 2023 is not before 2023-07.
     """
     if one.number and other.number and one.number != other.number:
         return one.number > other.number
@@ -160,15 +161,15 @@ def newer(one: Edition, other: Edition) -> bool:
 
 
 def asks_for(question: str, edition: Edition) -> bool:
-    """Whether `question` may mean this edition: it holds its year, its number or a word of its title."""
+    """Whether `question` may mean this edition: it holds the edition's year, its number or a word that names it."""
     return bool(edition.marks & _marks(question))
 
 
 def names(question: str, edition: Edition, name: str) -> bool:
-    """Whether `question` plainly asks for this edition of the documents called `name`.
+    """Whether `question` clearly asks for this edition of the documents called `name`.
 
-    A number or a word like 초안 does, and a year before «판», «개정» or the name («2023년 취업규칙»); the year
-    in «2023년에 입사한 사람» does not.
+    It does with a number or a word like 초안 (draft), and with a year before «판» (edition), «개정» (amended) or the name:
+    «2023년 취업규칙», the work rules of 2023. The year in «2023년에 입사한 사람», those employed in 2023, does not.
     """
     asked = edition.marks & _marks(question)
     years = {mark for mark in asked if PLAIN_YEAR.fullmatch(mark)}
@@ -179,13 +180,13 @@ def names(question: str, edition: Edition, name: str) -> bool:
 
 
 def compares(question: str) -> bool:
-    """Whether `question` asks what an edition has changed."""
+    """Whether `question` asks what has changed between editions."""
     return COMPARES.search(question) is not None
 
 
 def _marks(text: str) -> frozenset[str]:
     """Years, numbers of statutes and words in `text` that can name an edition."""
     named = ("".join(match.split()).casefold() for match in NAMED.findall(text))
-    # Shorter ones are items of an article: 제2조제7호.
+    # Shorter numbers are items of an article: 제2조제7호.
     statutes = (number.lstrip("0") for number in STATUTE_NUMBER.findall(text) if len(number) > 2)
     return frozenset((*named, *statutes, *PLAIN_YEAR.findall(text)))

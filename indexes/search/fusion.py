@@ -1,7 +1,7 @@
-"""Rankings of one query → one, by normalised scores.
+"""The scores of one query by words and by meaning → one ranking.
 
-Ranks alone throw away most of what a small embedding knows: on questions over welfare guides,
-reciprocal rank fusion scored .773 nDCG@10 where BM25 alone had .813 and this sum .822.
+A sum of normalised scores is used because ranks alone lose most of what a small embedding knows: on questions over
+welfare guides, reciprocal rank fusion had .773 nDCG@10, BM25 alone .813 and this sum .822.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,14 +14,14 @@ Ranking = Sequence[tuple[int, float]]  # keys of chunks with their scores, best 
 
 
 def score(candidates: Candidates, dense_weight: float) -> list[tuple[int, float]]:
-    """The candidates that anything speaks for, with their scores, best first."""
+    """The candidates with a score above 0, best first: fused scores, or BM25 if there are no cosines."""
     by_words, by_meaning = candidates.by_words, candidates.by_meaning
     fused = fuse_scores(by_words, by_meaning or {}, dense_weight, candidates.named)
     found = [hit for hit in fused if hit[1] > 0]
     if by_meaning is not None:
         return found
     best = max(by_words.values(), default=0.0) or 1.0
-    return [(key, best * points) for key, points in found]  # BM25 as it is, where nothing is added
+    return [(key, best * points) for key, points in found]  # BM25 itself for chunks that are not named
 
 
 def fuse_scores(
@@ -30,15 +30,16 @@ def fuse_scores(
     dense_weight: float,
     named: Mapping[int, float] = NOTHING,
 ) -> list[tuple[int, float]]:
-    """Every key with BM25 / (best BM25) + `dense_weight` × cosine + what it has in `named`, best first.
+    """Every key of `lexical` and `dense` with its score, best first; ties go to the lower key.
 
-    A key missing from a mapping counts 0 there. Ties go to the lower key.
+    The score is BM25 / (best BM25) + `dense_weight` × cosine + `named`. A key that a mapping lacks counts 0 there,
+    and so does a negative cosine.
 
     Args:
         lexical: BM25 scores of one query, above 0.
         dense: cosines of the same query.
-        dense_weight: at least 0; 0 leaves the lexical order, with dense-only keys behind.
-        named: of keys of the other two, how much it counts that the query names them.
+        dense_weight: at least 0; 0 keeps the lexical order, with keys of `dense` alone behind.
+        named: what keys gain because the query names them.
 
     Raises:
         ValueError: the weight is negative.

@@ -1,7 +1,7 @@
-"""A question → what it asks for: its words, and the documents, sections and articles that it names.
+"""A question → its words, and the documents, sections and articles that it names.
 
-No model: names are looked up in the index itself. Nothing is filtered by them: what is named is
-raised above what only has the same words, so a wrong guess costs little.
+No model is used: names are looked up in the index itself. They do not filter: chunks that a question names get a
+higher score than chunks that only share its words, so a wrong guess costs little.
 """
 
 import re
@@ -27,12 +27,13 @@ from ingest.structure.terms import (
     without_asking,
 )
 
-# How much it counts to be named, beside the best BM25, which counts 1.
-# A number is meant as it stands; a heading's words may be just words.
+# What a chunk's score gains if the question names it; the best BM25 counts 1. The number of an article counts most,
+# because a heading's words may be ordinary words of the question.
 NAMED_DOCUMENT, NAMED_HEADING, NAMED_NUMBER = 0.3, 0.25, 0.4
-# How much a word counts that the question does not have, but another name of what it names.
+# The weight of a term that is not in the question, but in another name of something it names.
 OTHER_NAME = 0.4
-# A name of fewer characters is too often a word; one of more documents than this names none of them.
+# A document name of fewer than 3 characters is too often an ordinary word; one that more than 20 documents share
+# names none of them.
 SHORTEST_NAME, MOST_NAMED = 3, 20
 SHORT_NAME = re.compile(r"\(\s*약칭\s*:\s*([^()]+)\)")
 BRACKETED = re.compile(r"[(（\[][^()（）\[\]]*[)）\]]")
@@ -43,15 +44,18 @@ Names = Mapping[str, frozenset[str]]  # a name, squeezed → ids of the document
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a question asks for. `words` are to be searched for, and with less weight `other_names`; so are
-    the `values`, keys of periods and amounts. Chunks of `documents`, or with one of the `keys`, count more."""
+    """What a question asks for.
+
+    `words` are searched for, `other_names` with less weight, and `values`: keys of periods and amounts. Chunks of
+    the `documents`, given by id, and chunks with one of the `keys` gain score.
+    """
 
     words: str
     other_names: str
     values: tuple[str, ...]
     documents: frozenset[str]
-    keys: Mapping[str, float]  # each with how much it counts
-    by_number: bool  # it names an article or annex: numbers mean nothing to a cosine
+    keys: Mapping[str, float]  # each with the score that a chunk gains by it
+    by_number: bool  # it names an article or annex by its number, which means nothing to a cosine
     understood: tuple[Understood, ...]
 
 
@@ -62,13 +66,13 @@ def read_question(
     texts_with: Callable[[str], Iterable[str]],
     today: date,
 ) -> Question:
-    """What `text` asks for.
+    """The Question of `text`.
 
     Args:
         names: of the documents that the caller may see.
-        is_key: whether a chunk that the caller may see has that key.
-        texts_with: texts of some of those that do.
-        today: what «last year» is told from.
+        is_key: whether a chunk that the caller may see has a key.
+        texts_with: the texts of some of the chunks with a key.
+        today: to resolve relative dates such as «last year».
     """
     taken: list[tuple[int, int]] = []
     found: list[tuple[int, Understood]] = []
@@ -83,7 +87,7 @@ def read_question(
         documents |= names[name]
         take(span.start, span.end, "document", name)
     others = []
-    called = [*taken]  # what has another name may also stand in a heading's
+    called = [*taken]  # not `taken` itself: words with another name may also be part of a heading
     for span, name in _known(spans, called, lambda form: is_key(ALIAS + form)):
         called.append((span.start, span.end))
         for other in _other_names(name, texts_with(ALIAS + name)):
@@ -119,7 +123,7 @@ def read_question(
 
 
 def _other_names(name: str, texts: Iterable[str]) -> list[str]:
-    """What else `texts` call what they call `name`: the most frequent other name, if there is one."""
+    """The most frequent other name that `texts` define for `name`, in a list of one; empty if there is none."""
     counts: Counter[str] = Counter()
     for text in texts:
         for alias in find_aliases(text):
@@ -129,7 +133,7 @@ def _other_names(name: str, texts: Iterable[str]) -> list[str]:
 
 
 def _values(text: str, today: date) -> Iterator[tuple[int, Understood]]:
-    """The periods and amounts of a question, each in the one form that the index has."""
+    """(position, value) of the periods and amounts in a question, each in the normal form that the index uses."""
     expressions = find_expressions(text)
     for expression in expressions:
         value = expression.value
@@ -140,8 +144,13 @@ def _values(text: str, today: date) -> Iterator[tuple[int, Understood]]:
             yield expression.start, Understood(kind, text[expression.start : expression.end], value)
 
 
-def _known(spans: Iterable[Span], taken: list[tuple[int, int]], is_known: Callable[[str], bool]):
-    """Of `spans`, longest first, those with a known form and their form; none that meets a taken one."""
+def _known(
+    spans: Iterable[Span], taken: list[tuple[int, int]], is_known: Callable[[str], bool]
+) -> Iterator[tuple[Span, str]]:
+    """The `spans` that have a known form, with that form; spans that overlap one of `taken` are left out.
+
+    The caller adds to `taken` between two of them; `spans` come longest first, so that the longest wins.
+    """
     for span in spans:
         if any(span.start < end and start < span.end for start, end in taken):
             continue
@@ -151,7 +160,7 @@ def _known(spans: Iterable[Span], taken: list[tuple[int, int]], is_known: Callab
 
 
 def document_names(documents: Iterable[StoredDocument]) -> Names:
-    """What documents are called: titles and file names, without numbers and dates around them."""
+    """The names of documents, squeezed, each with the ids: titles and file names, also without numbers and brackets."""
     found: dict[str, set[str]] = defaultdict(set)
     for document in documents:
         called = {document.title, *(Path(path).stem for path in document.paths)}

@@ -1,4 +1,4 @@
-"""Queries → [Passage], in stages that hand on; the same for every engine.
+"""Queries → [Passage], in stages; the same for every engine.
 
 query ─read→ Question ─ask→ Asked ─gather→ Candidates ─score→ ranking ─passages→ [Passage]
 """
@@ -14,10 +14,10 @@ from indexes.search.questions import OTHER_NAME, Question, read_question
 from indexes.types import Mode, Passage
 from ingest.korean.analyse import Analyser
 
-# Each retriever gives CANDIDATES times k chunks to the fusion, and at least LEAST_CANDIDATES: a chunk that
-# one of them ranks low can win by both.
+# Each retriever gives 3 times k chunks to the fusion, and at least 300: a chunk that one retriever ranks low can win
+# by the scores of both.
 CANDIDATES, LEAST_CANDIDATES = 3, 300
-ALIAS_TEXTS = 5  # that are asked for another name
+ALIAS_TEXTS = 5  # chunks that are searched for another name
 
 Read = Callable[[str, Searched], Question]
 
@@ -32,12 +32,13 @@ def retrieve(
     dense_weight: float,
     read: Read,
 ) -> list[list[Passage]]:
-    """For each query the best `k` of the chunks `searched`, best first; fewer where there are fewer.
+    """For each query the best `k` of the chunks `searched`, best first; fewer if there are fewer.
 
     Args:
         embedder: may be None in the mode "lexical".
         analyser: may be None in the mode "dense".
-        dense_weight: how much the cosine counts beside BM25, in the mode "hybrid".
+        dense_weight: weight of the cosine beside BM25, in the mode "hybrid".
+        read: makes a Question of a query; not called in the mode "dense".
     """
     if not searched.count:
         return [[] for _ in queries]
@@ -57,9 +58,13 @@ def retrieve(
 
 
 def read(query: str, searched: Searched, today: date) -> Question:
-    """What `query` asks for, in the words of the chunks `searched`."""
+    """The Question of `query`, with the names that the chunks `searched` know.
 
-    def is_key(term: str) -> bool:  # counted first, since most are none
+    Args:
+        today: to resolve relative dates such as «last year».
+    """
+
+    def is_key(term: str) -> bool:  # the cheap upper bound first, since most terms are no keys
         return bool(searched.holders(term) and searched.by_words({}, 1, having=term))
 
     def texts_with(key: str) -> list[str]:
@@ -72,7 +77,7 @@ def read(query: str, searched: Searched, today: date) -> Question:
 def ask(
     questions: Sequence[Question], queries: Sequence[str], analyser: Analyser, embedder: Embedder | None
 ) -> list[Asked]:
-    """The questions with their weighted terms and, of an `embedder`, the vectors of their `queries`."""
+    """The questions with their weighted terms and, if there is an `embedder`, the vectors of their `queries`."""
     words = analyser.terms([question.words for question in questions])
     others = analyser.terms([question.other_names for question in questions])
     vectors = [None] * len(queries) if embedder is None else embedder.embed_queries(queries)
@@ -86,6 +91,6 @@ def ask(
 def passages(ranking: Ranking, searched: Searched) -> list[Passage]:
     """The chunks of a ranking, with ranks from 1; entries of contents pages are left out."""
     chunks = searched.chunks([key for key, _ in ranking])
-    # Contents pages have no terms and a vector of zeros: last, where they come up at all.
+    # Contents pages have no terms and a vector of zeros, so they rank last if they are found at all.
     found = [(chunks[key], points) for key, points in ranking if chunks[key].kind != "contents"]
     return [Passage(chunk, points, rank) for rank, (chunk, points) in enumerate(found, start=1)]
