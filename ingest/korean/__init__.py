@@ -1,1 +1,1 @@
-"""Text → sentences, morphemes, index terms, expressions (dates, amounts); Korean analysis only."""
+"""Korean text → sentences, morphemes, index terms, aliases, and expressions such as dates and amounts."""

@@ -1,6 +1,7 @@
 """Brackets that give a second name → aliases: «개인정보 보호책임자(CPO)», «( 약칭: 국토계획법 )».
 
-Whoever asks for the CPO means the officer, whichever of the two the document says elsewhere.
+A question may use one name and the relevant passage the other («the CPO», «the officer for data
+protection»); aliases connect them.
 """
 
 import re
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """`text[start:end]`, from the long name to the closing bracket, calls `long` also `short`."""
+    """Two names of one thing, which `text[start:end]` declares: from the long name to the closing bracket."""
 
     long: str
     short: str
@@ -31,24 +32,25 @@ ENGLISH = re.compile(r"[A-Za-z][A-Za-z'’&-]*(?: [A-Za-z&][A-Za-z'’&-]*)+|[A-
 ENGLISH_BEFORE = re.compile(r"[A-Za-z][A-Za-z'’-]*(?:[ -](?:[A-Za-z][A-Za-z'’-]*|&))*$")
 KOREAN_BEFORE = re.compile(r"[가-힣A-Za-z0-9·ㆍ‧]+(?: [가-힣A-Za-z0-9·ㆍ‧]+)*$")
 KOREAN = re.compile(r"[가-힣][가-힣A-Za-z·ㆍ ]*[가-힣]")
-BEFORE = 90  # characters before a bracket that are looked at
+BEFORE = 90  # the number of characters before a bracket in which the long name is looked for
 MOST_WORDS = 5
-# A Korean name has about as many parts as its acronym letters: a part is one word and two syllables, at
-# most three (개인정보 보호책임자, CPO). What is longer begins with words that belong to the sentence.
+# A Korean name has about as many parts as its acronym has letters, of two or three syllables each (개인정보
+# 보호책임자, CPO). A longer run of nouns begins with words that belong to the sentence, not to the name.
 SYLLABLES_PER_LETTER = 3
-FEW_SYLLABLES_PER_LETTER = 2  # with fewer, one more word is taken, whatever its length
-FEWEST_SYLLABLES = 3  # 제출(AI), 설정(DH): the bracket is about more than that word
+FEW_SYLLABLES_PER_LETTER = 2  # a name with fewer takes one more word, however long that is
+FEWEST_SYLLABLES = 3  # a shorter word, as in 제출(AI), 설정(DH), is not all that the bracket refers to
 
-# No second names: formats of files, Roman numerals, switches, units, codes of diseases and drawings.
+# Capitals that are no second name: file formats, Roman numerals, switches, units, codes of diseases or drawings.
 NO_SHORT = re.compile(
     r"PDF|HWPX?|DOCX?|XLSX?|PPTX?|JPE?G|PNG|GIF|ZIP|CSV|TXT|XML|HTML?|JSON|MP[34]|[IVX]+|OFF|ON|OK|NO|YES|NEW|"
     r"[kMGTm]?(?:WH|Wh|Hz|HZ|Pa|VA)|[A-Z]&?[A-Z]?-?\d+-?\d*|A&B|[A-Z]-[A-Z]|[A-Z]\d+-[A-Z]\d+"
 )
-# 김철수(KIM)
+# Surnames, which follow a person's name: 김철수(KIM).
 SURNAME = re.compile(
     r"KIM|LEE|YI|RHEE|PARK|PAK|CHOI|JUNG|JEONG|CHUNG|KANG|CHO|YOON|YUN|JANG|LIM|HAN|SHIN|SEO"
 )
-# Nouns that end like a particle or a verb; what else ends so is no part of a name.
+# Nouns whose last syllable looks like a particle or a verb's ending (ENDING). Other words that end so are no part
+# of a name.
 NOUN = re.compile(
     r".*(?:국가|평가|전문가|허가|인가|원가|단가|증가|추가|물가|주가|대가|제도|정도|한도|용도|속도|온도|습도|농도|강도|지도|"
     r"태도|보도|위험도|신뢰도|만족도|중요도|정확도|철도|수도|밀도|빈도|척도|도로|경로|진로|통로|회로|근로|항로|선로|결과|학과|성과|효과|부과|초과|통과|경과|"
@@ -70,11 +72,12 @@ SMALL_WORDS = frozenset(["of", "for", "and", "the", "in", "on", "to", "a", "an",
 
 
 def find_aliases(text: str) -> list[Alias]:
-    """The second names that `text` gives, in the order of their brackets.
+    """The aliases that `text` declares, in the order of their brackets.
 
-    An acronym has at least two capitals. Where a bracket holds an acronym and its English name, both that
-    and the Korean words before are long names of it. A list («PC, TV») is none, nor is an English
-    name that the letters of the acronym do not fit.
+    An acronym has at least two capitals. If a bracket holds an acronym and its English name, there are
+    two aliases: the English name and the Korean words before the bracket each have that acronym. A list
+    of acronyms («PC, TV») declares none, nor does an English name that does not contain the acronym's
+    letters in order.
     """
     return [alias for bracket in BRACKET.finditer(text) for alias in _of_bracket(text, bracket)]
 
@@ -98,20 +101,20 @@ def _of_bracket(text: str, bracket: re.Match) -> Iterator[Alias]:
     elif outside and not shorts and not NO_SHORT.fullmatch(outside[0]):
         names = [part for part in parts if ENGLISH.fullmatch(part) and _fits(outside[0], part)]
         korean = list(filter(KOREAN.fullmatch, parts))
-        if len(korean) == 1:  # two are kinds of it: SaaS(표준등급, 간편등급)
+        if len(korean) == 1:  # several are kinds of it: SaaS(표준등급, 간편등급)
             names += [name for name in korean if _is_korean_name(name, outside[0])]
         for long in names:
             yield Alias(long, outside[0], bracket.start() - len(before) + outside.start(), bracket.end())
 
 
 def _placed(bracket: re.Match, before: str, long: str, short: str) -> Alias:
-    """The alias, from where `long` begins before the bracket, or else from the bracket."""
+    """The alias, whose span begins at `long` before the bracket; at the bracket if `long` is not there."""
     at = before.rfind(long)
     return Alias(long, short, bracket.start() - (len(before) - at if at >= 0 else 0), bracket.end())
 
 
 def _short(part: str) -> str | None:
-    """The acronym that a part of a bracket is, or says («이하 “KISA”라 한다»)."""
+    """The acronym that a part of a bracket is, or introduces («이하 “KISA”라 한다»); None if neither."""
     called = CALLED.fullmatch(part)
     part = called["name"] if called else part
     return part if SHORT.fullmatch(part) and not NO_SHORT.fullmatch(part) else None
@@ -122,9 +125,9 @@ def _letters(short: str) -> str:
 
 
 def _fits(short: str, english: str) -> bool:
-    """Whether the name begins like the acronym and holds its letters in this order.
+    """Whether `english` begins with the acronym's first letter and contains its letters in order.
 
-    Initials would be too strict: the O of ISO is in «Standardization», the B of ECB in «CodeBook».
+    To ask for initials would be too strict: the O of ISO is in «Standardization», the B of ECB in «CodeBook».
     """
     letters, rest = _letters(short), iter(english.upper())
     if len(english) < 2 * len(letters) or letters[0] != english[0].upper():
@@ -133,7 +136,7 @@ def _fits(short: str, english: str) -> bool:
 
 
 def _name_before(before: str, short: str) -> str | None:
-    """The name right before a bracket that holds `short`."""
+    """The long name right before a bracket that holds `short`; None if there is none."""
     before = before.rstrip(" ")
     korean = KOREAN_BEFORE.search(before)
     if korean and re.search(r"[가-힣]$", before):
@@ -143,7 +146,7 @@ def _name_before(before: str, short: str) -> str | None:
 
 
 def _noun_phrase(words: list[str], short: str) -> str | None:
-    """The last of `words` and as many before it as are nouns and fit the length of `short`."""
+    """The last of `words`, with the nouns before it that fit the length of `short`; None if it is no name."""
     letters = len(_letters(short))
     last = words[-1]
     if len(last) < 2 or VERBAL.fullmatch(last) or (SURNAME.fullmatch(short) and len(last) <= 4):
@@ -177,7 +180,7 @@ def _is_korean_name(name: str, short: str) -> bool:
 
 
 def _spelt(english: str, letters: str) -> str | None:
-    """The shortest end of `english` whose initials are `letters`; small words may count or not."""
+    """The shortest end of `english` whose initials are `letters`, with or without small words such as «of»."""
     starts = [match.start() for match in re.finditer(r"[A-Za-z'’]+", english)]
     for start in reversed(starts):
         words = re.findall(r"[A-Za-z'’]+", english[start:])

@@ -1,7 +1,7 @@
-"""Korean text: sentence spans and index terms.
+"""Korean text → sentence spans and index terms.
 
-Kiwi does the morphology. Loading it takes about 3 s and 0.5 GB, so one lives per process and is
-loaded at first use; forked children share it. `BigramAnalyser` needs neither.
+Kiwi does the morphology. Loading it takes about 3 s and 0.5 GB, so each process has one, loaded at
+first use; forked children share their parent's. `BigramAnalyser` works without Kiwi.
 """
 
 import hashlib
@@ -17,28 +17,29 @@ from ingest.errors import MissingDependency
 
 # Kiwi's tags that carry content: nouns, numbers, verbs, adjectives, roots, foreign words, Hanja.
 CONTENT_TAGS = frozenset(["NNG", "NNP", "NNB", "NR", "NP", "VV", "VA", "XR", "MAG", "SL", "SH", "SN"])
-# Content tags whose one-syllable forms say nothing (것, 수, 등, 하다, 되다 …).
+# Content tags whose one-syllable forms carry no meaning (것, 수, 등, 하다, 되다 …).
 WEAK_TAGS = frozenset(["NNB", "NP", "VV", "VA", "MAG"])
 
-# Raised whenever the same text could have other terms: an index tells by it what it was built with.
+# Version of the terms, stored in each index. It is raised whenever a change may give a text other terms.
 TERMS = "bigram-2"
 
-# The marks of items, 가. 나. 다. to 하., then 거. to 호.; the range 가-하 would be almost every syllable.
+# The letters that number list items, in order: 가. to 하., 거. to 허., 고. to 호. As a range of characters, 가-호
+# would be almost every syllable.
 ITEM_LETTERS = "가나다라마바사아자차카타파하거너더러머버서어저처커터퍼허고노도로모보소오조초코토포호"
 
 HANGUL_RUN = re.compile(r"[가-힣]+")
 LETTERS = "a-z\u00c0-\u024f\u0370-\u03ff\u3040-\u30ff"
 WORD = re.compile(rf"[0-9{LETTERS}]+(?:[.,][0-9]+)*|[\u3400-\u9fff\uf900-\ufaff]+")
-# Numbers of documents and products: 안전-2024-013, KS-C-0262. What hyphens join, and how much of that is a
-# name: up to its last part that begins with a digit, and Latin ones behind.
+# Numbers of documents and products, such as 안전-2024-013 and KS-C-0262. HYPHENATED: parts that hyphens join.
+# NUMBERED_NAME: how much of that is a name: up to its last part of digits, and Latin parts right after it.
 HYPHENATED = re.compile(r"(?<![0-9a-z가-힣])[0-9a-z가-힣]++(?:-[0-9a-z가-힣]++)++")
 NUMBERED_NAME = re.compile(r".*-\d+(?:-[0-9a-z]+)*")
 WORD_PART = re.compile(
     rf"\d+(?:,\d{{3}})+(?:\.\d+)?|(?<![\d.])\d+\.\d+(?!\.?\d)|\d+|[{LETTERS}]+|[\u3400-\u9fff\uf900-\ufaff]+"
 )
 
-# A sentence ends at a line end, or at closing punctuation that is followed by a space. A full
-# stop after a digit or a single letter is a date, a number or a list mark (2024. 3. 1., 가.).
+# A sentence ends at a line end, or at closing punctuation that a space follows. A full stop after a digit or
+# a single item letter belongs to a date, a number or a list item (2024. 3. 1., 가.).
 SENTENCE_END = re.compile(
     r"\n+"
     rf"|(?<=[가-힣A-Za-z%)\]」』”’\"'》>])(?<![\s(][{ITEM_LETTERS}])(?<!^[{ITEM_LETTERS}])[.。!?…]+[\"'”’)\]」』》]*"
@@ -46,15 +47,16 @@ SENTENCE_END = re.compile(
     re.MULTILINE,
 )
 
-# A row of a table is one sentence, whatever its cells hold: cut, it would lose its name. One longer
-# than this is cut all the same.
+# In characters. A row of a table up to this length is one sentence, whatever its cells hold: its values belong
+# to the name in its first cell. A longer row is cut like other text.
 LONGEST_ROW = 600
 
 
 def sentence_spans(text: str) -> list[tuple[int, int]]:
-    """Spans of the sentences of `text`, which they tile; trailing blanks belong to the sentence before.
+    """The spans of the sentences of `text`, in order; they tile it.
 
-    A sentence that ends at a line break, such as a list item or a row, counts as one.
+    Blanks after a sentence belong to it. A line break ends a sentence, so list items and table rows are
+    sentences.
     """
     spans, start, row_end, looked = [], 0, -1, 0  # from `start` to `looked` there are only blanks
     for match in SENTENCE_END.finditer(text):
@@ -75,7 +77,7 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
 
 
 def _row_end(text: str, position: int) -> int:
-    """Where the row at `position` of `text` ends; `position` where the line there is no row."""
+    """The end of the table row that contains `position`; `position` itself if its line is not a row."""
     low, high = max(0, position - LONGEST_ROW), position + LONGEST_ROW
     start, end = max(low, text.rfind("\n", low, position) + 1), text.find("\n", position, high)
     end = min(high, len(text)) if end < 0 else end
@@ -83,7 +85,7 @@ def _row_end(text: str, position: int) -> int:
 
 
 def bigrams(text: str) -> list[str]:
-    """Character bigrams of the Hangul runs of `text`, a run of one syllable as itself."""
+    """The character bigrams of each Hangul run of `text`; a run of one syllable gives that syllable."""
     terms = []
     for run in HANGUL_RUN.findall(text):
         terms += [run[i : i + 2] for i in range(len(run) - 1)] or [run]
@@ -91,22 +93,25 @@ def bigrams(text: str) -> list[str]:
 
 
 def fold(text: str) -> str:
-    """`text` as the index sees it: compatibility forms (㎡, ①, Ｂ) resolved, lower case."""
+    """`text` as the index sees it: in lower case, with compatibility forms (㎡, ①, Ｂ) resolved by NFKC."""
     return unicodedata.normalize("NFKC", text).lower()
 
 
 class Analyser(Protocol):
-    """Text → index terms. `name` goes into the index's manifest: both sides must use the same."""
+    """Text → index terms.
+
+    `name` is stored in an index's manifest: documents and questions must be analysed by the same one.
+    """
 
     name: str
 
     def terms(self, texts: Sequence[str]) -> list[list[str]]:
-        """The terms of each text, repeats kept, in no particular order."""
+        """The terms of each text, with repeats, in no particular order."""
         ...
 
 
 class BigramAnalyser:
-    """Hangul bigrams, Latin words, numbers and Hanja: no dependency, no start-up cost."""
+    """Terms are Hangul bigrams, Latin words, numbers and Hanja; needs no library and no time to start."""
 
     name = TERMS
 
@@ -115,7 +120,7 @@ class BigramAnalyser:
 
 
 class KiwiAnalyser:
-    """Content morphemes by Kiwi, and bigrams beside them, which forgive what Kiwi cuts wrongly."""
+    """Terms are Kiwi's content morphemes and those of `BigramAnalyser`, which make up for Kiwi's mistakes."""
 
     def __init__(self) -> None:
         try:
@@ -133,15 +138,16 @@ class KiwiAnalyser:
 
 
 class DictionaryAnalyser:
-    """Another analyser's terms, and the words of a user's dictionary that stand in a text, however spaced.
+    """Terms are another analyser's, and the words of a user's dictionary that a text contains, however spaced.
 
-    Names of departments and products, which no analyser knows and cuts anywhere, so count as a whole.
+    So names of departments and products, which an analyser does not know and cuts anywhere, count whole.
     """
 
     def __init__(self, analyser: Analyser, dictionary: Sequence[str]) -> None:
         """
         Args:
-            dictionary: words; blanks and case in them do not matter.
+            analyser: the other analyser.
+            dictionary: words; their blanks and case do not matter.
         """
         self._analyser = analyser
         known = sorted({_unspaced(word) for word in dictionary} - {""}, key=lambda word: (-len(word), word))
@@ -161,9 +167,10 @@ def _unspaced(text: str) -> str:
 
 
 def words(folded: str) -> list[str]:
-    """Latin words, numbers (without thousands separators) and Hanja runs of folded text.
+    """The Latin words, numbers (without thousands separators) and Hanja runs of folded text.
 
-    What joins several, such as 30m2, 2024.10.19 or 안전-2024-013, also gives each: 30 ㎡ must find 30㎡.
+    A compound such as 30m2 or 2024.10.19 gives itself and each part, so that «30 ㎡» finds «30㎡». The
+    names of documents and products, such as 안전-2024-013, come whole at the end.
     """
     found = []
     for word in WORD.findall(folded):
@@ -174,7 +181,7 @@ def words(folded: str) -> list[str]:
 
 
 def _content_forms(tokens: Iterable) -> list[str]:
-    # SN, SL and SH come from `words`, which keeps 12.5 and 1,234 whole.
+    # Numbers, Latin words and Hanja (SN, SL, SH) come from `words`, which keeps 12.5 and 1,234 whole.
     return [
         token.form
         for token in tokens
@@ -187,24 +194,32 @@ def _content_forms(tokens: Iterable) -> list[str]:
 
 @lru_cache(maxsize=1)
 def load_kiwi():
-    """The process's one Kiwi, ready for use: what it would load later, forked children would not share.
+    """The one Kiwi of this process, fully loaded: what it loaded later, forked children would not share.
 
-    Without threads: its own were slower than processes, and a forked child has none of them (with
-    `num_workers=1`, kiwipiepy 0.24.1 hangs there for ever).
+    It has no threads. Kiwi's threads were slower than processes, and do not exist in a forked child,
+    where kiwipiepy 0.24.1 with `num_workers=1` hangs for ever.
+
+    Raises:
+        MissingDependency: kiwipiepy is not installed.
     """
     try:
         from kiwipiepy import Kiwi
     except ImportError as exc:
         raise MissingDependency(library="kiwipiepy", extra="") from exc
     with warnings.catch_warnings(category=DeprecationWarning, action="ignore"):
-        kiwi = Kiwi(num_workers=0)  # 0 meant another thing before 0.21, and it warns of that
+        kiwi = Kiwi(num_workers=0)  # 0: no threads; it warns that 0 meant another thing before 0.21
     kiwi.tokenize("가")
     return kiwi
 
 
 @lru_cache(maxsize=4)
 def open_analyser(name: str, dictionary: tuple[str, ...] = ()) -> Analyser:
-    """The analyser called `name` in the configuration, "kiwi" or "bigram", with a user's words."""
+    """The analyser that the configuration calls `name`, "kiwi" or "bigram", with the words of `dictionary`.
+
+    Raises:
+        ValueError: another name.
+        MissingDependency: "kiwi" without kiwipiepy.
+    """
     if dictionary:
         return DictionaryAnalyser(open_analyser(name), dictionary)
     if name == "kiwi":

@@ -1,4 +1,4 @@
-"""Periods, dates and amounts in Korean text → one canonical form each, so that question and document meet.
+"""Periods, dates and amounts in Korean text → one canonical form each, the same in question and document.
 
 «2024년 3분기», «’24.3Q» and «3Q24» are all `2024q3`; «3조 2,500억원» and «3.25조» are `3250000000000`.
 """
@@ -16,10 +16,13 @@ Kind = Literal["period", "date", "amount", "relative"]
 class Expression:
     """What `text[start:end]` says.
 
-    `value` holds no spaces. Of a period or date: "2024", "2024h1", "2024q3", "2024-03", "2024-03-15". Of an
-    amount: the plain number, "1234567" or "0.5". Of a relative one: a unit and steps from the latest period
-    of the question, "year-1", "quarter-1", or from today, "today:year", "today:year-1/q3"; "same-1" is
-    the same period of the year before.
+    `value` is its canonical form, without spaces:
+
+    - a period or date: "2024", "2024h1", "2024q3", "2024-03", "2024-03-15";
+    - an amount: the plain number, "1234567" or "0.5";
+    - a relative period: a unit and a number of steps, counted from the latest period in the question
+      ("year-1", "quarter-1") or from today ("today:year", "today:year-1/q3"); "same-1" is the same
+      period of the year before.
     """
 
     kind: Kind
@@ -28,7 +31,7 @@ class Expression:
     value: str
 
 
-# Blanks are optional nearly everywhere, but what a line break parts is not one expression.
+# Blanks are optional nearly everywhere; no expression goes across a line break.
 S = "[ ]?"
 TO = rf"(?:\([월화수목금토일]\))?{S}(?:[~∼～–-]|부터){S}"
 YEAR, MONTH, DAY = "(?:1[5-9]|20)[0-9]{2}", "(?:1[0-2]|0?[1-9])", "(?:3[01]|[12][0-9]|0?[1-9])"
@@ -37,8 +40,8 @@ QUARTER = rf"(?:[1-4]{S}(?:/{S}4{S})?분기|[1-4][Qq]{LATIN_END}|[Qq][1-4]{LATIN
 HALF = rf"(?:[상하]반기|[12][Hh]{LATIN_END}|[Hh][12]{LATIN_END})"
 DOT_END = r"(?:\.(?![0-9])|(?!\.?[0-9]))"
 
-# After a year that is surely one: four digits, an apostrophe, FY. A month after a dot needs its own dot,
-# or nothing that could make it a number: «2024. 3.», «2024.03», but not «2024. 5개».
+# What may follow a year that is certain (four digits, an apostrophe or FY). A month after a dot needs a dot of
+# its own, or must not be part of a number or word: «2024. 3.» and «2024.03», but not «2024. 5개».
 SURE_TAIL = rf"""(?:
     {S}(?:년도?|[.-])?{S}(?:제{S})?(?P<part>{QUARTER}|{HALF}|[1-4]/4(?![0-9/])|[1-4](?={S}[~∼～-]{S}[1-4]{S}분기))
   | {S}(?:년도?|\.){S}(?P<month>{MONTH})(?:월(?:{S}(?P<day>{DAY})일(?!간))?|(?={S}[~∼～-]{S}{MONTH}월))
@@ -50,8 +53,8 @@ SURE_TAIL = rf"""(?:
   | (?(fiscal)|(?!))
   | (?={S}[~∼～–-]{S}['’‘`′][0-9]{{2}}(?![0-9]))
 )"""
-# «24년» alone may be 24 years, «24.3» a number: two digits are a year only before what goes with no other.
-# All of «23.12.29» in the PDFs looked at were dates, where each part has two digits.
+# What must follow two digits to make them a year: «24년» alone may mean 24 years, and «24.3» is a number.
+# In the PDFs examined, three parts of two digits each («23.12.29») were always a date.
 BARE_TAIL = rf"""(?:
     (?:{S}년도?{S}(?:제{S})?|\.)(?P<part2>{QUARTER}|{HALF}) | (?P<part3>[Qq][1-4]{LATIN_END})
   | {S}년도?{S}(?P<month6>{MONTH})월(?:{S}(?P<day6>{DAY})일(?!간))?
@@ -64,21 +67,23 @@ PERIOD = rf"""(?<![A-Za-z])
     (?![0-9A-Za-z]|[.,][0-9]|{S}[조억만천백십%])
 """
 
-# The lengths are bounded, so that no run of digits is read more than once for each of its places.
+# Lengths are bounded, so that a run of digits is read at most once from each of its positions.
 NUMBER = r"(?:[0-9]{1,3}(?:,[0-9]{3}){1,6}|[0-9]{1,15})(?:\.[0-9]{1,6})?"
 MONEY = "(?:원(?!칙|심|본|고|인|장)|달러|불|엔|유로|위안)"
 COUNTED = (
     f"(?:{MONEY}|명|인(?![가-힣])|개|건|톤|대(?![가-힣])|주(?![가-힣])|호(?![가-힣])|가구|세대|마리|㎡|kg|km)"
 )
-# 조 is an article of a law (3조 제2항, 34조의2) but before money, 억, or after what numbers no article.
+# 조 means «article» (3조 제2항, 34조의2) or 10¹². It is 10¹² before a currency or a smaller multiplier, and after
+# a number that no article has: one with decimals, thousands separators, or 십, 백, 천.
 TRILLION = rf"""조(?:(?={S}(?:{MONEY}|규모|{NUMBER}[십백천]?{S}[억만]))
     | (?<=\.[0-9]조) | (?<=\.[0-9]{{2}}조) | (?<=,[0-9]{{3}}조) | (?<=[십백천]조))"""
 TERM = rf"""{NUMBER}(?:[십백천]?(?:억|만|{TRILLION}) | {S}[십백천]?억 | {S}(?:[십백천]?만|천)(?={S}{COUNTED})
     | [십백천](?={S}(?:{COUNTED}|{NUMBER}[십백]?{S}[만억조])|[0-9]))"""
-# What follows without a blank belongs to the number (9만9900, 2만8천); after a blank its 원 must tell.
+# The last group, below 10,000. Without a blank it belongs to the number (9만9900, 2만8천); after a blank only if
+# 원 (won) follows.
 LAST = rf"""(?:(?:{NUMBER}[십백천]){{0,3}}
     (?:{S}{NUMBER}(?={S}원)|{NUMBER}(?![0-9십백천만억조%]|{S}[년월]))?)"""
-# «1만여 명» is about as many, not as many.
+# Not «1만여 명», which means «about 10,000 people».
 AMOUNT = rf"(?<![A-Za-z_])(?P<amount>(?>{TERM}(?:{S}{TERM}){{0,7}}{LAST}))(?!{S}여[\s명원개건])"
 PLAIN = rf"""(?<![A-Za-z_])(?P<plain>[0-9]{{1,3}}(?:,[0-9]{{3}}){{1,6}}(?:\.[0-9]{{1,6}})?
     (?![0-9]|[.,-][0-9]|{S}(?:%|퍼센트|[호조항쪽](?![가-힣])|페이지|여[\s명원개건])) | [0-9]{{5,15}}(?={S}{COUNTED}))"""
@@ -93,13 +98,13 @@ RELATIVE = rf"""(?<![가-힣A-Za-z0-9])(?:(?P<same>{YEAR_BEFORE})
     (?:의?{S}(?P<part5>{QUARTER}|[상하]반기|{MONTH}월))?)
   (?:(?![가-힣])|(?={PARTICLES}))"""
 
-# Every number is taken whole, also one that says nothing here (telephones, versions, 제20677호), so that
-# nothing is found inside of it, and no character is looked at from two starting points.
+# Other numbers (telephones, versions, 제20677호) are matched whole and skipped, so that nothing is found inside
+# them and no character is read from two starting points.
 SKIPPED = rf"제[0-9]+(?:[-.,/][0-9]+)*|(?<![가-힣])제[ ][0-9]+|[0-9]+(?:[-.,/](?!{YEAR}{S}년)[0-9]+)*"
 EXPRESSION = re.compile(
     f"(?=[0-9'’‘`′F제전지작올금내재이다직])(?:{RELATIVE}|{PERIOD}|{AMOUNT}|{PLAIN}|{SKIPPED})", re.VERBOSE
 )
-# The other end of «2024년 1월~3월», which has its year from the first.
+# The end of a range such as «2024년 1월~3월», which takes its year from the start.
 RANGE_END = re.compile(
     rf"""{TO}(?P<text>(?P<month>{MONTH})월(?:{S}(?P<day>{DAY})일)? | (?P<quarter>[1-4]){S}(?:/{S}4{S})?(?:분기|[Qq]{LATIN_END})
     | (?P<month2>{MONTH})\.{S}(?P<day2>{DAY}){DOT_END} | (?P<day3>{DAY})일 | ['’‘`′](?P<year>[0-9]{{2}})(?![0-9.]|{S}년))""",
@@ -109,8 +114,10 @@ PART = re.compile(rf"(?P<quarter>{QUARTER}|[1-4](?:/4)?)|(?P<half>{HALF})|(?P<mo
 AMOUNT_TERM = re.compile(rf"(?P<number>{NUMBER}){S}(?P<small>[십백천]?)(?P<large>[만억조]?)", re.VERBOSE)
 SMALL = {"": 1, "십": 10, "백": 100, "천": 1_000}
 LARGE = {"": 1, "만": 10**4, "억": 10**8, "조": 10**12}
-DECIMALS = 10**6  # amounts are counted in millionths: exact, whatever their size
-SMALLEST_PLAIN = 10_000  # below, the word of the index is the number as it is written
+DECIMALS = 10**6  # amounts are integers of millionths, so they are exact whatever their size
+SMALLEST_PLAIN = (
+    10_000  # a smaller plain number needs no canonical form: as a word it is in the index already
+)
 
 LENGTHS = {"month": 1, "quarter": 3, "half": 6, "year": 12}
 RELATIVE_WORDS = {
@@ -131,8 +138,8 @@ VALUE = re.compile(r"(\d{4})(?:h([12])|q([1-4])|-(\d\d)(?:-\d\d)?)?")
 def find_expressions(text: str) -> list[Expression]:
     """The periods, dates, amounts and relative periods that `text` names, in order, without overlap.
 
-    Numbers below 10,000 without a Korean multiplier are none: as words they match already. Neither are
-    years of two digits alone («24년» may be a duration), percentages, and numbers of laws and articles.
+    Left out: numbers below 10,000 without a Korean multiplier, which match as words already; two digits
+    alone as a year («24년» may be a duration); percentages; numbers of laws and articles.
     """
     found: list[Expression] = []
     for match in EXPRESSION.finditer(text):
@@ -150,7 +157,7 @@ def find_expressions(text: str) -> list[Expression]:
 
 
 def widened(value: str) -> list[str]:
-    """What a period or date lies in, from narrow to wide: month, quarter and year. Of others nothing.
+    """The month, quarter and year that contain a period or date, from narrow to wide; empty for other values.
 
     "2024-03-15" → ["2024-03", "2024q1", "2024"]; "2024h1" → ["2024"].
     """
@@ -168,15 +175,19 @@ def widened(value: str) -> list[str]:
 def resolve_relative(
     expression: Expression, question_expressions: Sequence[Expression], today: date
 ) -> str | None:
-    """The period that a relative expression means, or None where the question leaves it open.
+    """The period that a relative expression means; None if it is not relative or the question leaves it open.
 
-    전년, 전분기, 전년 동기 count from the latest period of the question, or from today where it names
-    none; 작년, 올해, 이번 분기 always count from today.
+    전년, 전분기, 전년 동기 (the year before, the quarter before, the same period of the year before) count
+    from the latest period of the question, or from today if it names none. 작년, 올해, 이번 분기 (last
+    year, this year, this quarter) always count from today.
 
     Args:
-        expression: one found in the question; None for those of another kind.
-        question_expressions: all that was found in the question.
+        expression: one of those found in the question.
+        question_expressions: all that were found in the question.
         today: the day on which the question is asked.
+
+    Raises:
+        ValueError: the value of a relative expression is not one.
     """
     if expression.kind != "relative":
         return None
@@ -198,13 +209,13 @@ def resolve_relative(
 
 
 def _lateness(months: tuple[int, int]) -> tuple[int, int, int]:
-    """The order of periods: by year; in one year the shortest, then the latest, is what is spoken of."""
+    """A sort key for periods (first month, length): the latest year, then the shortest, then the latest month."""
     first, length = months
     return first // 12, -length, first
 
 
 def _months(value: str) -> tuple[int, int]:
-    """The first month of a period or date, counted from the year 0, and its length in months."""
+    """The first month of a period or date, in months since the year 0, and its length in months."""
     year, half, quarter, month = VALUE.fullmatch(value).groups()
     if half:
         return int(year) * 12 + 6 * (int(half) - 1), 6
@@ -214,21 +225,21 @@ def _months(value: str) -> tuple[int, int]:
 
 
 def _named(month: int, length: int) -> str:
-    """The period of `length` months in which a month counted from the year 0 lies."""
+    """The period of `length` months that contains `month`, which counts from the year 0."""
     year, rest = divmod(month, 12)
     ending = {12: "", 6: f"h{rest // 6 + 1}", 3: f"q{rest // 3 + 1}", 1: f"-{rest + 1:02}"}
     return f"{year:04}{ending[length]}"
 
 
 def _first(match: re.Match, name: str) -> str | None:
-    """What the group `name`, or one of its numbered namesakes, holds."""
+    """The text of the group `name`, or of a numbered one such as `name2`; None if none of them matched."""
     return next(
         (said for key, said in match.groupdict().items() if said and key.rstrip("234567") == name), None
     )
 
 
 def _periods(match: re.Match) -> Iterator[Expression]:
-    """The period or date of `match`, and the other end of a range that begins with it."""
+    """The period or date of `match`, then the end of the range that it begins, if any."""
     year = _full_year(_first(match, "year"))
     begun = _period(year, _first(match, "part"), _first(match, "month"), _first(match, "day"), match.span())
     yield begun
@@ -286,8 +297,8 @@ def _plain(match: re.Match) -> Iterator[Expression]:
 
 
 def _amounts(match: re.Match) -> Iterator[Expression]:
-    """The amounts of `match`: one, unless a multiplier does not fall («100만 200만» are two)."""
-    total = group = 0  # the group waits for its 만, 억 or 조: 2천5백만
+    """The amounts of `match`, mostly one. A multiplier not below the last begins another («100만 200만»)."""
+    total = group = 0  # `group` is the sum before its 만, 억 or 조: 2천5백 of 2천5백만
     small = large = 10**16
     start, end = match.start(), match.start()
     for term in AMOUNT_TERM.finditer(match.string, match.start(), match.end()):

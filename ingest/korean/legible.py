@@ -1,9 +1,12 @@
 """Characters of a page → whether they are text that a Korean reader could read.
 
-A PDF draws glyphs; what characters they stand for is a table of its own, which may be absent or
-wrong. Then a page that looks right gives private-use characters (outline fonts), control characters,
-letters of another encoding («¿À´Ã» for «오늘»), syllables that nobody writes («뷁쀍»), or syllables
-that everybody writes in an order that nobody does: a table whose entries are exchanged.
+A PDF draws glyphs. A separate table says which characters they are, and it may be absent or wrong. A page
+that looks right then yields
+
+- private-use characters (outline fonts) or control characters;
+- letters of another encoding («¿À´Ã» for «오늘»);
+- syllables that nobody writes («뷁쀍»);
+- common syllables in an order that nobody writes: the entries of the table are permuted («exchanged»).
 """
 
 import re
@@ -19,19 +22,20 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-# "": can be read; "empty": holds nothing but blanks; "partly": can be read but for a part, such as
-# formulas in a font without a table; "garbled": cannot be read.
+# "": readable; "empty": only blanks; "partly": readable except for a part, such as formulas in a font
+# without a table; "garbled": unreadable.
 Fault = Literal["", "empty", "partly", "garbled"]
 
-# Of a page's characters, blanks aside. The worst page of 128 real files that can be read has 11.5 %.
+# A page is garbled if more than this share of its characters, blanks aside, is bad. The worst readable page of
+# 128 real files has 11.5 %.
 GARBLED_SHARE = 0.3
-# Almost no Hangul on a page of a Korean file is a doubt of its own.
+# The limit for pages with at most HANGUL_SHARE of Hangul, which in a Korean file is suspicious by itself.
 GARBLED_SHARE_WITHOUT_HANGUL = 0.15
 HANGUL_SHARE = 0.05
 PARTLY_SHARE = 0.02
 PARTLY_COUNT = 5
-# The 700 most frequent syllables of 2,355 statutes (public domain), most frequent first: 99.98 % of
-# theirs. Of the syllables on any page of the real files, at most 15 % are others; of random ones 94 %.
+# The 700 most frequent syllables of 2,355 statutes (public domain), most frequent first; they make up 99.98 %
+# of all syllables there. On any page of the real files at most 15 % are others; of random syllables 94 % are.
 FREQUENT = (
     "제의에한조하다정는이항관지부사을법시기호자은로를수따경행장원서가개여인공업및위등른보과으전대고용해령"
     "일우산구별신각터라계무소또상도리중국통분규설회당표청할그적금같야방있음나치단영생재유요칙거교식주급성"
@@ -49,51 +53,55 @@ FREQUENT = (
     "님틀덧땅랩봇맺틱헤깨쌍둥슬틸맨뭄섯찾닷겠깃흘겼긋휠옹곽릉켓삽짐짧칼돗넓뿐윗겹끄콜넥묻젤곰믹쌀붉돕딜읽"
 )
 FREQUENT_SET = frozenset(FREQUENT)
-# One bit for each two of FREQUENT: whether they stand together in Korean, by eval/training/train_legible.py.
+# One bit for each ordered pair of FREQUENT: whether the two stand together in Korean. Written by
+# eval/training/train_legible.py.
 PAIRS = Path(__file__).with_name("pairs.bin")
-# Korean is the share of the pairs of syllables that are known plus that of the syllables which are
-# among the 100 most frequent. The worst of 3,371 real pages has 0.79, the worst of 273 real files
-# 0.94 (1.02 of those with enough pairs), the median page 1.6; with the syllables exchanged a page has
-# 0.53 on the median. A list of foreign names has 0.7, so a short text is not doubted for its words alone.
+# How Korean a text is, from 0 to 2: the share of its pairs of syllables that are known, plus the share of its
+# syllables that are among the COMMON most frequent. The worst of 3,371 real pages has 0.79, the worst of 273
+# real files 0.94 (1.02 of those with enough pairs), the median page 1.6. With permuted syllables the median page
+# has 0.53. A list of foreign names has 0.7, so a page with few pairs is doubted only if its file is.
 COMMON = 100
 KOREAN = 0.6
 KOREAN_IF_DOUBTED = 0.85
 KOREAN_OF_FILE = 0.8
 PAIRS_IF_DOUBTED, PAIRS_OF_PAGE, PAIRS_OF_FILE = 40, 100, 600
-# One letter of five is the same where the blank was exchanged, too. On real pages at most 24 % are,
-# save in tables that say «년» in each cell.
+# If the blank was permuted too, one letter stands for it and makes up at least a fifth of all. On real pages the
+# commonest letter makes up at most 24 %, save in tables with «년» in each cell.
 ONE_LETTER_SHARE = 0.2
 ONE_LETTER_COUNT = 60
 RARE_SHARE = 0.3
 RARE_COUNT = 8
-# Of random syllables of KS X 1001, three in ten are frequent ones by chance: for two rare ones a third.
+# By chance, three in ten random syllables of KS X 1001 are frequent, so two rare ones stand for three bad ones.
 BY_CHANCE = 1.5
-# A control character in place of a space stands in fewer than this share of the characters (Korean
-# words have about three syllables), and is always the same; in place of letters they differ.
+# Control characters that replace spaces are at most this share of the characters (Korean words have about three
+# syllables) and at most SPACES_DISTINCT different ones; those that replace letters differ more.
 SPACES_SHARE = 0.45
 SPACES_DISTINCT = 2
-# No language of Latin letters has half as many with a mark from these blocks as without.
+# In no language with Latin letters are there half as many letters with marks as without.
 MARKED_SHARE = 0.5
 MARKED_DISTINCT = 5
-# Of Latin-1 and CP1252, what stands in no text so close together: six different ones on a page.
+# Symbols of Latin-1 and CP1252. No real text has SOUP_DISTINCT different ones of them on a page.
 SOUP = frozenset("¡¢£¤¥¦¨ª¬¯²³´µ¶¸¹º¼½¾¿ƒ„†‡ˆ‰Š‹Œ›œš€\x80\x81")
 SOUP_DISTINCT = 6
 SOUP_SHARE = 0.15
-# Hanja outside all national character sets; half of random ones are. Other scripts by the blocks (of
-# 128) that they come from, and their variety: Amharic is beyond it, and no loss here.
+# Hanja are random if more than UNLISTED_SHARE of them is in no national character set; of random ones half are.
 UNLISTED_SHARE = 0.2
+# Letters of other scripts are random if they come from at least this number of blocks of 128 characters, or if
+# there are more than FOREIGN_DISTINCT different ones. Amharic exceeds that, which is no loss here.
 FOREIGN_BLOCKS = 4
 FOREIGN_DISTINCT = 100
-# English has 38 % vowels; letters that are shifted by a wrong table 13 %. Codes and units are short.
+# English has 38 % vowels, letters that a wrong table shifted 13 %. Fewer letters than VOWEL_LETTERS may be codes
+# and units.
 VOWEL_SHARE = 0.2
 VOWEL_LETTERS = 150
-# What passes for English though its font has no table: little else than letters, not a few of them.
+# A text is English if more than the share ENGLISH_WRITTEN is ASCII other than symbols, with at least
+# ENGLISH_DISTINCT different letters and a share of vowels within ENGLISH_VOWELS.
 ENGLISH_WRITTEN, ENGLISH_DISTINCT, ENGLISH_VOWELS = 0.95, 8, (0.25, 0.55)
 SYMBOL_SHARE = 0.25
 SYMBOL_DISTINCT = 8
 
-# The private-use characters of Hancom's equation font, as its formulas show them on the page (read
-# off pages that hold them). Not a fault: each stands for one known character.
+# Private-use character of Hancom's equation font → the character that it shows, as read off pages with formulas.
+# They are no fault, since each is known.
 EQUATION = (
     {0xE000 + i: chr(ord("A") + i) for i in range(26)}
     | {0xE0E5 + i: chr(ord("a") + i) for i in range(26)}
@@ -108,21 +116,21 @@ REPEATED = 8
 SAME = re.compile(r"([\u3400-\u9fff가-힣])\1{7,}")
 ISOLATED = re.compile(r"(?<!\S)[\ue000-\uf8ff](?!\S)")  # a bullet: nothing touches it
 
-# Zero width, and PDFium's mark of a hyphen or of a space it does not draw (U+FFFE): no fault.
+# Characters without width, and U+FFFE, PDFium's mark of a hyphen or of a space that it does not draw. No fault.
 INVISIBLE = frozenset("\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\ufffe")
-# The dots of a contents page are most of its characters, whatever becomes of the others.
+# Leader dots count as blanks: most characters of a contents page are dots, even if the others are garbled.
 LEADERS = frozenset(".·‥…⋯ㆍ")
 SYMBOLS = frozenset("!\"#$&'*;<=>?@[\\]^_`{|}~")
 VOWELS = frozenset("aeiouAEIOU")
 NATIONAL = ("euc_kr", "gb2312", "shift_jis")
-BIG5_LEVEL_2 = b"\xc9"  # rare characters from here on
+BIG5_LEVEL_2 = b"\xc9"  # from here on the characters of Big5 are rare
 
 
 def judge_pages(texts: Sequence[str]) -> list[Fault]:
-    """What `judge` says of each page of one file, where all of them know more than each.
+    """The fault of each page of one file, judged with the whole file in view.
 
-    A file whose syllables are no Korean on the whole has pages that hold too few to tell, or too many
-    that fit by chance.
+    If the syllables of the whole file are not Korean, less evidence is needed to doubt a page: some pages
+    have too few syllables to tell, or fit by chance.
     """
     counted = [_count_pairs(text) for text in texts]
     doubted = _is_doubtful(counted)
@@ -130,18 +138,18 @@ def judge_pages(texts: Sequence[str]) -> list[Fault]:
 
 
 def is_doubtful(texts: Sequence[str]) -> bool:
-    """Whether the syllables of a file, all pages together, make no Korean."""
+    """Whether the syllables of a file, all pages together, are not Korean; False if there are too few to tell."""
     return _is_doubtful([_count_pairs(text) for text in texts])
 
 
 def judge(text: str, *, doubted: bool = False) -> Fault:
-    """What is wrong with the characters of one page; "" where nothing is.
+    """The fault of one page's characters; "" if they are readable.
 
-    Pages without Hangul pass: English, Hanja, tables of numbers. So do a few bullets in private use,
-    formulas of Hancom's equation font, and control characters in place of spaces.
+    Pages without Hangul are readable if they hold English, Hanja or tables of numbers. Bullets in private
+    use, formulas of Hancom's equation font, and control characters that replace spaces are no faults.
 
     Args:
-        doubted: the file is no Korean on the whole, so less is enough to doubt a page of it.
+        doubted: the file as a whole is not Korean, so less is enough to doubt a page of it.
     """
     return _judge(text, _count_pairs(text), doubted)
 
@@ -178,7 +186,7 @@ def _judge(text: str, counted: "_Pairs", doubted: bool) -> Fault:
 
 
 def is_english(text: str) -> bool:
-    """Whether characters may be of words in ASCII letters, whatever their order."""
+    """Whether `text` may consist of English words, by its shares of letters and vowels, whatever their order."""
     letters = [char for char in text if char.isascii() and char.isalpha()]
     vowels = sum(char in VOWELS for char in letters)
     written = sum(char.isascii() and char not in SYMBOLS for char in text)
@@ -210,7 +218,7 @@ def _kind(char: str) -> str:
 
 
 def _script(char: str) -> str:
-    """Of a letter that is neither ASCII nor a syllable."""
+    """The kind of a letter or mark that is neither ASCII nor a Hangul syllable."""
     if "\u00c0" <= char <= "\u024f":
         return "marked"
     if "\u3400" <= char <= "\u9fff" or "\uf900" <= char <= "\ufaff" or char >= "\U00020000":
@@ -221,17 +229,17 @@ def _script(char: str) -> str:
 
 
 def _controls(kinds: dict[str, dict[str, int]], of: dict[str, int], total: int) -> int:
-    """Control characters, unless they stand in place of spaces."""
+    """The number of control characters; 0 if they replace spaces."""
     count = of.get("control", 0)
     spaces = len(kinds.get("control", ())) <= SPACES_DISTINCT and count <= SPACES_SHARE * total
     return 0 if spaces else count
 
 
 def _private(text: str, kinds: dict[str, dict[str, int]], of: dict[str, int], total: int) -> int:
-    """Private-use characters, without bullets and formulas."""
+    """The number of private-use characters that are neither bullets nor in formulas."""
     private, equation = of.get("private", 0), of.get("equation", 0)
-    # A font whose glyphs are numbered from U+E000 on knows no bounds of Hancom's table, and a page of
-    # formulas has words, too.
+    # They are formulas only if few private characters beside them are outside Hancom's table (a font whose
+    # glyphs are numbered from U+E000 on uses any) and the page has words.
     near = sum(count for char, count in kinds.get("private", {}).items() if char < "\ue200")
     written = of.get("syllable", 0) + of.get("latin", 0)
     if near > 0.2 * equation or written < 0.1 * equation:
@@ -242,17 +250,17 @@ def _private(text: str, kinds: dict[str, dict[str, int]], of: dict[str, int], to
 
 
 def _rare(of: dict[str, int]) -> float:
-    """Syllables that are no words, where rare ones are too many."""
+    """The number of syllables that are bad, estimated from the rare ones; 0 if those are not too many."""
     rare, frequent = of.get("rare", 0), of.get("syllable", 0)
     many = rare > RARE_SHARE * (rare + frequent) and rare >= RARE_COUNT
     return min(rare * BY_CHANCE, rare + frequent) if many else 0
 
 
 def _marked(kinds: dict[str, dict[str, int]], of: dict[str, int]) -> int:
-    """Letters such as À where they are too many for a language: bytes of CP949 read as Latin-1."""
+    """The number of letters such as À, if they are too many for a language: CP949 was read as Latin-1."""
     marked = of.get("marked", 0)
     enough = len(kinds.get("marked", ())) >= MARKED_DISTINCT and marked > MARKED_SHARE * of.get("latin", 0)
-    # Half of such bytes are symbols («´», «¿»), which are common elsewhere.
+    # Half of such bytes are symbols («´», «¿»), which count only together with the letters.
     return (
         marked + sum(count for char, count in kinds.get("other", {}).items() if "\x80" <= char <= "\xbf")
         if enough
@@ -261,7 +269,7 @@ def _marked(kinds: dict[str, dict[str, int]], of: dict[str, int]) -> int:
 
 
 def _unlisted(kinds: dict[str, dict[str, int]], of: dict[str, int]) -> int:
-    """Hanja, where many of them are in no country's character set: they are random."""
+    """The number of Hanja, if so many are in no national character set that they must be random; else 0."""
     hanja = kinds.get("hanja")
     if not hanja:
         return 0
@@ -277,7 +285,7 @@ def _listed(char: str) -> bool:
 
 
 def _foreign(kinds: dict[str, dict[str, int]], of: dict[str, int]) -> int:
-    """Letters of other scripts, where they are too many different ones for a language."""
+    """The number of letters of other scripts, if they are too varied for one language; else 0."""
     foreign = kinds.get("foreign", {})
     blocks = {ord(char) >> 7 for char in foreign}
     mixed = len(blocks) >= FOREIGN_BLOCKS or len(foreign) > FOREIGN_DISTINCT
@@ -285,7 +293,7 @@ def _foreign(kinds: dict[str, dict[str, int]], of: dict[str, int]) -> int:
 
 
 def _shifted(kinds: dict[str, dict[str, int]], of: dict[str, int], total: int) -> int:
-    """ASCII letters or symbols that are no words: numbers of glyphs taken for characters."""
+    """The number of ASCII characters that form no words, because numbers of glyphs were taken for characters."""
     if of.get("syllable", 0) > HANGUL_SHARE * total:
         return 0
     latin, ascii_marks = kinds.get("latin", {}), kinds.get("ascii", {})
@@ -298,7 +306,7 @@ def _shifted(kinds: dict[str, dict[str, int]], of: dict[str, int], total: int) -
 
 
 def _soup(counts: Counter[str], of: dict[str, int], total: int) -> int:
-    """Letters of Latin-1 amid its symbols, which no language mixes so."""
+    """The number of Latin letters and symbols, if they are mixed as in no language; else 0."""
     soup = [counts[char] for char in SOUP if char in counts]
     odd = sum(soup) + of.get("marked", 0)
     if of.get("syllable", 0) > HANGUL_SHARE * total or len(soup) < SOUP_DISTINCT or odd < SOUP_SHARE * total:
@@ -307,7 +315,7 @@ def _soup(counts: Counter[str], of: dict[str, int], total: int) -> int:
 
 
 def _repeated(text: str, kinds: dict[str, dict[str, int]], of: dict[str, int]) -> int:
-    """Letters that stand many times in a row: a table of one character for all glyphs."""
+    """The number of letters in runs of one letter: a table that gives all glyphs the same character."""
     most = max((n for kind in WRITTEN for n in kinds.get(kind, {}).values()), default=0)
     if most < REPEATED or most < ONE_LETTER_SHARE * sum(of.get(kind, 0) for kind in WRITTEN):
         return 0
@@ -315,7 +323,7 @@ def _repeated(text: str, kinds: dict[str, dict[str, int]], of: dict[str, int]) -
 
 
 def _is_exchanged(counted: "_Pairs", kinds: dict[str, dict[str, int]], hangul: int, doubted: bool) -> bool:
-    """Whether the syllables are of Korean and their order is not."""
+    """Whether the page consists of Korean syllables in an order that is not Korean: its table is permuted."""
     if counted.pairs < PAIRS_IF_DOUBTED:
         return False
     hanja = kinds.get("hanja", {})
@@ -334,9 +342,11 @@ def _is_exchanged(counted: "_Pairs", kinds: dict[str, dict[str, int]], hangul: i
 
 @dataclass(frozen=True, slots=True)
 class _Pairs:
-    known: int  # pairs of syllables side by side
+    """The numbers of a text's known and of all pairs of syllables, and of its common and of all syllables."""
+
+    known: int
     pairs: int
-    common: int  # syllables
+    common: int
     syllables: int
 
     def __add__(self, other: "_Pairs") -> "_Pairs":
@@ -348,10 +358,11 @@ class _Pairs:
         )
 
     def korean(self, letter: str = "", count: int = 0) -> float:
-        """From 0 to 2; higher is more like Korean.
+        """How Korean the text is, from 0 to 2; see KOREAN.
 
         Args:
-            letter: counts for nothing, as it stands for a blank; `count` of the syllables are it.
+            letter: a letter that stands for a blank and is not counted.
+            count: how often it occurs.
         """
         common = self.common - (count if letter in _COMMON else 0)
         syllables = self.syllables - (count if "가" <= letter <= "힣" else 0)
@@ -364,20 +375,20 @@ def _is_doubtful(counted: Sequence[_Pairs]) -> bool:
 
 
 _COMMON = frozenset(FREQUENT[:COMMON])
-# What a character is in a pair: the rank of a frequent syllable, or one of these. An odd letter beside
-# a syllable makes an unknown pair; a blank is passed over; any other character ends the run.
+# For pairs, each character is the rank of a frequent syllable or one of these: an odd letter, which makes an
+# unknown pair with a syllable beside it; a blank, which is skipped; any other character, which ends a run.
 _ODD, _OTHER, _BLANK = -1, -2, -3
 
 
 def _count_pairs(text: str) -> _Pairs:
-    """Its pairs of syllables, blanks aside."""
+    """The counts of `text`, blanks skipped."""
     table, pairs = _pairs()
     codes = np.frombuffer(text.encode("utf-32-le", "replace"), np.uint32)
     ranks = table[np.minimum(codes, 0xFFFF)]
     ranks = ranks[ranks != _BLANK]
     first, second = ranks[:-1], ranks[1:]
     both = np.minimum(first, second)
-    here = (both >= 0) & (first != second)  # columns of a table say the same in each cell
+    here = (both >= 0) & (first != second)  # equal ones are left out: cells of a table's column repeat
     known = np.count_nonzero(pairs[first[here], second[here]])
     odd = np.count_nonzero((both == _ODD) & (np.maximum(first, second) >= 0))
     common = np.count_nonzero((ranks >= 0) & (ranks < COMMON))

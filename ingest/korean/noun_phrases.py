@@ -1,4 +1,7 @@
-"""Korean text → the noun phrase that it ends with, as Kiwi reads it: what the figure behind it is of, or who does what."""
+"""The Korean text before a figure → the noun phrase that it ends with, which says what the figure is of.
+
+Kiwi, the morphological analyser, reads the text.
+"""
 
 import re
 from collections.abc import Sequence
@@ -6,9 +9,10 @@ from typing import Any
 
 from ingest.korean.analyse import load_kiwi
 
-# A longer one is no name any more.
+# A longer phrase is no name.
 PHRASE_CHARACTERS = 40
-# Kiwi's tags: what a noun phrase is made of; what may stand between it and its figure; where a clause ends.
+# Kiwi's tags. NOUNS: what a noun phrase is made of; PARTICLES and BETWEEN: what may stand between it and its
+# figure; CLAUSE_ENDS: what ends a clause; NAMING: what carries a name.
 NOUNS = frozenset(
     ("NNG", "NNP", "NNB", "NR", "SN", "SL", "SH", "XSN", "XPN", "XR", "JKG", "JC", "MM", "SP", "SO", "SW")
 )
@@ -21,7 +25,8 @@ OPENED = re.compile(r"\s?[(（][^()（）]*$")
 BRACKETS = ("()", "「」", "[]", "〔〕", "“”", "‘’")
 EITHER = frozenset(("또는", "및"))
 NOT_OF_IT = re.compile(r"^(?:(?:이\s)?(?:경우|가운데|중)|다만,?|그|해당|위|동)\s")
-# Nouns that no figure is of; that only qualify it; that need the subject before them.
+# Nouns that say nothing about a figure: EMPTY ones, QUALIFIERS such as «about» and «in total», and RELATIONS such
+# as «compared with», which need the subject before them.
 EMPTY = re.compile(
     "경우|때|다음|이상|이하|이내|초과|미만|각각|기준|것|등|날|후|전|내|해당|위|아래|수|중|바|정도|이후|이전|다만|각호|호|항|조|이|그|조건|범위|한도|한|자|"
     "년|월|일|회|번|당시|현재|사실|하나|모두|내외|동시"
@@ -35,10 +40,11 @@ RELATIONS = re.compile(
 
 
 def noun_phrase(before: str) -> str:
-    """The noun phrase that `before`, which ends where a figure begins, ends with; empty where that is none.
+    """The noun phrase at the end of `before`, which ends where a figure begins; "" if it ends with none.
 
-    With the clause that describes it («보험에 가입한 비중»), and with its subject where it only relates
-    («매출액은 전년 대비»). Not longer than `PHRASE_CHARACTERS`.
+    A single noun comes with the clause that describes it («보험에 가입한 비중», the share that took out
+    insurance), and a relation with its subject («매출액은 전년 대비», sales compared with the year before).
+    The phrase has at most `PHRASE_CHARACTERS` characters.
     """
     before = OPENED.sub("", before)
     cut = max(0, len(before) - 4 * PHRASE_CHARACTERS)
@@ -51,7 +57,7 @@ def noun_phrase(before: str) -> str:
     described = len(names) == 1 and start and tokens[start - 1].tag == "ETM"
     if described or RELATIONS.fullmatch(tokens[end - 1].form):
         start = _clause_start(tokens, start)
-    if cut and start == 0:  # it may begin before
+    if cut and start == 0:  # the phrase may begin before the cut
         return ""
     phrase = before[cut + tokens[start].start : cut + tokens[end - 1].start + tokens[end - 1].len]
     phrase = " ".join(NOT_OF_IT.sub("", phrase).split())
@@ -59,7 +65,7 @@ def noun_phrase(before: str) -> str:
 
 
 def counted_noun(behind: str) -> str:
-    """The noun that is counted, with which `behind` begins; empty where it begins with none."""
+    """The noun that a figure counts, at the start of `behind`, the text after the figure; "" if none is there."""
     if not re.match(r"\s[가-힣]{2}", behind):
         return ""
     end = 0
@@ -71,18 +77,19 @@ def counted_noun(behind: str) -> str:
 
 
 def _is_name(phrase: str) -> bool:
-    """Whether it says what something is, by itself."""
+    """Whether the phrase by itself says what something is."""
     if not 1 < len(phrase) <= PHRASE_CHARACTERS or not phrase[-1].isalnum():
         return False
     return balanced(phrase) and not EMPTY.fullmatch(phrase.rsplit(maxsplit=1)[-1])
 
 
 def balanced(text: str) -> bool:
+    """Whether `text` has as many opening as closing brackets of each kind."""
     return all(text.count(one) == text.count(other) for one, other in BRACKETS)
 
 
 def _without_qualifiers(tokens: Sequence[Any], end: int) -> int:
-    """Where the tokens end without the particle and the adverbs before a figure: «비중이 약»."""
+    """The number of tokens left without the particle and adverbs at the end, such as «이 약» of «비중이 약»."""
     while end:
         token = tokens[end - 1]
         if token.tag == "SSC" and (opened := _opening(tokens, end - 1)):
@@ -99,7 +106,7 @@ def _qualifies(token: Any) -> bool:
 
 
 def _opening(tokens: Sequence[Any], closing: int) -> int:
-    """Where the parenthesis that `closing` closes is opened; 0 where it is not."""
+    """The index of the parenthesis that the one at `closing` closes; 0 if there is none."""
     return next((place for place in range(closing - 1, 0, -1) if tokens[place].tag == "SSO"), 0)
 
 

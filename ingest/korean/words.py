@@ -1,4 +1,4 @@
-"""A Korean question → its words: which are nouns, what particle follows, which name something by themselves."""
+"""A Korean question → its words: which are nouns, which particle follows each, which name something."""
 
 import re
 from collections.abc import Sequence
@@ -8,11 +8,11 @@ from ingest.korean.analyse import load_kiwi
 from ingest.korean.expressions import find_expressions
 
 PARTICLE = "(?:에서는|에서도|에서|에는|에도|에게는|에게|서는|서|으로|로|은|는|이|가|을|를|의|에|도|만|와|과|까지|부터)"
-# Particles that have another form after a vowel.
+# Each particle that has two forms → the form after a consonant and the form after a vowel.
 PAIRS = {particle: pair for pair in ("은는", "이가", "을를", "과와") for particle in pair}
 # Words that ask.
 ASKING = re.compile(r"무엇|무슨|뭐|뭘|뭔|어떤|어떻|어디|언제|누구|누가|얼마|며칠|몇|왜|어느|궁금")
-# Nouns that are something of something else: a question of these alone does not say of what.
+# Nouns that are a property of something else (period, amount, reason): alone, they do not say of what.
 RELATIONAL = re.compile(
     r"기간|기한|시기|시점|날짜|일자|시간|금액|비용|한도|상한|하한|단위|이유|사유|원인|까닭|배경|예외|조건|요건|자격|기준|대상|대상자|방법|절차|순서|과정|서류|증빙|"
     r"증빙서류|진단서|신청|신청서|승인|허가|제출|보고|신고|결정|처분|처벌|결과|효과|영향|내용|의미|뜻|정의|목적|근거|조항|항목|종류|유형|예|예시|사례|차이|차이점|비교|대비|비율|"
@@ -22,7 +22,7 @@ RELATIONAL = re.compile(
     r"전|후|뒤|안|동안|중|가운데|정도|하루|날|해|말|초|지|데|바|줄|외|밖|여부|가능|필요|회의|정기|임시|대외|대내|외부|내부|사전|사후|온라인|오프라인|연속|오래|"
     r"일반|입사|문제|최대|최소|모두|전부|각각|별도|추가|이하|이상|미만|초과|이내|거|거절|확인|교육|지연|일"
 )
-# Kinds of things: «센서 부문» is about 센서.
+# Nouns for kinds of things (division, company, product): «센서 부문», the sensor division, is about 센서.
 CLASSES = re.compile(
     r"부문|부서|회사|기관|제품|제도|서비스|사업|분야|지역|직원|사원|사람|등급|업체|시스템|자산"
 )
@@ -39,10 +39,11 @@ VERBAL = frozenset(["XSV", "XSA", "VV", "VA", "VX", "VCP", "VCN"])
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """`text[start:end]` between blanks; its first characters `noun` are one, or empty. `mark`: what follows it.
+    """A word between blanks, `text[start:end]`, without an opening bracket.
 
-    "topic" (은, 는), "subject", "object", "of" (의), "bare" (nothing), "verb" (it is one, or a copula), "other".
-    `parts`: the nouns that it is made of. `proper`: all of them are names.
+    `noun`: the noun that it begins with, or "". `mark`: what follows the noun: "topic" (은, 는), "subject",
+    "object", "of" (의), "bare" (nothing), "verb" (a verb or copula; or there is no noun) or "other".
+    `parts`: the nouns that `noun` is made of. `proper`: all of them are proper names.
     """
 
     start: int
@@ -87,7 +88,7 @@ def _word(text: str, match: re.Match, tokens: Sequence) -> Word:
 
 
 def with_particle(noun: str, particle: str) -> str:
-    """`noun` with `particle` in the form that it takes there: 은 or 는, 이 or 가, 을 or 를, 과 or 와, 으로 or 로."""
+    """`noun` with `particle`, in the form that the noun's last sound requires: 은 or 는, 이 or 가, 으로 or 로 …"""
     if particle in ("서", "서는"):
         particle = f"에{particle}"
     closed = _final(noun)
@@ -99,7 +100,10 @@ def with_particle(noun: str, particle: str) -> str:
 
 
 def _final(noun: str) -> str:
-    """The final consonant of the last syllable, as far as particles ask for it; empty where it has none."""
+    """The final consonant of the noun, as far as particles depend on it; "" if it ends in a vowel.
+
+    "ㄹ" is told apart; for other consonants of Hangul it is "ㄴ".
+    """
     last = noun.rstrip(" )）]」』\"'’”")[-1:]
     if "가" <= last <= "힣":
         final = (ord(last) - ord("가")) % 28
@@ -110,7 +114,7 @@ def _final(noun: str) -> str:
 
 
 def is_entity(word: Word) -> bool:
-    """Whether a word names something by itself: no time or number, no kind, no part of another thing."""
+    """Whether a word names something by itself: no time, number, kind, or property of another thing."""
     noun = word.noun
     return (
         len(noun) > 1
@@ -126,14 +130,16 @@ def is_entity(word: Word) -> bool:
 
 
 def is_period(text: str) -> bool:
+    """Whether `text` contains a period, date or relative period."""
     return any(e.kind in ("period", "date", "relative") for e in find_expressions(text))
 
 
 def is_of_years(text: str) -> bool:
-    """Whether a period is of a year: «2024년» takes the place of «작년», not of «3분기»."""
+    """Whether a period has no quarter, half or month: «2024년» can replace «작년» (last year), not «3분기» (Q3)."""
     return not re.search(r"분기|반기|월", text)
 
 
 def is_proper(noun: str) -> bool:
+    """Whether Kiwi reads `noun` as proper names only."""
     tokens = load_kiwi().tokenize(noun)
     return bool(tokens) and all(token.tag == "NNP" for token in tokens)

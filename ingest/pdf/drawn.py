@@ -1,5 +1,7 @@
-"""What is drawn on a page beside its characters: rules, pictures, coloured areas, and which text
-objects nobody sees."""
+"""One page of a PDF → what it draws besides text (rules, pictures, coloured areas), and its invisible text.
+
+A page is made of objects: texts, paths, images and forms, which hold objects themselves.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,10 +17,10 @@ from ingest.raw import Box
 
 WHITE = 250  # of 255, in each colour
 SMALLEST = 2.0  # points; nobody reads smaller type
-MAX_OBJECTS = 5_000  # more are a drawing: its rules make no tables
-MAX_SEGMENTS = 150
-THIN, SHORT = 3.0, 8.0  # points; a rule is thinner than the one and longer than the other
-MAX_DEPTH = 5  # of forms within forms
+MAX_OBJECTS = 5_000  # a page with more is a drawing, whose lines are no rules of tables
+MAX_SEGMENTS = 150  # a path with more is not searched for rules
+THIN, SHORT = 3.0, 8.0  # points; a rule is at most THIN thick and at least SHORT long
+MAX_DEPTH = 5  # levels of forms within forms
 IDENTITY = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
 Boxes = NDArray[np.float64]  # (N, 4): left, top, right, bottom of the shown page
@@ -26,14 +28,14 @@ Boxes = NDArray[np.float64]  # (N, 4): left, top, right, bottom of the shown pag
 
 @dataclass(slots=True)
 class Survey:
-    """What one page shows; rules and boxes in points from its top left corner."""
+    """What one page draws. Rules and boxes are in points from its top left corner."""
 
     objects: int = 0
     across: list[Rule] = field(default_factory=list)
     down: list[Rule] = field(default_factory=list)
     pictures: list[Box] = field(default_factory=list)
     coloured: list[Box] = field(default_factory=list)  # areas on which white text can be read
-    texts: list[Handle] = field(default_factory=list)  # until the page is closed
+    texts: list[Handle] = field(default_factory=list)  # handles are valid until the page is closed
     white: set[Handle] = field(default_factory=set)
     invisible: set[Handle] = field(default_factory=set)
 
@@ -45,11 +47,11 @@ class Survey:
 
 
 def survey_page(page, frame: Frame, *, texts_only: bool) -> Survey:
-    """What is drawn on a page.
+    """What is drawn on a page of pypdfium2.
 
     Args:
-        texts_only: leave out rules and pictures, as of a page without a word, whose letters may be
-            thousands of outlines.
+        texts_only: leave out rules and pictures. On a page without a word, letters may be drawn as
+            thousands of outlines, which would take long.
     """
     survey = Survey()
     _survey(pdfium.handle_of(page), frame, survey, IDENTITY, 0, texts_only)
@@ -64,7 +66,12 @@ def shown_words(
     survey: Survey,
     frame: Frame,
 ) -> NDArray[np.bool_]:
-    """(N,): whether a person sees each word: on the page, large enough, and in ink."""
+    """(N,): whether a person sees each word: it lies on the page, is large enough, and has a visible colour.
+
+    Args:
+        starts, ends: (N,), the spans of the words in PDFium's characters.
+        boxes: (N, 4), of the words.
+    """
     width, height = frame.size
     left, top, right, bottom = boxes.T
     large = (bottom - top >= SMALLEST) | (right - left >= 2 * SMALLEST)
@@ -117,7 +124,7 @@ def _note_paths(paths: NDArray[np.uint64], frame: Frame, survey: Survey, matrix)
     boxes, known = _boxes(paths, frame, matrix)
     paths = paths[known]
     wide, high = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
-    # The others are marks in a chart, or letters as outlines.
+    # Shorter paths are marks in a chart, or letters drawn as outlines.
     long = (wide >= SHORT) | (high >= SHORT)
     paths, boxes, wide, high = paths[long], boxes[long], wide[long], high[long]
     filled, stroked = pdfium.draw_modes(paths).T
@@ -137,7 +144,7 @@ def _note_paths(paths: NDArray[np.uint64], frame: Frame, survey: Survey, matrix)
 
 
 def _boxes(items: NDArray[np.uint64], frame: Frame, matrix) -> tuple[Boxes, NDArray[np.bool_]]:
-    """The boxes of those of `items` whose bounds are known, and which they are."""
+    """(M, 4): the boxes of the items with known bounds; and (N,): whether each item's bounds are known."""
     found, known = pdfium.bounds(items)
     left, bottom, right, top = found[known].T
     if matrix is not IDENTITY:
@@ -148,7 +155,7 @@ def _boxes(items: NDArray[np.uint64], frame: Frame, matrix) -> tuple[Boxes, NDAr
 
 
 def _note_sides(paths: NDArray[np.uint64], frame: Frame, survey: Survey, matrix) -> None:
-    """The straight sides of paths that run across or down the page."""
+    """Add the straight sides of `paths` that run across or down the page to the rules of `survey`."""
     points, kinds, closes, owners = pdfium.segments(paths.tolist(), MAX_SEGMENTS)
     matrices = [_times(pdfium.matrix_of(path) or IDENTITY, matrix) for path in paths.tolist()]
     xs, ys = _apply(np.array(matrices).reshape(-1, 6)[owners].T, *points.T)
@@ -172,7 +179,7 @@ def _note_sides(paths: NDArray[np.uint64], frame: Frame, survey: Survey, matrix)
 
 
 def _times(one, other) -> tuple[float, ...]:
-    """First `one`, then `other`."""
+    """The matrix that applies `one` first, then `other`."""
     if other is IDENTITY:
         return one
     a, b, c, d, e, f = one
@@ -181,6 +188,6 @@ def _times(one, other) -> tuple[float, ...]:
 
 
 def _apply(matrix, x, y):
-    """Points through a matrix; numbers or arrays."""
+    """The points (x, y), numbers or arrays, transformed by `matrix`."""
     a, b, c, d, e, f = matrix
     return a * x + c * y + e, b * x + d * y + f

@@ -1,9 +1,10 @@
-"""Outlines of a font's glyphs → whether they can be the characters that the font's table says they are.
+"""Outlines of a font's glyphs → whether the characters that the font's table gives them can be right.
 
-Every engine believes a font's ToUnicode table, and one whose entries are exchanged gives syllables
-that people write. What it cannot exchange is the drawing: 「를」 takes more strokes than 「이」 in
-any typeface. So the pieces of each outline are counted and set beside what the character takes in
-other fonts; in a font whose table is right the two go together.
+Every engine trusts a font's ToUnicode table, which says what character each glyph is. If the entries
+of the table are permuted, the text consists of real syllables and is still wrong. The outlines reveal
+it: 「를」 has more strokes than 「이」 in any typeface. So the pieces of each outline are counted and
+compared with the number that its character has in other fonts; in a font with a correct table the two
+correlate.
 """
 
 import json
@@ -21,38 +22,39 @@ from ingest.korean.legible import SPACES_DISTINCT, is_english
 from ingest.pdf import pdfium
 from ingest.pdf.pdfium import Handle
 
-# How many pieces an outline has, as a logarithm in tenths: of the initial, medial and final of a
-# syllable, which add up, and of each ASCII character; by eval/training/train_glyphs.py.
+# The usual number of pieces of an outline, as ten times its logarithm: for each initial, medial and final of a
+# syllable, which add up, and for each ASCII character. Written by eval/training/train_glyphs.py.
 STROKES = Path(__file__).with_name("strokes.json")
-# Characters of a page that are looked at, evenly spread, and glyphs of a font that are measured.
+# The number of characters sampled from a page, evenly spread, and of glyphs measured in a font.
 SAMPLED, MEASURED = 160, 64
-# Number of glyphs known from an earlier page that are measured again: a font of the same name may be another.
+# A font with a known name is the same font if this number of its glyphs have the pieces measured before.
 COMPARED = 3
-# (glyphs of a font, least correlation of their pieces with the strokes). Of 523 fonts of real files the
-# worst have 0.62, 0.65 and 0.39 with these numbers of glyphs; one whose table is exchanged has 0 ± 1 / √glyphs.
+# (least number of glyphs, least correlation of their pieces with the strokes): below it a font's table is wrong.
+# Of 523 fonts of real files the worst have 0.62, 0.65 and 0.39 at these numbers; one with a permuted table has
+# 0 ± 1 / √glyphs.
 AGREES = ((40, 0.55), (20, 0.5), (12, 0.25))
-# The same of its syllables alone, which may have changed places among themselves: 0.51 and 0.39.
+# The same for the syllables alone, which may be permuted among themselves. The worst real ones: 0.51 and 0.39.
 SYLLABLES_AGREE = ((50, 0.4), (30, 0.3))
-SYLLABLES = 5  # of a font with fewer nothing is said: it may be one of symbols
+SYLLABLES = 5  # a font with fewer syllables is not judged: it may be one of symbols
 
-LINE_ENDS, HYPHEN = frozenset("\t\n\r"), 0xFFFE  # which PDFium inserts
+LINE_ENDS, HYPHEN = frozenset("\t\n\r"), 0xFFFE  # both inserted by PDFium
 CONTROL = re.compile("[\x00-\x1f]")
 FEWEST_UNMAPPED = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What draws the characters of a page, by a sample of them.
+    """Which fonts draw the characters of a page, by a sample of them.
 
-    `fonts`: how many each font draws, by its number in `Fonts`; -1: none of those. `unmapped`: the
-    share of them that are numbers of glyphs, for PDFium found no character.
+    `fonts`: a font's number in `Fonts` → how many of the sampled characters it draws; -1 stands for all
+    other fonts. `unmapped`: the share of them for which PDFium knew no character and gave the glyph's code.
     """
 
     fonts: Mapping[int, int] = field(default_factory=dict)
     unmapped: float = 0.0
 
     def share(self, numbers: Iterable[int]) -> float:
-        """Of the page's characters, those of some fonts."""
+        """The share of the sampled characters that the fonts with these numbers draw."""
         return sum(self.fonts.get(number, 0) for number in numbers) / max(1, sum(self.fonts.values()))
 
 
@@ -60,19 +62,19 @@ NOTHING_DRAWN = Drawn()
 
 
 class Fonts:
-    """The embedded fonts of one file, as far as its pages have been looked at."""
+    """The embedded fonts found so far in one file; a font's number is its index."""
 
     def __init__(self) -> None:
-        self._fonts: list[dict[str, int]] = []  # pieces by character, as far as measured
+        self._fonts: list[dict[str, int]] = []  # of each font: character → pieces of its glyph
         self._numbers: dict[tuple[str, int], list[int]] = {}
         self._strokes = _strokes()
 
     def note(self, textpage: Handle, text: str, unseen: set[Handle]) -> Drawn:
-        """What draws the characters of a page; glyphs that are new are measured.
+        """Which fonts draw the characters of a page. Glyphs that are new are measured.
 
         Args:
-            text: the one at index i is PDFium's character i.
-            unseen: text objects that are not drawn, as those of a scanner's OCR: their fonts are made up.
+            text: the page's text; the character at index i is PDFium's character i.
+            unseen: text objects that are not drawn, such as a scanner's OCR layer, whose fonts are made up.
         """
         codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
         controls = set(CONTROL.findall(text)) - LINE_ENDS
@@ -93,11 +95,11 @@ class Fonts:
         return Drawn(Counter(numbers.get(handle, -1) for handle in handles), share)
 
     def misread(self) -> set[int]:
-        """Numbers of the fonts whose table cannot be right."""
+        """The numbers of the fonts whose table cannot be right."""
         return {number for number, pieces in enumerate(self._fonts) if self._is_misread(pieces)}
 
     def _measure(self, font: Handle, chars: Iterable[str]) -> int:
-        """The number of a font that draws `chars`; -1 where there is nothing to measure."""
+        """The number of the font that draws `chars`; -1 if it is not embedded or none of them can be measured."""
         chars = [char for char in chars if char in self._strokes]
         if not chars or not pdfium.is_embedded(font):
             return -1
@@ -116,7 +118,7 @@ class Fonts:
         return number
 
     def _is_misread(self, pieces: Mapping[str, int]) -> bool:
-        """Whether outlines are those of other characters; False where there are too few to tell."""
+        """Whether the outlines belong to other characters; False if there are too few to tell."""
         known = {char: count for char, count in pieces.items() if count > 0}
         syllables = {char: count for char, count in known.items() if char >= "가"}
         if len(syllables) < SYLLABLES:
@@ -129,9 +131,9 @@ class Fonts:
 
 
 def agreement(strokes: Sequence[int], pieces: Sequence[int]) -> float:
-    """From -1 to 1: how well outlines go together with the strokes of their characters.
+    """The correlation, from -1 to 1, of the outlines' pieces (their logarithm) with their characters' strokes.
 
-    1 where all outlines have as many pieces, as in fonts of boxes: they tell nothing.
+    1 if all outlines have the same number of pieces, as in a font of boxes, because that tells nothing.
     """
     outlines = np.log(pieces)
     if min(np.std(strokes), outlines.std()) < 1e-6:
@@ -140,7 +142,7 @@ def agreement(strokes: Sequence[int], pieces: Sequence[int]) -> float:
 
 
 def _unmapped_share(chars: Sequence[str], unmapped: Sequence[bool]) -> float:
-    """Of `chars`; 0 where those read as words all the same: the codes of old English fonts are ASCII."""
+    """The share of `chars` that are unmapped; 0 if those read as English: old fonts use ASCII codes."""
     odd = "".join(compress(chars, unmapped))
     return 0.0 if len(odd) < FEWEST_UNMAPPED or is_english(odd) else len(odd) / len(chars)
 

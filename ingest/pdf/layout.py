@@ -1,8 +1,9 @@
 """Words with boxes → the lines of a page in reading order, and the rows of its tables.
 
-A PDF says where each character stands, not what belongs together. Most files draw their text in
-reading order, and that order is kept; where it is visibly wrong (text that jumps up the page again
-and again, columns drawn line by line across the gutter) the page is read by its white space.
+A PDF says where each character stands, not which ones belong together. Most files draw their text in
+reading order, and that order is kept. Where it is visibly wrong (text that jumps up the page again and
+again, or columns drawn line by line across the gutter), white space decides the order: bands from top to
+bottom, and columns within them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,25 +14,25 @@ import numpy as np
 from ingest.pdf.tables import Rule, Table, Word, find_tables, on_one_line, table_lines
 from ingest.raw import Box, RawLine, Span
 
-# Words of one line that stand further apart, in heights of the type, are cells or columns.
+# In heights of the type: words on one line with a wider gap between them are in different cells or columns.
 CELL_GAP = 1.8
-# Less is kerning: the pieces are one word.
+# In heights of the type: a smaller gap is kerning, and its two sides are one word.
 WORD_GAP = 0.15
-# A page is read by its white space where at least WRONG_SHARE of the steps from line to line, and at least
-# WRONG_STEPS of them, lead up the page.
+# A page is read by white space if at least WRONG_SHARE of the steps from block to block, and at least
+# WRONG_STEPS of them, go backwards.
 WRONG_SHARE, WRONG_STEPS = 0.06, 3
-# A gutter parts columns if at least COLUMN_LINES pairs of blocks face each other across it, and running text
-# stands on both sides: on one at least COLUMN_LINES long lines, on the other at least LONG_LINES. A line is long
-# from LONG_LINE times its height on; the cells of a table without rules are shorter.
+# A gutter parts columns if at least COLUMN_LINES pairs of blocks face each other across it and both sides hold
+# running text: one at least COLUMN_LINES long lines, the other at least LONG_LINES. A long line is at least
+# LONG_LINE times as wide as high; the cells of a table without rules are narrower.
 COLUMN_LINES = 5
 LONG_LINES, LONG_LINE = 2, 12.0
-# Among the blocks of a column, this share may run across the gutter (titles, wide figures).
+# At most this many blocks (titles, wide figures) cross a gutter, as a share of those in the smaller column.
 CROSSING_SHARE = 0.35
-GUTTERS = 48  # positions tried across a page
+GUTTERS = 48  # a page is divided by this; each division is tried as a gutter
 
 
 class Block:
-    """What is put in order: some words of one line, or a table."""
+    """What is put in order: neighbouring words of one line, or a table. `start`: its first raw character."""
 
     __slots__ = ("bottom", "left", "right", "start", "table", "top", "words")
 
@@ -67,9 +68,9 @@ def page_lines(
     Args:
         page: index of the page, for the lines.
         text: the page's raw characters.
-        words: in the order of the file.
-        across, down: the ruled lines, by which tables are found.
-        first_table: tables are numbered from it.
+        words: of the page, in the order of the file.
+        across, down: the horizontal and vertical ruled lines, by which tables are found.
+        first_table: the number of the page's first table.
     """
     tables, rest = find_tables(text, words, across, down)
     blocks = [Block(list(table.words), table.box, table) for table in tables] + _fragments(rest)
@@ -93,14 +94,14 @@ def enclosing(words: Sequence[Word]) -> Box:
 
 
 def _fragments(words: Sequence[Word]) -> list[Block]:
-    """Words that follow each other in the file and on a line, cut at wide gaps."""
+    """Blocks of words that follow each other both in the file and on a line; a wide gap begins a new block."""
     if not words:
         return []
     left, top, right, bottom = np.array([word[2:6] for word in words]).T
     height = np.minimum(bottom[:-1] - top[:-1], bottom[1:] - top[1:])
     shared = np.minimum(bottom[:-1], bottom[1:]) - np.maximum(top[:-1], top[1:])
     gap = left[1:] - right[:-1]
-    # As on_one_line() has it, for all pairs at once: in a loop this was a tenth of the reading.
+    # The rule of on_one_line() for all pairs at once; as a loop this took a tenth of the time of reading a page.
     goes_on = (shared > 0.5 * height) & (-height < gap) & (gap < CELL_GAP * np.maximum(height, 1.0))
     starts = np.append(0, np.flatnonzero(~goes_on) + 1)
     boxes = np.column_stack(
@@ -123,7 +124,7 @@ def _is_scrambled(blocks: Sequence[Block]) -> bool:
 def _steps_back(before: Block, after: Block) -> bool:
     if on_one_line(before, after):
         return after.right <= before.left
-    # Up and to the right is the way to the next column.
+    # A step up and to the right leads to the next column, which is no step back.
     return after.middle < before.top and after.left < before.right
 
 
@@ -143,7 +144,7 @@ def _crosses_gutter(blocks: Sequence[Block]) -> bool:
 
 
 def _are_columns(left: Sequence[Block], right: Sequence[Block]) -> bool:
-    """Whether there is running text on both sides, and much on one."""
+    """Whether running text stands on both sides, and much of it on one."""
     fewer, more = sorted((_long_lines(left), _long_lines(right)))
     return fewer >= LONG_LINES and more >= COLUMN_LINES
 
@@ -173,7 +174,7 @@ def _by_white_space(blocks: Sequence[Block]) -> list[Block]:
 
 
 def _top_down(blocks: Sequence[Block]) -> list[Block]:
-    """`blocks` line by line: those that stand on one line from left to right."""
+    """`blocks` line by line from top to bottom, and within a line from left to right."""
     ordered: list[Block] = []
     line: list[Block] = []
     for block in sorted(blocks, key=lambda block: block.middle):
@@ -185,7 +186,7 @@ def _top_down(blocks: Sequence[Block]) -> list[Block]:
 
 
 def _gutter(blocks: Sequence[Block]) -> float | None:
-    """The x between two columns that the fewest blocks cross; None where there are no columns."""
+    """The x of the gutter that the fewest blocks cross; None if there are no columns."""
     if len(blocks) < 2 * COLUMN_LINES:
         return None
     low, high = min(block.left for block in blocks), max(block.right for block in blocks)
@@ -213,7 +214,7 @@ def _side_by_side(left: Sequence[Block], right: Sequence[Block]) -> bool:
 
 
 def _visual_lines(blocks: Sequence[Block]) -> Iterator[list[Block]]:
-    """Neighbours in `blocks` that stand on one line, from left to right; each table alone."""
+    """Groups of neighbours in `blocks` that stand on one line, from left to right; each table by itself."""
     line: list[Block] = []
     for block in blocks:
         if line and (
@@ -238,11 +239,11 @@ def _text_line(page: int, group: Sequence[Block]) -> RawLine:
 
 
 def _runs(words: Sequence[Word], height: float) -> tuple[tuple[Span, ...], ...]:
-    """The raw spans of a line: a new cell where there is a gap, a new span where there is none."""
+    """The raw spans of a line, by cell. A gap begins a new cell; words that touch are spans of one cell."""
     cells: list[list[Span]] = [[(words[0].start, words[0].end)]]
     for before, after in pairwise(words):
         if after.line == before.line and after.start > before.end:
-            cells[-1][-1] = (cells[-1][-1][0], after.end)  # the file's own blank lies between
+            cells[-1][-1] = (cells[-1][-1][0], after.end)  # a blank of the file stands between them
         elif after.left - before.right > WORD_GAP * height:
             cells.append([(after.start, after.end)])
         else:

@@ -1,7 +1,7 @@
-"""A page of a PDF → its characters by pdfminer.six, which reads a font's own character map.
+"""A page of a PDF → its characters, by pdfminer.six. The only file that imports pdfminer.
 
-For pages that PDFium could not read: pdfminer finds the characters of some fonts without a ToUnicode
-table, at a tenth of the speed. The only file that imports pdfminer.
+It is for pages that PDFium could not read: pdfminer also reads the character map inside a font, so it
+finds the characters of some fonts without a ToUnicode table. It has a tenth of PDFium's speed.
 """
 
 import logging
@@ -10,13 +10,13 @@ from io import BytesIO
 
 from ingest.raw import NO_BOX, Box, PlacedLine, ReadPage
 
-# What pdfminer writes for a glyph whose character it does not know, as "(cid:123)".
+# How pdfminer's text for a glyph without a known character begins: "(cid:123)".
 UNKNOWN_GLYPH = "(cid:"
 UNKNOWN = "\ufffd"
 
 
 class Miner:
-    """One PDF file, parsed at the first page that is asked for."""
+    """One PDF file; it is parsed when the first page is asked for."""
 
     def __init__(self, data: bytes, password: str = "") -> None:
         self._data = data
@@ -24,15 +24,15 @@ class Miner:
         self._pages: list | None = None
 
     def read_page(self, index: int) -> ReadPage | None:
-        """Page `index` (from 0); None where pdfminer cannot read it."""
-        logging.getLogger("pdfminer").setLevel(logging.CRITICAL)  # it reports what it mends, per object
+        """Page `index` (from 0); None if pdfminer cannot read it."""
+        logging.getLogger("pdfminer").setLevel(logging.CRITICAL)  # it logs each object that it mends
         try:
             if self._pages is None:
                 self._pages = self._parse()
             return _read(self._pages[index]) if index < len(self._pages) else None
         except MemoryError:
             raise
-        except Exception:  # noqa: BLE001 - KeyError, TypeError and more on broken files; it is the second try
+        except Exception:  # noqa: BLE001 - KeyError, TypeError and more on broken files; OCR follows
             self._pages = self._pages or []
             return None
 
@@ -41,7 +41,7 @@ class Miner:
         from pdfminer.pdfpage import PDFPage
         from pdfminer.pdfparser import PDFParser
 
-        # Whether text may be taken out is for the caller to have decided: pdfminer is only told how.
+        # The file's permissions are not asked (check_extractable is off): the caller has opened the file.
         return list(PDFPage.create_pages(PDFDocument(PDFParser(BytesIO(self._data)), self._password)))
 
 
@@ -72,7 +72,7 @@ def _read(page) -> ReadPage:
 
 
 def _lines(item) -> Iterator[list]:
-    """The lines in `item`, in reading order, each without the line end that pdfminer puts after it."""
+    """The lines in `item`, in reading order, each as a sequence of glyphs."""
     from pdfminer.layout import LTContainer, LTTextLine
 
     if isinstance(item, LTTextLine):
@@ -88,10 +88,10 @@ def _text(glyph) -> str:
 
 
 def _corner(page) -> tuple[float, float]:
-    """Where the top left corner of the page that is seen lies, in pdfminer's upright coordinates.
+    """The top left corner of the visible page (x, y), in pdfminer's coordinates.
 
-    pdfminer turns the media box upright, its lower left corner at the origin; PDFium shows the crop
-    box.
+    pdfminer turns the media box upright and puts its lower left corner at the origin; PDFium shows the
+    crop box.
     """
     x0, y0, x1, y1 = page.mediabox
     crop = page.cropbox
@@ -113,7 +113,7 @@ def _box(item, left: float, top: float) -> Box:
 
 
 def _split(box: Box, count: int) -> list[Box]:
-    """`box` cut evenly from left to right: a ligature is one glyph of several characters."""
+    """`box` cut into `count` equal parts from left to right: one glyph, a ligature, may be several characters."""
     if count <= 1 or box == NO_BOX:
         return [box] * count
     x0, y0, x1, y1 = box

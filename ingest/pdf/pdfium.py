@@ -1,10 +1,10 @@
-"""PDFium's functions for many things at once.
+"""PDFium's functions, each called for many characters or objects at once.
 
-A page has hundreds of words and objects, and a call of one function through ctypes costs more than
-what the function does: asked in a loop of Python, with its answer read field by field, a page took
-2 ms longer. Here the loop runs in C (`map`), and the answers lie in one array.
+A page has hundreds of words and objects, and a call through ctypes costs more than the work that the
+function does. With calls in a Python loop, and answers read field by field, a page took 2 ms longer.
+Here the loop runs in C (`map`), and PDFium writes its answers into one array.
 
-Handles are plain numbers; they are valid until their page is closed.
+Handles are plain numbers. They are valid until their page is closed.
 """
 
 import ctypes
@@ -25,7 +25,7 @@ _INT, _POINTER, _SIZE = ctypes.c_int, ctypes.c_void_p, ctypes.c_ulong
 
 
 def _bound(function, result, *arguments):
-    """`function` of pypdfium2's raw bindings, taking and giving numbers in place of typed pointers."""
+    """`function` of pypdfium2's raw bindings, with plain numbers instead of typed pointers."""
     return ctypes.cast(function, ctypes.CFUNCTYPE(result, *arguments))
 
 
@@ -62,7 +62,7 @@ _count_pieces = _bound(raw.FPDFGlyphPath_CountGlyphSegments, _INT, _POINTER)
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """How a page is shown: its box in the file's coordinates, and its rotation in quarter turns."""
+    """How a page is shown: its box in the file's coordinates, and its rotation in clockwise quarter turns."""
 
     left: float
     bottom: float
@@ -81,9 +81,9 @@ class Frame:
         return (height, width) if self.turns % 2 else (width, height)
 
     def show(self, left, bottom, right, top):
-        """A box of the file, whose y grows upwards, as left, top, right, bottom of the shown page.
+        """(left, top, right, bottom) on the shown page of a box in the file's coordinates, whose y grows upwards.
 
-        Numbers or arrays.
+        Works on numbers and on arrays.
         """
         if self.turns == 0:
             return left - self.left, self.top - top, right - self.left, self.top - bottom
@@ -95,14 +95,14 @@ class Frame:
 
 
 def handle_of(helper) -> Handle:
-    """Of a page or text page of pypdfium2."""
+    """The handle of a page or text page of pypdfium2."""
     return ctypes.cast(helper.raw, _POINTER).value or 0
 
 
 def char_boxes(textpage: Handle, indices: NDArray[np.int64]) -> NDArray[np.float64]:
     """(N, 4): left, bottom, right, top of the characters at `indices`, in the file's coordinates.
 
-    As high as their line, so that those of one line stand alike.
+    Each box is as high as its line, so boxes of one line have the same top and bottom.
     """
     boxes = np.zeros((len(indices), 4), np.float32)  # FS_RECTF: left, top, right, bottom
     _call(_char_box, (repeat(textpage), indices.tolist()), boxes, 1)
@@ -110,17 +110,17 @@ def char_boxes(textpage: Handle, indices: NDArray[np.int64]) -> NDArray[np.float
 
 
 def text_objects(textpage: Handle, indices: NDArray[np.int64]) -> list[Handle]:
-    """The object that drew each of the characters at `indices`; 0 where PDFium inserted it."""
+    """The text object that drew each of the characters at `indices`; 0 for characters that PDFium inserted."""
     return [item or 0 for item in map(_text_object, repeat(textpage), indices.tolist())]
 
 
 def are_unmapped(textpage: Handle, indices: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """(N,): whether the characters at `indices` are the font's codes, for want of a table."""
+    """(N,): whether the character at each of `indices` is only the font's code, because no table maps it."""
     return np.fromiter(map(_unmapped, repeat(textpage), indices.tolist()), np.int32, len(indices)) == 1
 
 
 def objects(holder: Handle, *, form: bool) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
-    """What is drawn on a page or in a form: handles and kinds (TEXT, PATH …), in drawing order."""
+    """The objects of a page or form in drawing order: (N,) handles and (N,) kinds (TEXT, PATH …)."""
     count, get = _form_objects if form else _page_objects
     number = max(0, count(holder))
     items = [item or 0 for item in map(get, repeat(holder), range(number))]
@@ -128,12 +128,12 @@ def objects(holder: Handle, *, form: bool) -> tuple[NDArray[np.uint64], NDArray[
 
 
 def render_modes(texts: NDArray[np.uint64]) -> NDArray[np.int32]:
-    """(N,): how each text object is drawn, such as INVISIBLE."""
+    """(N,): the render mode of each text object, such as INVISIBLE."""
     return np.fromiter(map(_mode, texts.tolist()), np.int32, len(texts))
 
 
 def fill_colours(items: NDArray[np.uint64]) -> NDArray[np.uint32]:
-    """(N, 4): red, green, blue, alpha, 0 to 255; black where an object has none."""
+    """(N, 4): red, green, blue and alpha of each object, 0 to 255; opaque black if it has no fill colour."""
     colours = np.zeros((len(items), 4), np.uint32)
     told = _call(_fill, (items.tolist(),), colours, 4)
     colours[told == 0] = (0, 0, 0, 255)
@@ -141,7 +141,7 @@ def fill_colours(items: NDArray[np.uint64]) -> NDArray[np.uint32]:
 
 
 def bounds(items: NDArray[np.uint64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """(N, 4): left, bottom, right, top, in the coordinates of the holder; and which of them are known."""
+    """(N, 4): left, bottom, right, top in coordinates of the page or form; and (N,): whether they are known."""
     boxes = np.zeros((len(items), 4), np.float32)
     told = _call(_bounds, (items.tolist(),), boxes, 4)
     return boxes.astype(np.float64), told != 0
@@ -155,23 +155,23 @@ def draw_modes(paths: NDArray[np.uint64]) -> NDArray[np.bool_]:
 
 
 def text_lengths(texts: Sequence[Handle], textpage: Handle) -> NDArray[np.int64]:
-    """(N,): characters that each text object gives."""
+    """(N,): the number of characters that each text object yields."""
     bytes_ = map(_object_text, texts, repeat(textpage), repeat(None), repeat(0))
     return np.fromiter(bytes_, np.int64, len(texts)) // 2 - 1  # UTF-16, and a NUL at the end
 
 
 def fonts_of(texts: Sequence[Handle]) -> list[Handle]:
-    """The font of each text object, 0 where there is none; valid as long as the object."""
+    """The font of each text object, 0 if it has none. A font's handle is valid as long as its object's."""
     return [font or 0 for font in map(_font, texts)]
 
 
 def is_embedded(font: Handle) -> bool:
-    """Whether the file holds the font's glyphs; PDFium draws others in their place if not."""
+    """Whether the file holds the font's glyphs. If not, PDFium draws those of another font."""
     return _embedded(font) == 1
 
 
 def font_key(font: Handle) -> tuple[str, int]:
-    """Name and bytes of an embedded font: mostly the same on each page, and of no other font."""
+    """The name and size in bytes of an embedded font, which mostly tell it from all other fonts of the file."""
     name, size = ctypes.create_string_buffer(MAX_FONT_NAME), _SIZE()
     _font_name(font, ctypes.addressof(name), MAX_FONT_NAME)
     _font_data(font, None, 0, ctypes.addressof(size))
@@ -179,13 +179,13 @@ def font_key(font: Handle) -> tuple[str, int]:
 
 
 def glyph_pieces(font: Handle, chars: Sequence[str]) -> list[int]:
-    """Of how many lines and curves the outline of each character's glyph is made; -1 where none is known."""
+    """The number of lines and curves in the outline of each character's glyph; -1 if PDFium knows no outline."""
     paths = map(_glyph_path, repeat(font), map(ord, chars), repeat(1.0))
     return [_count_pieces(path) for path in paths]
 
 
 def matrix_of(item: Handle) -> tuple[float, ...] | None:
-    """The six numbers of an object's matrix."""
+    """The six numbers of an object's matrix; None if it has none."""
     found = (ctypes.c_float * 6)()
     return tuple(found) if _matrix(item, ctypes.addressof(found)) else None
 
@@ -193,11 +193,10 @@ def matrix_of(item: Handle) -> tuple[float, ...] | None:
 def segments(
     paths: Sequence[Handle], most: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.bool_], NDArray[np.int64]]:
-    """The pieces of paths: their end points (N, 2), their kinds, whether they close their path, and
-    the index of the path that each belongs to.
+    """The N segments of all paths: end points (N, 2), kinds, whether each closes its path, index of its path.
 
     Args:
-        most: a path of more pieces is left out.
+        most: a path with more segments is left out.
     """
     counts = [count if count <= most else 0 for count in map(_count_segments, paths)]
     owned = zip(paths, counts, strict=True)
@@ -210,10 +209,11 @@ def segments(
 
 
 def _call(function, arguments, answers: NDArray, pointers: int) -> NDArray[np.int32]:
-    """`function` for each row of `answers`, which it fills; what it returns.
+    """(rows,): what `function` returns for each row of `answers`, which it fills.
 
     Args:
-        pointers: how many arguments it takes to write a row: 1 for a structure, else one a number.
+        arguments: of the function, one iterable each.
+        pointers: the number of pointers by which it writes a row: 1 for a structure, else one per number.
     """
     rows, width = answers.shape
     base, size = answers.ctypes.data, answers.itemsize

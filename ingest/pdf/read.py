@@ -1,7 +1,7 @@
-"""One PDF file → raw pages and their lines: pypdf for the structure (outline, labels), pypdfium2 for
-the characters and where they stand.
+"""One PDF file → raw pages and their lines.
 
-Nothing here repairs text; see normalise.py.
+pypdfium2 gives the characters and their places, pypdf the structure (outline, page labels, title).
+Nothing here repairs text; see ingest/repair.
 """
 
 import logging
@@ -34,23 +34,23 @@ from ingest.titles import one_line, title_of
 HEADER_WINDOW = 1024
 # PDFium's error numbers (fpdfview.h), which pypdfium2 keeps as `PdfiumError.err_code`.
 PDFIUM_PASSWORD, PDFIUM_SECURITY = 4, 5
-# Some files have control characters in place of spaces; U+FFFE is PDFium's hyphen at a line end.
-# Words, as a group, and line ends.
+# Words, as group 1, and line ends. Some files have control characters in place of spaces; U+FFFE is PDFium's
+# mark of a hyphen at a line end.
 TOKEN = re.compile("([^\\s\x00-\x1f\ufffe]+)|\r\n?|\n|\ufffe(?![ \r\n])")
 
-SIDEWAYS_WORD = 3  # characters, of a word that is wider than high if it stands upright
+SIDEWAYS_WORD = 3  # characters; a word of this length or more is wider than high when it stands upright
 # Invisible text over a picture that covers at least this share of the page is what a scanner's OCR read.
 LAYER_PICTURE = 0.5
-PICTURE = 0.1  # of the page: a smaller one is a logo
-# A font failed where at least MUTE_TEXTS texts, and more than MUTE_SHARE of all texts but leaders, are drawn
-# but give no character, and there are fewer than MUTE_LETTERS letters for each of them. Real pages with that
-# many texts have at least 0.62 letters a text, pages whose font failed 0.3.
+PICTURE = 0.1  # of the page; a smaller picture is a logo
+# The font of a page failed if at least MUTE_TEXTS text objects, and more than MUTE_SHARE of all that are not
+# leader dots, are drawn but yield no character, and the page has fewer than MUTE_LETTERS letters for each of
+# them. Real pages with that many text objects have at least 0.62 letters for each, pages whose font failed 0.3.
 MUTE_TEXTS = 40
 MUTE_SHARE = 0.4
 MUTE_LETTERS = 0.35
-# pypdf rewrites no larger file that PDFium refuses: it takes memory and seconds.
+# pypdf rewrites a file that PDFium refuses only up to this size, because it takes memory and seconds.
 MAX_REWRITTEN_BYTES = 50 * 2**20
-MAX_RETRIED = 20  # passwords: pypdf takes 35 ms for one of AES-256
+MAX_RETRIED = 20  # passwords that pypdf tries; it takes 35 ms for each with AES-256
 
 
 def read_pdf(
@@ -61,10 +61,10 @@ def read_pdf(
     A page that PDFium cannot read is read again by pdfminer, then by OCR.
 
     Args:
-        path: for messages and the fallback title only.
+        path: used only in messages, and for the title of a file that names none.
         passwords: tried in order, after the empty one.
         max_pages: a longer file is refused.
-        tesseract: None: no OCR.
+        tesseract: None turns OCR off.
 
     Raises:
         UnreadableFile: not_pdf, damaged, encrypted, unsupported or too_large.
@@ -92,7 +92,7 @@ def read_pdf(
 class _Read:
     """A page and its lines.
 
-    `mute`: text is drawn on it that gave no character; `drawn`: what draws those that it has.
+    `mute`: text is drawn on it that yielded no character. `drawn`: which fonts draw its characters.
     """
 
     page: RawPage
@@ -115,14 +115,14 @@ def _read_pages(pdf, labels: Sequence[str], fonts: Fonts) -> list[_Read]:
 
 
 def _read_again(read: Sequence[_Read], fonts: Fonts, rereader: Rereader) -> list[_Read]:
-    """The pages, those by another engine of which PDFium made no sense."""
+    """The pages, with those that PDFium could not make sense of read by another engine."""
     texts = [one.text for one in read]
     faults, doubted, misread = judge_pages(texts), is_doubtful(texts), fonts.misread()
     again = []
     for one, fault, garbled in zip(read, faults, _are_garbled(read, faults, misread), strict=True):
         empty = fault == "empty" and not one.mute
         if garbled or one.mute or (empty and one.page.drawn):
-            # A table that is wrong is so for pdfminer, too.
+            # A wrong ToUnicode table misleads pdfminer, too, so only OCR can help.
             wrong = one.drawn.share(misread) > GARBLED_SHARE
             one = _by_another_engine(one, rereader, only_ocr=empty or wrong, doubted=doubted)
         again.append(one)
@@ -130,22 +130,22 @@ def _read_again(read: Sequence[_Read], fonts: Fonts, rereader: Rereader) -> list
 
 
 def _are_garbled(read: Sequence[_Read], faults: Sequence[Fault], misread: set[int]) -> list[bool]:
-    """Which pages cannot be read, by their words, their glyphs, or the other pages of the file."""
+    """For each page, whether its text is garbled, judged by its words, its glyphs and the file's other pages."""
     shares = [max(one.drawn.share(misread), one.drawn.unmapped) for one in read]
     garbled = [
         fault == "garbled" or share > GARBLED_SHARE for fault, share in zip(faults, shares, strict=True)
     ]
     if 2 * sum(garbled) <= sum(fault != "empty" for fault in faults):
         return garbled
-    # Where most pages are garbled, one that is so in part owes the rest of its words to chance.
+    # If most pages of a file are garbled, then a partly garbled page is garbled whole: its words are chance.
     parts = [fault == "partly" or share > PARTLY_SHARE for fault, share in zip(faults, shares, strict=True)]
     return [whole or part for whole, part in zip(garbled, parts, strict=True)]
 
 
 def open_pdf(path: Path, data: bytes, passwords: Sequence[str]):
-    """The open `pypdfium2.PdfDocument`, its bytes, and the password that opened it ("": none was needed).
+    """The open `pypdfium2.PdfDocument`, its bytes, and the password that opened it, "" if none was needed.
 
-    Where PDFium refuses the file, the bytes are those of pypdf's copy of it.
+    If PDFium refuses the file, the document and the bytes are those of a copy that pypdf writes.
 
     Raises:
         UnreadableFile: damaged, encrypted or unsupported.
@@ -166,7 +166,7 @@ def open_pdf(path: Path, data: bytes, passwords: Sequence[str]):
 
 
 def _rewrite(data: bytes, passwords: Sequence[str]) -> bytes | None:
-    """What pypdf makes of a file, without its lock; None where it cannot open it either."""
+    """The bytes of an unencrypted copy of the file by pypdf; None if pypdf cannot open it either."""
     from pypdf import PdfReader, PdfWriter
 
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)
@@ -186,7 +186,10 @@ def _rewrite(data: bytes, passwords: Sequence[str]) -> bytes | None:
 
 
 def _unlocks(reader, passwords: Sequence[str]) -> bool:
-    """Whether one of the passwords fits, or none is needed; a forgotten owner's password is no key."""
+    """Whether the empty password opens the file as a user's password, or one of `passwords` opens it.
+
+    An owner's password that happens to be empty does not count.
+    """
     from pypdf import PasswordType
 
     if reader.decrypt("") == PasswordType.USER_PASSWORD:
@@ -195,9 +198,9 @@ def _unlocks(reader, passwords: Sequence[str]) -> bool:
 
 
 def _count_pages(pdf, data: bytes, password: str) -> int:
-    """How many pages there are: a damaged file may claim more than it has.
+    """The number of pages. A damaged file may claim more pages than it has.
 
-    Pages at the end that PDFium cannot load are none, if pypdf, which walks the tree, finds fewer.
+    Pages at the end that PDFium cannot load do not count if pypdf, which walks the page tree, finds fewer.
     """
     from pypdf import PdfReader
 
@@ -215,7 +218,7 @@ def _count_pages(pdf, data: bytes, password: str) -> int:
         for _ in range(claimed):
             pages[walked]
             walked += 1
-    except IndexError:  # pypdf's length of the list is the file's claim, too
+    except IndexError:  # the end of the tree; len(pages) would repeat the file's claim
         pass
     except MemoryError:
         raise
@@ -244,7 +247,7 @@ def _read_page(pdf, index: int, label: str, first_table: int, fonts: Fonts) -> _
     try:
         page = pdf[index]
         textpage = page.get_textpage()
-    except pypdfium2.PdfiumError:  # one page that cannot be loaded leaves the others readable
+    except pypdfium2.PdfiumError:  # the other pages may still be readable
         return _Read(RawPage(index + 1, label, "", "none"), [])
     text = characters(textpage)
     handle = pdfium.handle_of(textpage)
@@ -268,16 +271,16 @@ def _read_page(pdf, index: int, label: str, first_table: int, fonts: Fonts) -> _
     drawn_with = fonts.note(handle, text, survey.invisible)
     textpage.close()
     page.close()
-    # A page of nothing but its head and number is empty; one with a picture, or with objects that
-    # gave no character, is not.
+    # A page with only a running head and a number counts as empty; not so one with a picture, or one whose
+    # objects yield no word.
     drawn = survey.picture_share(frame) >= PICTURE or (survey.objects > 0 and not len(starts))
     return _Read(RawPage(index + 1, label, text, engine, drawn=drawn, hidden=hidden), lines, mute, drawn_with)
 
 
 def _is_mute(textpage: pdfium.Handle, text: str, texts: Sequence[pdfium.Handle]) -> bool:
-    """Whether most texts on the page are drawn by a font of which no character is known.
+    """Whether most text objects of the page are drawn in a font whose characters are unknown.
 
-    PDFium leaves such glyphs out, so that only the digits and points of another font remain.
+    PDFium leaves such glyphs out, so only the digits and dots of other fonts remain.
     """
     if len(texts) < MUTE_TEXTS:
         return False
@@ -285,13 +288,13 @@ def _is_mute(textpage: pdfium.Handle, text: str, texts: Sequence[pdfium.Handle])
     if letters >= MUTE_LETTERS * len(texts):
         return False
     silent = int((pdfium.text_lengths(texts, textpage) <= 0).sum())
-    leaders = sum(map(text.count, LEADERS))  # of a contents page, each a text of its own
+    leaders = sum(map(text.count, LEADERS))  # on a contents page each dot may be a text object
     others = max(silent, len(texts) - leaders)
     return silent >= MUTE_TEXTS and silent > MUTE_SHARE * others and letters < MUTE_LETTERS * silent
 
 
 def _by_another_engine(one: _Read, rereader: Rereader, *, only_ocr: bool, doubted: bool) -> _Read:
-    """The page by another engine; without a line where none makes sense of it."""
+    """The page as another engine reads it; without lines if no engine makes sense of it."""
     index = one.page.number - 1
     found = rereader.read(index, only_ocr=only_ocr, doubted=doubted, mute=one.mute)
     if found is None:
@@ -302,18 +305,18 @@ def _by_another_engine(one: _Read, rereader: Rereader, *, only_ocr: bool, doubte
 
 
 def characters(textpage) -> str:
-    """The characters of a page: the one at index i is PDFium's character i."""
+    """The characters of a text page of pypdfium2; the one at index i is PDFium's character i."""
     count = textpage.count_chars()
     text = textpage.get_text_range(errors="replace") if count > 0 else ""
     if len(text) == count:
         return text
-    # Characters without a Unicode value are left out of the whole, but have an index (6 pages of 2,735).
+    # The range leaves out characters without a Unicode value, though they have an index (6 pages of 2,735).
     get = raw.FPDFText_GetUnicode
     return "".join(chr(code) if (code := get(textpage, i)) < 0x110000 else "\ufffd" for i in range(count))
 
 
 def _words(text: str) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Where each word begins and ends in `text`, and the number of the line that it stands on."""
+    """(N,) each: where a word begins in `text`, where it ends, and the number of its line, from 0."""
     spans, lines = [], []
     line = 0
     for match in TOKEN.finditer(text):
@@ -327,18 +330,19 @@ def _words(text: str) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.
 
 
 def _word_boxes(textpage: pdfium.Handle, starts, ends) -> NDArray[np.float64]:
-    """(4, N): left, bottom, right, top around the first and the last character of each word."""
+    """(4, N): left, bottom, right, top of the box around the first and the last character of each word."""
     first, last = pdfium.char_boxes(textpage, starts).T, pdfium.char_boxes(textpage, ends - 1).T
     # A word may turn up the page: its left side is not always its first character's.
     return np.concatenate([np.minimum(first, last)[:2], np.maximum(first, last)[2:]])
 
 
 def _sideways(boxes: NDArray[np.float64], lengths: NDArray[np.int64], lines: NDArray[np.int64]) -> int:
-    """Quarter turns of the page by which most of its text, a wide table say, stands upright.
+    """The clockwise quarter turns, 0 to 3, that set most text of the page upright, such as a wide table.
 
     Args:
-        boxes: (4, N), of words as the page is shown.
-        lengths, lines: of the words in characters, and their line.
+        boxes: (4, N), of the words as the page is shown.
+        lengths: (N,), of the words in characters.
+        lines: (N,), the line of each word.
     """
     left, top, right, bottom = boxes
     long = lengths >= SIDEWAYS_WORD
@@ -355,17 +359,17 @@ def _sideways(boxes: NDArray[np.float64], lengths: NDArray[np.int64], lines: NDA
 
 
 def _structure(data: bytes, password: str, page_count: int) -> tuple[list[str], list[OutlineEntry], str]:
-    """Labels, outline and title by pypdf; plain numbers and nothing where it cannot read them."""
+    """Page labels, outline and title, by pypdf. What it cannot read is replaced by plain numbers and nothing."""
     from pypdf import PdfReader
 
-    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it reports what it mends, per object
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it logs each object that it mends
     labels = [str(number) for number in range(1, page_count + 1)]
     try:
         reader = PdfReader(BytesIO(data), password=password or None)
         title = str(reader.metadata.title or "") if reader.metadata else ""
         root = reader.trailer["/Root"]
         if not ("/PageLabels" in root or "/Outlines" in root):
-            return labels, [], title  # its pages, a third of pypdf's time, are not walked
+            return labels, [], title  # without walking the pages, which is a third of pypdf's time
         if len(reader.pages) != page_count:
             return labels, [], ""
         if "/PageLabels" in root:

@@ -1,7 +1,8 @@
 """Words and ruled lines → tables: their rows, cells and header.
 
 A table is a grid of ruled lines that touch each other, with words in several cells of several rows.
-Frames around running text, boxes of one row, and the grids of charts are no tables.
+Frames around running text, boxes of one row, and the grids of charts do not count as tables. A table of
+figures may have horizontal rules only.
 """
 
 import re
@@ -17,33 +18,37 @@ import numpy as np
 
 from ingest.raw import Box, RawLine, Span
 
-TOUCH = 3.0  # points; lines nearer than this meet
-SAME = 2.0  # points; lines nearer than this are one
-MAX_RULES = 1500  # more are a drawing
+TOUCH = 3.0  # points; rules at most this far apart touch
+SAME = 2.0  # points; rules at most this far apart are one rule
+MAX_RULES = 1500  # a page with more rules is a drawing
 MAX_CELLS = 4000
-# Share of the cells, and of the rows, that hold words in a table; a chart's grid is empty.
+# The least shares of the cells and of the rows of a table that are filled. A chart's grid is mostly empty.
 FILLED_CELLS, FILLED_ROWS = 0.25, 0.5
-# A cell is a frame around running text if it holds at least FRAME_SHARE of the words and at least FRAME_WORDS
-# words, unless there are more than FRAME_CELLS cells.
+# A grid with at most FRAME_CELLS filled cells is a frame around running text if one cell holds more than
+# FRAME_SHARE of the words and more than FRAME_WORDS words.
 FRAME_SHARE, FRAME_WORDS, FRAME_CELLS = 0.6, 60, 5
-# A row with a cell of more lines than this is written as lines, not as a row.
+# If a cell of a row has more lines than this, the row is written as lines of text.
 ROW_LINES = 8
-# From this number of lines on, a merged cell with one line for each row beside it is one cell a line.
+# A merged cell that has one line for each row beside it, and at least this number of them, is one cell per line.
 STACKED = 3
-# A cell that spans rows is repeated in each of them, if it is no longer than this.
+# A cell that spans rows is repeated in each of them if it has at most this number of characters.
 REPEATED = 30
-# A table without vertical rules has at least OPEN_RULES horizontal ones, one above the other. The gaps between
-# its columns are at least OPEN_GAP times the height of the type wide, and at most OPEN_CROSSING of the lines
-# cross them (headers that span columns). At least OPEN_FIGURES of its words are figures.
+# A table without vertical rules has at least OPEN_RULES horizontal ones of equal extent. The gaps between its
+# columns are at least OPEN_GAP times as wide as the type is high, and at most the share OPEN_CROSSING of its
+# lines (headers that span columns) cross them. At least the share OPEN_FIGURES of its words are figures.
 OPEN_RULES, OPEN_GAP, OPEN_CROSSING, OPEN_FIGURES = 3, 0.8, 0.15, 0.25
-# The header has at most HEADER_ROWS rows, with cells of at most HEADER_CELL characters, and few figures.
+# A header has at most HEADER_ROWS rows; its first row has cells of at most HEADER_CELL characters (PAIR_CELL in
+# a table of two columns), of which fewer than half are figures.
 HEADER_ROWS, HEADER_CELL, PAIR_CELL = 3, 24, 8
 FIGURE = re.compile(r"[\d.,%()△▲+\-–−]+")
 
 
 class Word(NamedTuple):
-    """Characters without a blank: their raw span, their box in points from the page's top left
-    corner, and the line of the file that they stand on."""
+    """Characters without a blank between them.
+
+    Their raw span, their box in points from the page's top left corner, and the number of their line in
+    the file.
+    """
 
     start: int
     end: int
@@ -63,9 +68,10 @@ class Rule(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """The words of one cell, in the file's order, and the rows that it spans from here.
+    """One cell, as it stands in one row.
 
-    `begins` is False where the cell began in a row above.
+    `words` are in the file's order. `rows`: the number of rows that the cell spans from this row on.
+    `begins`: it begins in this row, not in one above.
     """
 
     words: tuple[Word, ...]
@@ -75,22 +81,24 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`rows[i]`: the cells that stand in row i, left to right; one that spans rows stands in each of
-    them, if it is short."""
+    """A table. `rows[i]` holds the cells of row i from left to right.
+
+    A cell that spans several rows stands in each of them; below its first row without words if it is long.
+    """
 
     box: Box
     rows: tuple[tuple[Cell, ...], ...]
 
     @property
     def words(self) -> Iterator[Word]:
-        """All words, those of repeated cells more than once."""
+        """All words; those of repeated cells come more than once."""
         return (word for row in self.rows for cell in row for word in cell.words)
 
 
 def find_tables(
     text: str, words: Sequence[Word], across: Sequence[Rule], down: Sequence[Rule]
 ) -> tuple[list[Table], list[Word]]:
-    """The tables on a page, and the words outside of them in their order.
+    """The tables of a page, and the words outside of them, in the order of `words`.
 
     Args:
         text: the page's raw characters.
@@ -112,8 +120,8 @@ def find_tables(
 
 
 def on_one_line(one, other) -> bool:
-    """Whether two things with a top and a bottom, words or blocks, stand on one line."""
-    # Conditions: min() and max() were a tenth of the time of reading a page.
+    """Whether two words or blocks stand on one line: more than half the height of the lower one is shared."""
+    # Written as conditions, because min() and max() took a tenth of the time of reading a page.
     top, bottom, above, below = one.top, one.bottom, other.top, other.bottom
     shared = (bottom if bottom < below else below) - (top if top > above else above)
     low, high = bottom - top, below - above
@@ -121,7 +129,13 @@ def on_one_line(one, other) -> bool:
 
 
 def table_lines(page: int, text: str, table: Table, number: int) -> list[RawLine]:
-    """One line per row; rows with long cells as the lines of their cells."""
+    """The raw lines of a table: one per row, but one per line of its cells for a row with a long cell.
+
+    Args:
+        page: index of the page.
+        text: the page's raw characters.
+        number: of the table in the file.
+    """
     lines = []
     header_rows = _header_rows(table.rows, text)
     for index, row in enumerate(table.rows):
@@ -147,6 +161,8 @@ def table_lines(page: int, text: str, table: Table, number: int) -> list[RawLine
 
 
 class _Grid(NamedTuple):
+    """A grid: the places of its columns' edges, of its rows' edges, and the rules that it is made of."""
+
     xs: list[float]
     ys: list[float]
     across: list[Rule]
@@ -158,7 +174,7 @@ class _Grid(NamedTuple):
 
 
 def _merged(rules: Sequence[Rule]) -> list[Rule]:
-    """Pieces of one line put together; sorted by place."""
+    """The rules with pieces of one line joined, sorted by place."""
     merged: list[Rule] = []
     open_rules: list[Rule] = []
     for rule in sorted(rules):
@@ -175,7 +191,7 @@ def _merged(rules: Sequence[Rule]) -> list[Rule]:
 
 
 def _grids(across: Sequence[Rule], down: Sequence[Rule]) -> Iterator[_Grid]:
-    """Groups of rules that touch, largest first."""
+    """One grid for each group of rules that touch, largest first."""
     heights = [rule.at for rule in across]
     parent = list(range(len(across) + len(down)))
 
@@ -198,12 +214,12 @@ def _grids(across: Sequence[Rule], down: Sequence[Rule]) -> Iterator[_Grid]:
             vertical.append(down[item - len(across)])
     grids = [_grid(*group) for group in groups.values() if len(group[0]) >= 2 and group[1]]
     grids = [grid for grid in grids if len(grid.xs) >= 3 and len(grid.ys) >= 3]
-    # The larger first: a table inside a cell of another belongs to that cell.
+    # The largest come first, so that a table inside a cell of another becomes part of that cell.
     return iter(sorted(grids, key=_area, reverse=True))
 
 
 def _open_grids(across: Sequence[Rule], text: str, words: Sequence[Word]) -> Iterator[_Grid]:
-    """Grids of tables that have horizontal rules only: columns by white space, a row for each line."""
+    """Grids of tables that have horizontal rules only; white space parts their columns, each line is a row."""
     stacks: list[list[Rule]] = []
     for rule in across:
         for stack in stacks:
@@ -223,7 +239,7 @@ def _open_grids(across: Sequence[Rule], text: str, words: Sequence[Word]) -> Ite
 
 
 def _column_gaps(lines: Sequence[Sequence[Word]], box: Box) -> list[float]:
-    """Middles of the wide gaps that run down through all but a few of the lines."""
+    """The middles of the wide gaps that all but a few of the lines leave free; the margins are no gaps."""
     if not lines:
         return []
     height = median(word.bottom - word.top for line in lines for word in line)
@@ -241,7 +257,7 @@ def _column_gaps(lines: Sequence[Sequence[Word]], box: Box) -> list[float]:
             if start > 0 and x - start >= OPEN_GAP * height:
                 gaps.append(low + (start + x) / 2)
             start = None
-    return gaps  # what is open to the margins on either side is no gap
+    return gaps
 
 
 def _holds_figures(words: Sequence[Word], text: str) -> bool:
@@ -263,7 +279,7 @@ def _area(grid: _Grid) -> float:
 
 
 def _grid(across: list[Rule], down: list[Rule]) -> _Grid:
-    """The grid of rules that touch; tables are often open at the sides, where the rules just end."""
+    """The grid of rules that touch. A side without a rule is where the rules that reach furthest to it end."""
     xs = _places([r.at for r in down], min(r.low for r in across), max(r.high for r in across))
     ys = _places([r.at for r in across], min(r.low for r in down), max(r.high for r in down))
     return _Grid(xs, ys, across, down)
@@ -310,7 +326,10 @@ def _table(grid: _Grid, words: Sequence[Word]) -> Table | None:
 
 
 def _part_stacked(grid: _Grid, owners: list[int], held: dict[int, list[Word]], columns: int) -> None:
-    """Part merged cells that hold one line for each row beside them: only their rules are left out."""
+    """Split, in `owners` and `held`, merged cells that hold one line for each row beside them.
+
+    Such a cell is a column of cells whose rules were not drawn.
+    """
     sizes = Counter(owners)
     for owner in [cell for cell in held if sizes[cell] >= STACKED]:
         cells = [cell for cell, other in enumerate(owners) if other == owner]
@@ -331,7 +350,7 @@ def _slot(edges: Sequence[float], place: float) -> int:
 
 
 def _merge_cells(grid: _Grid, rows: int, columns: int) -> list[int]:
-    """For each cell of the grid, the first cell of the merged one that it belongs to."""
+    """For each cell of the grid, row by row, the first cell of the merged cell that it belongs to."""
     owners = list(range(rows * columns))
     walls = [_at(grid.down, x) for x in grid.xs]
     floors = [_at(grid.across, y) for y in grid.ys]
@@ -408,7 +427,7 @@ def _is_table(held: dict[int, list[Word]], rows: Sequence[Sequence[Cell]], cells
 
 
 def _word_lines(words: Sequence[Word]) -> list[list[Word]]:
-    """The words of a cell, line by line."""
+    """The words by lines from top to bottom, and in each from left to right."""
     lines: list[list[Word]] = []
     for word in sorted(words, key=lambda word: (word.top + word.bottom) / 2):
         line = lines[-1] if lines else None
@@ -452,10 +471,10 @@ def _bottom(row: Sequence[Cell]) -> float:
 
 
 def _header_rows(rows: Sequence[Sequence[Cell]], text: str) -> int:
-    """How many of the first rows name the columns: those that the cells of the first one span."""
+    """The number of header rows: as many as the tallest cell of the first row spans; 0 without a header."""
     first = ["".join(text[w.start : w.end] for w in cell.words) for cell in rows[0] if cell.words]
     figures = sum(FIGURE.fullmatch(cell) is not None for cell in first)
-    # A table of two columns is mostly one of names and values, without a header.
+    # A table of two columns mostly pairs names with values and has no header.
     longest = HEADER_CELL if max(map(len, rows)) > 2 else PAIR_CELL
     if len(rows) < 3 or len(first) < 2 or 2 * figures >= len(first) or max(map(len, first)) > longest:
         return 0

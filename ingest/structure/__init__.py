@@ -1,1 +1,1 @@
-"""Normalised text → headings, tables, chunks that tile it, and the terms of each chunk."""
+"""Normalised text → its headings, its tables, the chunks that tile it, and the index terms of each chunk."""

@@ -1,7 +1,7 @@
-"""Document → [Chunk] that tile it, by langchain-text-splitters.
+"""Document → the chunks that tile it, by langchain-text-splitters.
 
-The splitter runs without overlap and without stripping, so its parts join exactly to the text and
-offsets are a running sum. Overlap, where wanted, is reading the neighbours at packing time.
+The splitter runs without overlap and without stripping, so its parts joined are exactly the text and
+offsets are a running sum. Where overlap is wanted, neighbouring chunks are read when a prompt is packed.
 """
 
 import re
@@ -14,8 +14,8 @@ from ingest.document import Chunk, ChunkKind, Document, Heading, Page, chunk_id
 from ingest.korean.analyse import ITEM_LETTERS, sentence_spans
 from ingest.structure.outline import breadcrumbs
 
-# From the best place to cut to the worst: before an item, after a paragraph, after a sentence,
-# between words, and anywhere (one endless word).
+# Places to cut, best first: before an item, after a paragraph, after a Korean sentence, after another
+# sentence's end, between words, and anywhere (inside an endless word).
 SEPARATORS = (
     rf"\n(?=(?:[□■○●◇◆▶Ⅰ-Ⅻ]|\d{{1,2}}\.\s|[{ITEM_LETTERS}]\.\s))",
     r"\n",
@@ -24,16 +24,16 @@ SEPARATORS = (
     r"\s",
     r"",
 )
-# A heading begins a new chunk, unless the chunk before it is shorter than this share of the limit.
+# A heading begins a new chunk unless the chunk before it is shorter than this share of the limit.
 HEADING_FILL = 0.3
-# What is left of a long piece is no chunk below this share of the limit.
+# A part of a long piece that is shorter than this share of the limit joins its neighbour.
 SHORT = 0.25
 TABLE_SEPARATORS = (r"\n", r" \| ", r"\s", r"")
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkingConfig:
-    """`max_tokens`: the longest chunk, in tokens of the generator's tokenizer."""
+    """`max_tokens`: the greatest length of a chunk, in tokens of the generator's tokenizer."""
 
     max_tokens: int = 400
 
@@ -43,12 +43,15 @@ class ChunkingConfig:
 
 
 def split(document: Document, config: ChunkingConfig, count_tokens: Callable[[str], int]) -> list[Chunk]:
-    """The chunks of `document`, in order; together they are its text.
+    """The chunks of `document` in order; their texts joined are its text. An empty text has no chunks.
 
-    No chunk holds more than `config.max_tokens` tokens, unless a single character does. An article
-    of a law begins a chunk, and so does what follows a contents page; other headings and tables do
-    where the chunk before them would be full. Long pieces break at items, rows and sentences, and
-    inside a word only where one word alone is over the limit. An empty text has no chunks.
+    No chunk holds more than `config.max_tokens` tokens, unless a single character does. An article of
+    a law begins a chunk, and so does the text after a contents page. Another heading begins a chunk
+    unless the one before is short, a table if it does not fit the one before. Long pieces are cut at
+    items, rows and sentences, and inside a word only if that word alone is over the limit.
+
+    Args:
+        count_tokens: the number of tokens of a text, by the generator's tokenizer.
     """
     if not document.text:
         return []
@@ -62,23 +65,30 @@ def split(document: Document, config: ChunkingConfig, count_tokens: Callable[[st
     starts = [0, *ends[:-1]]
     crumbs = breadcrumbs(document.headings, _heading_positions(document, starts))
     return [
-        Chunk(
-            chunk_id(document.id, start, end),
-            document.id,
-            start,
-            end,
-            part.text,
-            _context(document, crumb, start, end),
-            *pages_of_span(document.pages, start, start + len(part.text.rstrip()) or end),
-            part.tokens,
-            part.kind,
-        )
+        _chunk(document, part, start, _context(document, crumb, start, end))
         for part, start, end, crumb in zip(parts, starts, ends, crumbs, strict=True)
     ]
 
 
+def _chunk(document: Document, part: "_Piece", start: int, context: str) -> Chunk:
+    end = start + len(part.text)
+    first, last = pages_of_span(document.pages, start, start + len(part.text.rstrip()) or end)
+    return Chunk(
+        id=chunk_id(document.id, start, end),
+        document_id=document.id,
+        start=start,
+        end=end,
+        text=part.text,
+        context=context,
+        first_page=first,
+        last_page=last,
+        tokens=part.tokens,
+        kind=part.kind,
+    )
+
+
 def pages_of_span(pages: Sequence[Page], start: int, end: int) -> tuple[int, int]:
-    """Numbers of the first and last page of the non-empty span [start, end) of a document's text."""
+    """The numbers of the first and the last page on which the span [start, end) of a document's text lies."""
     ends = [page.end for page in pages]
     first = bisect_right(ends, start)
     last = max(first, bisect_right(ends, max(start, end - 1)))
@@ -87,9 +97,10 @@ def pages_of_span(pages: Sequence[Page], start: int, end: int) -> tuple[int, int
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A part of the text that stays together if it can; `border`: how much its start is one.
+    """A part of the text that stays together if it fits into a chunk.
 
-    At a border of 0 chunks may go on; at one of 1, a heading, short ones do; at 2 none does.
+    `border` says whether a chunk may continue across the piece's start: at 0 any chunk, at 1 (a heading)
+    only a short one, at 2 none.
     """
 
     text: str
@@ -99,7 +110,7 @@ class _Piece:
 
 
 def _pieces(document: Document, max_tokens: int, count_tokens: Callable[[str], int]) -> list[_Piece]:
-    """The text cut at headings, tables and contents pages."""
+    """The text cut at headings, and at the edges of tables and contents pages."""
     hard = _hard_borders(document)
     tables = [(table.start, table.end) for table in document.tables]
     headings = {heading.start for heading in document.headings}
@@ -117,7 +128,7 @@ def _pieces(document: Document, max_tokens: int, count_tokens: Callable[[str], i
 
 
 def _hard_borders(document: Document) -> set[int]:
-    """Where articles begin, with the headings right above them, and the edges of contents pages."""
+    """The starts of articles (or of the headings right above them), and the edges of contents pages."""
     borders = {edge for span in document.contents for edge in span}
     first = below = -1
     for heading in document.headings:
@@ -130,7 +141,7 @@ def _hard_borders(document: Document) -> set[int]:
 
 
 def _below(document: Document, heading: Heading) -> int:
-    """Where the line below a heading begins; -1 where text follows on the heading's own line."""
+    """Where the line below a heading begins; -1 if text follows on the heading's own line."""
     end = document.text.find("\n", heading.start)
     end = len(document.text) if end < 0 else end
     line = "".join(document.text[heading.start : end].split())
@@ -139,7 +150,7 @@ def _below(document: Document, heading: Heading) -> int:
 
 
 def _heading_positions(document: Document, starts: Sequence[int]) -> list[int]:
-    """For each start of a chunk, that of the last of the headings that the chunk begins with."""
+    """For each chunk's start, the start of the last heading in the row of headings that the chunk begins with."""
     below = {heading.start: _below(document, heading) for heading in document.headings}
     positions = []
     for start in starts:
@@ -155,12 +166,12 @@ def _within(spans: Sequence[tuple[int, int]], position: int) -> bool:
 
 
 def _merge(pieces: Sequence[_Piece], max_tokens: int, count_tokens: Callable[[str], int]) -> list[_Piece]:
-    """Neighbours put together while they fit."""
+    """The pieces, with neighbours joined as long as they fit into a chunk and their borders allow it."""
     merged: list[_Piece] = []
     for piece in pieces:
         last = merged[-1] if merged else None
         room = max_tokens if not piece.border else 0 if piece.border > 1 else max_tokens * HEADING_FILL
-        # The tokens of two parts may be one more than their sum, where they meet.
+        # Hence `<`: two parts joined may have one token more than their sum, at the seam.
         if last and last.tokens <= room and last.tokens + piece.tokens < max_tokens:
             text = last.text + piece.text
             longer = last if len(last.text) >= len(piece.text) else piece
@@ -171,7 +182,7 @@ def _merge(pieces: Sequence[_Piece], max_tokens: int, count_tokens: Callable[[st
 
 
 def _exactly(piece: _Piece, max_tokens: int, count_tokens: Callable[[str], int]) -> list[_Piece]:
-    """`piece` with its exact count, halved as often as that demands."""
+    """`piece` with its exact token count, halved until each part is within the limit."""
     return [
         _Piece(text, count_tokens(text), piece.kind, piece.border)
         for text in _within_limit(piece.text, max_tokens, count_tokens)
@@ -183,7 +194,7 @@ def _context(document: Document, crumb: str, start: int, end: int) -> str:
     index = bisect_right([table.start for table in document.tables], start) - 1
     for table in document.tables[max(0, index) : index + 2]:
         if table.start < end and start < table.end:
-            above = document.text[start : table.start]  # empty where the table began before
+            above = document.text[start : table.start]  # empty if the table began in an earlier chunk
             parts = [table.unit] if table.unit and table.unit not in above else []
             if start >= table.body and table.context:
                 parts.append(table.context)
@@ -204,9 +215,9 @@ def _split_piece(piece: _Piece, max_tokens: int, count_tokens: Callable[[str], i
 
 
 def _evened(texts: list[str], max_tokens: int, count_tokens: Callable[[str], int]) -> list[str]:
-    """`texts` without short ones: each goes to its neighbour, and what is too long then is cut in the middle.
+    """`texts` with each short one joined to its neighbour; if that is too long, it is cut near the middle.
 
-    Alone, a title or a last sentence would be found for its few words and say nothing.
+    A title or a last sentence alone would be found for its few words and say nothing.
     """
     evened: list[str] = []
     for text in texts:
@@ -220,7 +231,7 @@ def _evened(texts: list[str], max_tokens: int, count_tokens: Callable[[str], int
 
 
 def _halves(text: str) -> list[str]:
-    """`text` cut at the sentence end nearest to its middle; whole where it has none."""
+    """`text` cut at the sentence end nearest to its middle; uncut if it has none inside."""
     ends = [end for _, end in sentence_spans(text)][:-1]
     if not ends:
         return [text]
@@ -249,7 +260,10 @@ def _split_text(
 
 
 def _within_limit(part: str, size: int, count_tokens: Callable[[str], int]) -> list[str]:
-    """`part`, halved as often as its tokens demand: the sum of pieces is not the count of the whole."""
+    """`part` halved until each half has at most `size` tokens.
+
+    It counts anew because the token counts of pieces do not add up to that of the whole.
+    """
     if count_tokens(part) <= size or len(part) == 1:
         return [part]
     gaps = [gap.end() for gap in re.finditer(r"\s(?!$)", part)] or [len(part) // 2]

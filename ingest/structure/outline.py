@@ -1,5 +1,7 @@
-"""What a document's lines say of its structure: headings and the breadcrumb above each position,
-tables with the names of their columns, contents pages."""
+"""Normalised lines and bookmarks → headings, breadcrumbs, tables with the names of their columns, contents pages.
+
+A breadcrumb is the path of headings that hold at a position.
+"""
 
 import re
 from collections import Counter
@@ -10,8 +12,8 @@ from ingest.korean.analyse import ITEM_LETTERS
 from ingest.raw import OutlineEntry
 from ingest.repair.normalise import Line, Normalised
 
-# Numbering of laws, reports and notices: pattern of a line, and its level. The levels below an
-# article are those of the lists in it.
+# The numbering of laws, reports and notices. NUMBERED: the pattern of a heading's line → its level, 1 outermost.
+# The levels below an article are those of the lists in it.
 PART, CHAPTER, SECTION, SUBSECTION, ARTICLE = 1, 3, 4, 5, 6
 REPORT, NUMBER, LETTER, THIRD, BOX = 2, 7, 8, 9, 10
 ARTICLE_HEAD = re.compile(
@@ -37,11 +39,12 @@ NUMBERED = (
     (re.compile(rf"[{ITEM_LETTERS}]\s?\.\s[^\n]{{1,40}}$"), LETTER),
     (re.compile(r"[□■◆◇▣]\s?[^\n]{1,40}$"), BOX),
 )
-# A bookmark of an article, also of one without a title, since it was deleted.
+# The bookmark of an article, also of a deleted one, which has no title.
 ARTICLE_MARK = re.compile(r"제\s?\d+\s?조(?:\s?의\s?\d+)?(?=\s|[(（]|$)")
-# A line that ends as a sentence or an enumeration does, or in a number, is an item and no heading.
+# A line that ends like a sentence, with a comma or colon, or in a number, is a list item and no heading.
 NO_HEADING = re.compile(r"(?:[다요음임함됨것]\s?[.。]?|[.,;:。、]|[^\d]\d{1,3})$")
-# A short line by itself in type so much larger than most of the text is a heading without a number.
+# A paragraph of one line with at most LARGE_LINE characters, in type at least LARGER times as large as that of
+# most of the text, is a heading without a number.
 LARGER, LARGE_LINE = 1.25, 40
 OUTLINE_LEVELS = 4  # deeper bookmarks are mostly single paragraphs
 MAX_TITLE = 60
@@ -51,9 +54,13 @@ MAX_HEADER = 160  # characters of a table's context
 
 
 def find_headings(normalised: Normalised, outline: Sequence[OutlineEntry]) -> tuple[Heading, ...]:
-    """Headings in order: those the format marks, the numbering or large type shows, and the bookmarks.
+    """The headings in order, with levels from 1 (outermost) without gaps.
 
-    Entries of contents pages and rows of tables are no headings.
+    A heading is a line that the format marks as one, that a bookmark names, that is numbered like one,
+    or that is set in large type. Entries of contents pages and rows of tables are not headings.
+
+    Args:
+        outline: the bookmarks of the file.
     """
     marked = {heading.start: heading for heading in _from_outline(normalised, outline)}
     for line in normalised.lines:
@@ -62,7 +69,7 @@ def find_headings(normalised: Normalised, outline: Sequence[OutlineEntry]) -> tu
     numbered = {heading.start: heading for heading in _from_numbering(normalised)}
     numbered = {heading.start: heading for heading in _from_size(normalised, numbered)} | numbered
     mark_of = _mark_levels(numbered, marked)
-    # Bookmarks of laws put chapters and articles on one level: the numbering says which lies in which.
+    # Bookmarks of laws put chapters and articles on one level, so the numbering decides which contains which.
     levels = {start: (heading.level, _number_level(heading.title)) for start, heading in marked.items()} | {
         start: (marked[start].level if start in marked else mark_of(heading.level), heading.level)
         for start, heading in numbered.items()
@@ -74,15 +81,16 @@ def find_headings(normalised: Normalised, outline: Sequence[OutlineEntry]) -> tu
 
 
 def _ranked(level: int, mark: Heading | None, number: Heading | None) -> Heading:
-    """A heading by its bookmark, its numbering or both; the title of an article is that of the text."""
+    """The heading found by its bookmark, its numbering or both. An article's title is taken from the text."""
     best = number if number and (number.article or mark is None) else mark
     return Heading(level, best.title, best.start, best.article)
 
 
 def _mark_levels(numbered: dict[int, Heading], marked: dict[int, Heading]) -> Callable[[int], int]:
-    """The bookmarks' level of headings that are found by their numbering only.
+    """A function: level by numbering → level among the bookmarks, for headings that have no bookmark.
 
-    One whose like is bookmarked stands beside it, an outer one above it; others lie below all bookmarks.
+    If headings of that numbering have bookmarks elsewhere, it is their level. If only deeper numbering
+    has, it is the outermost level of those. Otherwise it is below all bookmarks.
     """
     known: dict[int, int] = {}
     for start in numbered.keys() & marked.keys():
@@ -99,7 +107,10 @@ def _mark_levels(numbered: dict[int, Heading], marked: dict[int, Heading]) -> Ca
 
 
 def breadcrumbs(headings: Sequence[Heading], positions: Sequence[int]) -> list[str]:
-    """The headings that hold at each of the ascending `positions`, outermost first, joined with « > »."""
+    """For each of the ascending `positions` its breadcrumb: the headings that hold there, joined by « > ».
+
+    The outermost comes first; before the first heading the breadcrumb is empty.
+    """
     crumbs, stack, upcoming = [], [], 0
     for position in positions:
         while upcoming < len(headings) and headings[upcoming].start <= position:
@@ -112,7 +123,7 @@ def breadcrumbs(headings: Sequence[Heading], positions: Sequence[int]) -> list[s
 
 
 def find_contents(normalised: Normalised) -> tuple[tuple[int, int], ...]:
-    """Spans of contents pages: entries that follow each other, each with its line break."""
+    """The spans of contents pages in ascending order: neighbouring entries with their line breaks."""
     spans: list[tuple[int, int]] = []
     for line in normalised.lines:
         if line.kind == "contents":
@@ -125,9 +136,9 @@ def find_contents(normalised: Normalised) -> tuple[tuple[int, int], ...]:
 
 
 def find_tables(normalised: Normalised) -> tuple[Table, ...]:
-    """The tables, each with its unit and the names of its columns.
+    """The tables in order, each with its unit and its context: the caption and the names of its columns.
 
-    A table that goes on on the next page without a header of its own keeps the one before.
+    A table that continues on the next page without a header takes unit and context from the part before.
     """
     tables: list[Table] = []
     columns = 0
@@ -147,7 +158,7 @@ def find_tables(normalised: Normalised) -> tuple[Table, ...]:
 
 
 def _tables_of(normalised: Normalised) -> Iterator[tuple[list[Line], tuple[Line, ...] | None]]:
-    """The lines of each table, and the two lines before it; None where it begins where another ends."""
+    """The lines of each table, and the up to two lines before it; None if another table ends right before it."""
     rows: list[Line] = []
     before: list[Line] = []
     for line in normalised.lines:
@@ -167,7 +178,7 @@ def _above(before: Sequence[Line]) -> tuple[Line, ...] | None:
 
 
 def _lines_above(text: str, before: tuple[Line, ...] | None) -> tuple[str, str]:
-    """Unit and caption, where the lines above a table give them."""
+    """The unit and the caption that the lines above a table give; "" for either that they do not."""
     unit = caption = ""
     for line in reversed(before or ()):
         words = text[line.start : line.end]
@@ -195,13 +206,13 @@ def _from_numbering(normalised: Normalised) -> Iterator[Heading]:
             in_article = heading.article or (in_article and heading.level > ARTICLE)
             yield heading
         elif not in_article and not any(other and other.level == heading.level for other in (before, after)):
-            yield heading  # what stands beside its like is an item of a list
+            yield heading  # next to another of the same level it would be a list item
 
 
 def _from_size(normalised: Normalised, numbered: dict[int, Heading]) -> Iterator[Heading]:
-    """Lines in large type; the first page's are the title, and no headings."""
+    """Headings in large type. Those on the first page are the document's title and left out."""
     body = _usual_size(normalised.lines)
-    # Beside the chapters of a report where it has none that are numbered, else inside them.
+    # They are the chapters of a report without numbered ones, else sections inside its chapters.
     level = NUMBER if any(heading.level <= CHAPTER for heading in numbered.values()) else REPORT
     for line, end in _paragraphs(normalised):
         words = normalised.text[line.start : end]
@@ -218,7 +229,7 @@ def _from_size(normalised: Normalised, numbered: dict[int, Heading]) -> Iterator
 
 
 def _usual_size(lines: Sequence[Line]) -> float:
-    """The size of most of the text outside of tables; 0 where sizes are not known."""
+    """The most common type size of text outside tables, in points to the half; 0 if sizes are unknown."""
     sizes: Counter[float] = Counter()
     for line in lines:
         if line.table < 0:
@@ -227,7 +238,7 @@ def _usual_size(lines: Sequence[Line]) -> float:
 
 
 def _numbered(words: str, start: int) -> Heading | None:
-    """The heading that a paragraph is, or begins with, by its numbering."""
+    """The numbered heading that the paragraph `words` is, or begins with; None if there is none."""
     if match := ARTICLE_HEAD.match(words):
         return Heading(ARTICLE, " ".join(match[1].split())[: 2 * MAX_TITLE], start, article=True)
     for pattern, level in NUMBERED:
@@ -237,14 +248,14 @@ def _numbered(words: str, start: int) -> Heading | None:
 
 
 def _number_level(title: str) -> int:
-    """The level of a bookmark's numbering among others of its own level; 0 where it has none."""
+    """The level by numbering of a bookmark's title, for chapters down to articles; 0 if it has none."""
     if ARTICLE_MARK.match(title):
         return ARTICLE
     return next((level for pattern, level in NUMBERED if level <= SUBSECTION and pattern.match(title)), 0)
 
 
 def _paragraphs(normalised: Normalised) -> Iterator[tuple[Line, int]]:
-    """The first line of each paragraph outside of tables and contents, and where the paragraph ends."""
+    """Each paragraph outside tables and contents pages: its first line, and where it ends."""
     begun: Line | None = None
     end = 0
     for line in normalised.lines:
@@ -258,14 +269,14 @@ def _paragraphs(normalised: Normalised) -> Iterator[tuple[Line, int]]:
 
 
 def _from_outline(normalised: Normalised, outline: Sequence[OutlineEntry]) -> Iterator[Heading]:
-    """Bookmarks whose title a line of their page begins with, blanks aside; in contents pages none does."""
+    """The bookmarks whose title begins a line of their page, ignoring blanks and lines of contents pages."""
     by_page: dict[int, list[OutlineEntry]] = {}
     for entry in outline:
         by_page.setdefault(entry.page - 1, []).append(entry)
     lines: dict[int, list[tuple[int, str]]] = {}
     for line in normalised.lines:
         if line.page in by_page and line.kind != "contents":
-            # A title may go on in the next lines of its paragraph.
+            # A title may continue on the next lines of its paragraph.
             reach = normalised.text[line.start : line.start + 3 * MAX_TITLE].partition("\n")[0]
             lines.setdefault(line.page, []).append((line.start, "".join(reach.split())))
     for page, entries in by_page.items():

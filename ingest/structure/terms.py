@@ -1,9 +1,9 @@
-"""A chunk → what the index finds it by; a question → its words, and what in it may be a name.
+"""A chunk → the terms by which the index finds it; a question → its references and possible names.
 
-Beside its words a chunk has keys, terms that no word can be: the headings that it begins with (`=`), the
-articles, paragraphs and annexes that stand in it (`@`), the periods (`#`) and amounts (`$`) that it
-names, in one form each, and the names that a bracket in it calls one thing (`~`). A question that holds such a
-name whole finds what is called so, before what only mentions it.
+Besides its words a chunk has keys: terms with a prefix that no word has. `=` marks a heading that it
+begins with; `@` an article, paragraph or annex that stands in it; `#` a period and `$` an amount that it
+names, in canonical form; `~` each of two names that a bracket in it declares equal. A question that
+contains a whole name thus finds the chunk of that name before chunks that only mention it.
 """
 
 import re
@@ -18,23 +18,23 @@ from ingest.korean.expressions import find_expressions, widened
 CONTEXT_SEPARATOR = "\n"
 CRUMB_SEPARATOR = " > "
 HEADING, REFERENCE, PERIOD, AMOUNT, ALIAS = "=", "@", "#", "$", "~"
-# A heading stands so early in a chunk that begins with it, or behind others that do.
+# In characters: a chunk begins with a heading that stands within this distance of its start.
 HEADING_REACH = 240
 LONGEST_NAME = 60
 
 NOT_NAMING = re.compile(r"[^0-9a-z가-힣\u3400-\u9fff]+")
-# The number of a heading, which a question that names it leaves out.
+# The number of a heading, which questions leave out when they name it.
 NUMBERING = re.compile(
     r"(?<!\s)\s*+(?:제\s?\d+\s?(?:편|장|절|관|조)(?:\s?의\s?\d+)?|[Ⅰ-Ⅻ]\s?\.?|\d{1,2}(?:\.\d{1,2}){0,8}\s?\.?(?=\s)|"
     rf"[{ITEM_LETTERS}]\s?\."
     r"|[□■◆◇▣○●]|[\[<【〈]?별\s?[표지]\s?(?:제?\s?\d+\s?호?(?:의\s?\d+)?)?\s?(?:서식)?[\]>】〉]?)\s*"
 )
 AMENDED = re.compile(r"[<\[〈][^<>\[\]〈〉]*[>\]〉]")
-# When a sentence of a law was amended is not what it is about.
+# A note on when a sentence of a law was amended; its date says nothing about the content.
 NOTE = re.compile(r"<(?:[가-힣]{2,6} )?\d{4}\. ?\d[^<>\n]{0,80}>")
 ARTICLE = re.compile(r"제\s?(\d+)\s?조(?:\s?의\s?(\d+))?")
 ANNEX = re.compile(r"별\s?([표지])\s?제?\s?(\d+)(?:\s?호)?(?:\s?의\s?(\d+))?")
-# A line that an annex begins with: «[별표 3] 과태료의 부과기준», not «별표 3과 같다».
+# The first line of an annex: «[별표 3] 과태료의 부과기준», not a mention such as «별표 3과 같다».
 ANNEX_LINE = re.compile(
     r"^[^\S\n]*+(?:[\[<【〈]\s?별\s?[표지][^\n\]>】〉]{0,20}[\]>】〉]"
     r"|별\s?[표지]\s?제?\s?\d+(?:\s?호)?(?:\s?의\s?\d+)?(?:\s?서식)?(?=\s|$))",
@@ -45,7 +45,7 @@ ASKED_REFERENCE = re.compile(
     r"제\s?(?P<article>\d+)\s?조(?:\s?의\s?(?P<branch>\d+))?(?:\s?제?\s?(?P<paragraph>\d+)\s?항)?(?:\s?제?\s?\d+\s?호)?"
     rf"|{ANNEX.pattern}(?:\s?서식)?"
 )
-# What makes a question of its subject: the words of the answer are others.
+# Words that turn a subject into a question (what, when, how many, please explain); no answer contains them.
 ASKING = re.compile(
     r"(?:(?:은|는|이|가|을|를|이란|란|의|에|에서|에는|으로|로)\s*|(?<!\s)\s*+)"
     r"(?:무엇|무슨|어떤\s것|어떤|어떻게|누구|언제|어디|얼마나|얼마|몇|왜|어느)"
@@ -57,13 +57,13 @@ ASKING = re.compile(
 PARTICLE = re.compile(
     r"(?:에서는|에서의|에서|에는|에의|에게|으로|이란|이라는|란|은|는|이|가|을|를|의|에|로|와|과|도)$"
 )
-# Quotation marks part words as blanks do: 「개인정보 보호법」의 '동의'에 관한
+# Quotation marks separate words as blanks do: 「개인정보 보호법」의 '동의'에 관한
 WORD = re.compile(r"[^\s'\"‘’“”「」『』〈〉《》]+")
 MOST_WORDS, LONGEST_SPAN = 40, 10
 
 
 class Span(NamedTuple):
-    """Words of a question that may be a name: `question[start:end]`, and its forms for comparison."""
+    """A possible name in a question: `question[start:end]`, and its forms for comparison (see `squeeze`)."""
 
     start: int
     end: int
@@ -71,7 +71,7 @@ class Span(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """A reference in a question: `question[start:end]`, and the keys of what it may mean, closest first."""
+    """A reference in a question: `question[start:end]`, and the keys that it may mean, the narrowest first."""
 
     start: int
     end: int
@@ -79,9 +79,9 @@ class Reference(NamedTuple):
 
 
 def searched_text(title: str, chunk: Chunk) -> str:
-    """What the indexes see of a chunk: its words under its title and breadcrumb.
+    """The text by which the indexes find a chunk: the document's title, the chunk's context, its own text.
 
-    Nothing of a contents page: its entries would be found in place of what they name.
+    Empty for a contents page, whose entries would be found instead of what they name.
     """
     if chunk.kind == "contents":
         return ""
@@ -90,13 +90,13 @@ def searched_text(title: str, chunk: Chunk) -> str:
 
 
 def index_terms(analyser: Analyser, title: str, chunks: Sequence[Chunk]) -> list[str]:
-    """For each of a document's chunks its terms and keys, joined with spaces; none for contents pages."""
+    """For each chunk of a document its terms and keys, joined with spaces; "" for contents pages."""
     found = analyser.terms([searched_text(title, chunk) for chunk in chunks])
     return [" ".join([*terms, *chunk_keys(title, chunk)]) for terms, chunk in zip(found, chunks, strict=True)]
 
 
 def chunk_keys(title: str, chunk: Chunk) -> list[str]:
-    """The keys of what begins or stands in a chunk; each once, none for contents pages."""
+    """The keys of a chunk, each once, in order of first appearance; none for contents pages."""
     if chunk.kind == "contents":
         return []
     keys: dict[str, None] = {}
@@ -126,19 +126,22 @@ def chunk_keys(title: str, chunk: Chunk) -> list[str]:
 
 
 def heading_key(words: str) -> str:
-    """The key of a heading, without its number and notes of amendment; empty where little is left."""
+    """The key of a heading, without its number and notes of amendment; "" if what is left is no name.
+
+    A name has 2 to LONGEST_NAME characters.
+    """
     bare = AMENDED.sub("", NUMBERING.sub("", words, count=1)).strip()
     name = squeeze(bare)
     return f"{HEADING}{name}" if 2 <= len(name) <= LONGEST_NAME else ""
 
 
 def squeeze(words: str) -> str:
-    """`words` as names are compared: folded, and without blanks and marks."""
+    """`words` in the form in which names are compared: folded (see `fold`), without blanks and marks."""
     return NOT_NAMING.sub("", fold(words))
 
 
 def find_references(question: str) -> Iterator[Reference]:
-    """Articles, paragraphs and annexes that a question names."""
+    """The articles, paragraphs and annexes that a question names, in its order."""
     for match in ASKED_REFERENCE.finditer(question):
         if match["article"]:
             number = REFERENCE + _numbered(f"{match['article']}조", match["branch"])
@@ -149,13 +152,13 @@ def find_references(question: str) -> Iterator[Reference]:
 
 
 def without_asking(question: str) -> str:
-    """`question` without the words that only ask; whole where nothing else is in it."""
+    """`question` without the words that only ask; unchanged if it consists of nothing else."""
     subject = ASKING.sub(" ", question)
     return subject if squeeze(subject) else question
 
 
 def possible_names(question: str) -> list[Span]:
-    """Every run of whole words of `question`, longest first, with and without a particle at its end."""
+    """Every run of up to LONGEST_SPAN words of `question`, longest first, with and without its final particle."""
     words = [(match.start(), match.end(), squeeze(match[0])) for match in WORD.finditer(question)]
     words = words[:MOST_WORDS]
     spans = []
