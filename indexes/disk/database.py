@@ -1,4 +1,4 @@
-"""One database file → connections that are lent to readers, transactions of the writer, checked rows."""
+"""One SQLite file → connections lent to readers, transactions of the writer, and rows with checked checksums."""
 
 import os
 import sqlite3
@@ -11,11 +11,13 @@ from pathlib import Path
 from indexes.disk.schema import DATABASE, TABLES, checksum, create_database, sealed
 from indexes.errors import IndexDamaged, IndexNotFound
 
-IDLE = 8  # connections that a reader keeps for the next read; more reads at once open more, for a moment
+IDLE = (
+    8  # connections that are kept open for the next read; more reads at once open more, which are then closed
+)
 
 
 class _Block(threading.local):
-    """Per thread: the connection of the `snapshot` it is in; of a writer, its one."""
+    """For each thread, the connection of its current `snapshot`; for a writer, its only connection."""
 
     connection: sqlite3.Connection | None = None
 
@@ -27,18 +29,18 @@ class Database:
         """Open the database in `folder`.
 
         Raises:
-            IndexNotFound: there is none. Not raised when `writable`: it is then created.
+            IndexNotFound: there is none. With `writable` it is created instead.
             IndexDamaged: SQLite cannot open it.
         """
         self.folder = folder
         self._path = folder / DATABASE
         self._writable = writable
-        # Lent for each read, not one a thread: those of threads that have ended would stay open, 0.1 MB
-        # and two files each (a server that starts a thread a request had no files left after 500).
+        # A connection is lent for each read. With one for each thread, those of ended threads would stay open, 0.1 MB
+        # and two files each: a server that starts a thread for each request had no file descriptors left after 500.
         self._idle: list[sqlite3.Connection] = []
         self._block = _Block()
-        # A connection is in a circle of references with its statements: closed by us, it does not wait
-        # for the collector (16 threads had 400 files open after a minute).
+        # A connection and its statements refer to each other; closing it here does not wait for the garbage
+        # collector (16 threads had 400 files open after a minute).
         weakref.finalize(self, _close_all, self._idle)
         if not self._path.is_file():
             if not writable:
@@ -51,14 +53,18 @@ class Database:
 
     @property
     def connection(self) -> sqlite3.Connection:
-        """The connection of the `snapshot` that this thread is in; of a writer, its one."""
+        """The connection of this thread's current `snapshot`; for a writer, its only connection.
+
+        Raises:
+            ValueError: a reader asks outside `snapshot`.
+        """
         if self._block.connection is None:
             raise ValueError("a reader has a connection of its own only inside snapshot()")
         return self._block.connection
 
     @contextmanager
     def lent(self) -> Iterator[sqlite3.Connection]:
-        """A connection that no other thread uses meanwhile."""
+        """A connection that no other thread uses until the block ends."""
         if self._block.connection is not None:
             yield self._block.connection
             return
@@ -81,7 +87,7 @@ class Database:
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30, check_same_thread=False)
         connection.execute("PRAGMA synchronous = FULL")
         if not self._writable:
-            # SQLite before 3.51.3 can lose a WAL reset that a reader makes: only the writer may.
+            # SQLite before 3.51.3 can lose a WAL reset made by a reader, so only the writer makes checkpoints.
             connection.execute("PRAGMA wal_autocheckpoint = 0")
         return connection
 
@@ -94,19 +100,19 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing: the commit point of the whole index."""
+        """A transaction of the writer: committed when the block ends, rolled back if it raises."""
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield self.connection
             self.connection.execute("COMMIT")
         except BaseException:
-            if self.connection.in_transaction:  # not where an interrupt came in with the commit
+            if self.connection.in_transaction:  # it is over if an interrupt arrived during the commit
                 self.connection.execute("ROLLBACK")
             raise
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """What is read inside belongs to one commit."""
+        """All reads of this thread inside the block see the same commit."""
         with self.lent() as connection:
             connection.execute("BEGIN")
             before, self._block.connection = self._block.connection, connection
@@ -118,7 +124,7 @@ class Database:
 
     @contextmanager
     def readable(self) -> Iterator[None]:
-        """IndexDamaged in place of what SQLite says where it cannot read."""
+        """Raise IndexDamaged in place of SQLite's error if it cannot read; busy and locked stay as they are."""
         try:
             yield
         except (sqlite3.DatabaseError, UnicodeDecodeError) as exc:
@@ -136,10 +142,10 @@ class Database:
             return connection.execute(statement, parameters).fetchall()
 
     def checked(self, table: str, rows: Iterable[tuple]) -> list[tuple]:
-        """`rows` of all columns of `table`, without their checksums.
+        """`rows`, which have all columns of `table`, without their checksums.
 
         Raises:
-            IndexDamaged: one does not have its checksum.
+            IndexDamaged: the checksum of a row is wrong.
         """
         found = []
         for row in rows:
@@ -149,7 +155,7 @@ class Database:
         return found
 
     def damaged(self, what: str) -> IndexDamaged:
-        """The error that says `what` is wrong with this database."""
+        """The error to raise, with `what` is wrong with this database."""
         return IndexDamaged(path=self.folder, detail=f"{DATABASE}: {what}")
 
     def insert(self, table: str, rows: Iterable[Sequence]) -> None:
@@ -159,7 +165,7 @@ class Database:
         self.connection.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", map(sealed, rows))
 
     def close_row(self, table: str, by: str, name: str, version: int) -> None:
-        """The row whose column `by` is `name` is not in `version` nor in later ones."""
+        """End the current row whose column `by` is `name`: `version` and later ones do not have it."""
         rows = self.fetch(f"SELECT {TABLES[table]} FROM {table} WHERE {by} = ? AND removed IS NULL", (name,))
         for *fields, _ in self.checked(table, rows):
             self.connection.execute(
@@ -174,6 +180,6 @@ def _close_all(connections: list[sqlite3.Connection]) -> None:
 
 
 def _is_closed(database: Path) -> bool:
-    """Whether nobody can be writing to the database, nor this process make the files that a log needs."""
+    """Whether nobody is writing to the database and this process may not make the files of a WAL."""
     shared = database.with_name(f"{database.name}-shm")
     return not shared.exists() and not os.access(database.parent, os.W_OK)

@@ -1,16 +1,16 @@
 """Vectors on disk: immutable FAISS segments, each with the chunk keys of its rows.
 
 A segment is two files, `NAME.faiss` (fp16, inner product) and `NAME.keys.npy` (int64, ascending).
-Rows are never changed: what is deleted is left out of a search by the caller's ranges.
+Rows are never changed: the caller's ranges keep deleted rows out of a search.
 
-Up to a million rows a segment is searched exactly: 30 to 40 ms a query for a million of 256 dimensions on
-one core. A larger one has a third file, `NAME.coarse`, with two bits a dimension: a search looks through
-these codes and scores the best rows of them exactly. How much of what the exact search finds is found so is
-measured when it is written and stored in a fourth file, `NAME.approximate.json`.
+A segment of up to a million rows is searched exactly: 30 to 40 ms for a query of a million rows of 256 dimensions on
+one core. A larger one has a third file, `NAME.coarse`, with codes of two bits for each dimension: a search goes
+through the codes and scores the best rows exactly. The recall of this search is measured when the segment is written
+and stored in a fourth file, `NAME.approximate.json`.
 
-Not lists of neighbours: rows of a segment find each other in few lists, but a question is no row. On 1.3
-million pieces of statutes, looking at 128 of 4,560 lists found .98 of the 50 nearest rows of a row,
-.86 of a question's, and enough lists for .98 took as long as the exact search.
+Inverted lists (IVF) were tried instead and not kept: they find rows near another row in few lists, but a question is
+no row. On 1.3 million pieces of statutes, 128 of 4,560 lists held .98 of the 50 rows nearest to a row, but .86 of
+those nearest to a question, and the lists needed for .98 took as long as the exact search.
 """
 
 import json
@@ -24,14 +24,16 @@ from numpy.typing import NDArray
 ENDINGS = (".faiss", ".keys.npy")  # of the files of a segment
 COARSE, APPROXIMATE = ".coarse", ".approximate.json"
 EXACT_ROWS = 1_000_000
-RECALL, RECALL_AT = 0.98, 50  # of the 50 nearest rows, this share is to be found by codes
+RECALL, RECALL_AT = 0.98, 50  # a search by codes must find 98 % of the 50 nearest rows
 SAMPLES = 200  # queries that recall is measured with
-CODED_TOGETHER = 2  # dimensions a code of four bits
-TRAINED_ON = 20_000  # rows
-# A search by codes scores CANDIDATES times k rows exactly, and at least LEAST_CANDIDATES.
+CODED_TOGETHER = 2  # dimensions in one code of four bits
+TRAINED_ON = 20_000  # rows that the codes are trained on
+# A search by codes scores 8 times k rows exactly, and at least 1,000.
 CANDIDATES, LEAST_CANDIDATES = 8, 1_000
-BLOCK = 1 << 16  # rows that are float32 at a time: stored as fp16, all of them would take twice the memory
-# Half-open ranges of chunk keys, ascending and disjoint: what a search may return.
+BLOCK = (
+    1 << 16
+)  # rows converted to float32 at a time; all at once would take twice the memory of the stored fp16
+# Half-open ranges of the chunk keys that a search may return, ascending and disjoint.
 KeyRanges = NDArray[np.int64]  # (R, 2)
 
 
@@ -42,8 +44,8 @@ class DenseSegment:
     name: str
     index: object
     keys: NDArray[np.int64]
-    coarse: object = None  # the index of the codes; None: every search is exact
-    recall: float = 1.0  # measured when it was written
+    coarse: object = None  # the FAISS index of the codes; None: every search is exact
+    recall: float = 1.0  # of the search by codes, measured when the segment was written
 
 
 def write_segment(
@@ -56,10 +58,10 @@ def write_segment(
     """Write a new segment of (N, D) unit `vectors`; returns its file names. Files are not synced.
 
     Args:
-        exact_rows: a segment of more is approximate, if enough can be found so.
+        exact_rows: a segment of more rows gets codes, if the search by codes reaches `RECALL`.
 
     Raises:
-        ValueError: the keys do not ascend, so that rows would not be found by them.
+        ValueError: the keys do not ascend.
     """
     import faiss
 
@@ -77,7 +79,7 @@ def write_segment(
     try:
         for ending, written in files.items():
             faiss.write_index(written, str(folder / f"{name}{ending}"))
-    except RuntimeError as exc:  # faiss' only kind; it is the disk that refuses
+    except RuntimeError as exc:  # the only error that faiss raises; the cause is the disk
         raise OSError(str(exc)) from exc
     np.save(folder / f"{name}{ENDINGS[1]}", keys, allow_pickle=False)
     names = [*files, ENDINGS[1]]
@@ -89,9 +91,9 @@ def write_segment(
 
 
 def _with_codes(segment: DenseSegment, vectors: NDArray) -> DenseSegment:
-    """The segment with its rows' codes and the recall that they have; as it is where that is too low.
+    """The segment with codes of its rows and their recall; unchanged if the recall is below `RECALL`.
 
-    Recall is measured with sums of three rows, which are as far from any row as questions are.
+    Recall is measured with sums of three rows as queries, which are as far from any row as questions are.
     """
     import faiss
 
@@ -134,18 +136,22 @@ def _blocks(vectors: NDArray) -> Iterator[tuple[int, NDArray[np.float32]]]:
 
 
 def segment_of(file: str) -> str:
-    """The name of the segment that a file is part of."""
+    """The name of the segment that a file belongs to."""
     return Path(file).name.partition(".")[0]
 
 
 def incomplete(files: Iterable[str]) -> set[str]:
-    """The segments of which one file is not among `files`."""
+    """The segments that lack a file among `files`."""
     names = {Path(file).name for file in files}
     return {segment_of(n) for n in names if not {f"{segment_of(n)}{e}" for e in ENDINGS} <= names}
 
 
 def open_segment(folder: Path, name: str) -> DenseSegment:
-    """The segment `name`, its vectors mapped into memory, not read."""
+    """The segment `name`, its vectors mapped into memory.
+
+    Raises:
+        ValueError: the numbers of vectors and keys differ.
+    """
     import faiss
 
     faiss.omp_set_num_threads(1)  # for single queries two threads were slower than one
@@ -162,7 +168,7 @@ def open_segment(folder: Path, name: str) -> DenseSegment:
 
 
 def lowest_recall(folder: Path, files: Iterable[str]) -> float:
-    """Of the segments with these files: the lowest measured recall at 50; 1 where all are exact."""
+    """The lowest measured recall at 50 of the segments with these files; 1 if all are searched exactly."""
     stored = (Path(file).name for file in files)
     details = (
         json.loads((folder / name).read_text("utf-8")) for name in stored if name.endswith(APPROXIMATE)
@@ -171,7 +177,7 @@ def lowest_recall(folder: Path, files: Iterable[str]) -> float:
 
 
 def read_rows(segment: DenseSegment, live: KeyRanges) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
-    """Keys and vectors of the rows of `segment` that `live` still holds, as they are stored."""
+    """Keys (N,) and vectors (N, D) of the rows of `segment` whose keys are in `live`, as stored."""
     rows = np.flatnonzero(rows_in(segment.keys, live))
     vectors = np.empty((len(rows), segment.index.d), np.float16)
     for first in range(0, len(rows), BLOCK):
@@ -184,13 +190,13 @@ def read_all_rows(
 ) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
     """`read_rows` of one or more segments together, the keys ascending.
 
-    Compacting and repairing give old rows a new segment, so names do not tell the order of keys.
+    Compacting and repairing move old rows to new segments, so the names of segments do not give the order of keys.
     """
     parts = [read_rows(segment, live) for segment in segments]
     parts.sort(key=lambda part: part[0][:1].tolist())
     keys = np.concatenate([keys for keys, _ in parts])
     vectors = np.concatenate([rows for _, rows in parts])
-    if (keys[1:] > keys[:-1]).all():  # most often: sorting a million vectors would copy them all once more
+    if (keys[1:] > keys[:-1]).all():  # the usual case; to sort a million vectors would copy them once more
         return keys, vectors
     order = np.argsort(keys)
     return keys[order], vectors[order]
@@ -226,9 +232,12 @@ def scores_of(
 
 
 def key_ranges(spans: Iterable[tuple[int, int]]) -> KeyRanges:
-    """The chunk keys of documents, (first key, number of chunks) each, as ranges; touching ones are one.
+    """The chunk keys of documents as ranges (R, 2); adjacent ranges are joined.
 
-    Documents lie side by side, so a whole index is a handful of ranges, however many it holds.
+    The keys of documents are adjacent, so the ranges of a whole index are few, however many documents it holds.
+
+    Args:
+        spans: (first key, number of chunks) of each document.
     """
     ranges = np.array(sorted((first, first + count) for first, count in spans if count), np.int64)
     ranges = ranges.reshape(-1, 2)
@@ -238,7 +247,7 @@ def key_ranges(spans: Iterable[tuple[int, int]]) -> KeyRanges:
 
 
 def rows_in(keys: NDArray[np.int64], live: KeyRanges) -> NDArray[np.bool_]:
-    """For each of the ascending `keys`: does one of the ranges hold it?"""
+    """(N,): for each of the ascending `keys`, whether one of the ranges holds it."""
     spans = _row_spans(keys, live)
     edges = np.zeros(len(keys) + 1, np.int8)
     edges[spans[:, 0]] += 1
@@ -247,7 +256,7 @@ def rows_in(keys: NDArray[np.int64], live: KeyRanges) -> NDArray[np.bool_]:
 
 
 def _row_spans(keys: NDArray[np.int64], live: KeyRanges) -> NDArray[np.int64]:
-    """The rows of the ascending `keys` that the ranges hold, as half-open spans (R, 2), none empty."""
+    """The rows of the ascending `keys` that the ranges hold, as half-open spans (R, 2) without empty ones."""
     spans = np.searchsorted(keys, live)
     return spans[spans[:, 0] < spans[:, 1]]
 
@@ -275,10 +284,10 @@ def _search_one(
 def _candidates(
     segment: DenseSegment, query: NDArray[np.float32], k: int, spans: NDArray[np.int64], count: int
 ) -> NDArray[np.int64] | None:
-    """The rows of `spans` that may be the nearest `k`, by their codes; None where to look at them all.
+    """The rows of `spans` that may be the nearest `k`, by their codes; None if the exact search is to be used.
 
-    FAISS cannot leave rows out here, so more are asked for, in proportion to the rows that are left out. Where
-    most rows are left out, or just the near ones are, the exact search is quicker or needed.
+    FAISS cannot exclude rows from this search, so more are asked for, in proportion to the excluded ones. If most rows
+    are excluded the exact search is quicker; if too many of the near ones are, it is needed.
     """
     total = len(segment.keys)
     wanted = max(CANDIDATES * k, LEAST_CANDIDATES)
@@ -292,7 +301,7 @@ def _candidates(
 
 
 def _only(segment: DenseSegment, live: KeyRanges, count: int):
-    """FAISS's parameters for a search among the `count` rows that `live` holds; None where these are all."""
+    """FAISS's parameters for a search among the `count` rows that `live` holds; None if these are all rows."""
     import faiss
 
     if count == len(segment.keys):

@@ -1,4 +1,4 @@
-"""The table of documents: which a version holds, and where their texts begin."""
+"""The table of documents: those that each version holds, and the keys of their first chunks."""
 
 import json
 from dataclasses import dataclass
@@ -28,10 +28,10 @@ class Documents:
         self._database = database
 
     def of(self, version: int) -> list[DocumentRow]:
-        """The documents of `version`, in the order in which they came.
+        """The documents of `version`, in the order in which they were added.
 
         Raises:
-            IndexDamaged: a row does not have its checksum.
+            IndexDamaged: the checksum of a row is wrong.
         """
         rows = self._database.fetch(
             f"SELECT {DOCUMENT_COLUMNS} FROM documents"
@@ -41,7 +41,7 @@ class Documents:
         return [_document_row(row) for row in self._database.checked("documents", rows)]
 
     def insert(self, row: DocumentRow, version: int) -> None:
-        """From `version` on, the index holds this document."""
+        """Add a document that the index holds from `version` on."""
         document = row.document
         fields = (
             document.document_id,
@@ -60,7 +60,7 @@ class Documents:
         self._database.insert("documents", [fields])
 
     def close(self, document_id: str, version: int) -> None:
-        """The document is not in `version` nor in later ones."""
+        """End a document's row: `version` and later ones do not hold it."""
         self._database.close_row("documents", "id", document_id, version)
 
 

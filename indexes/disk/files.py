@@ -1,4 +1,4 @@
-"""The table of files: which hold the vectors and postings of a version."""
+"""The table of files: those that hold the vectors and postings of each version."""
 
 import re
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from indexes.disk.database import Database
 from indexes.disk.schema import FILE_COLUMNS
 from ingest.errors import shown
 
-# An index may come from others: a name that leads elsewhere is never followed.
+# The only names that are opened: an index may come from others, and a name could lead outside its folder.
 INSIDE = re.compile(r"dense/\w[\w.-]*|lexical/\w[\w.-]*/\.?\w[\w.-]*", re.ASCII)
 
 
@@ -33,7 +33,7 @@ class Files:
         """The files of the last version.
 
         Raises:
-            IndexDamaged: a row does not have its checksum, or names a file that no writer here names.
+            IndexDamaged: the checksum of a row is wrong, or it names a file outside the index.
         """
         rows = self._database.fetch(
             f"SELECT {FILE_COLUMNS} FROM files WHERE removed IS NULL AND (?1 IS NULL OR kind = ?1) ORDER BY name",
@@ -47,7 +47,7 @@ class Files:
         return found
 
     def names(self, oldest: int) -> set[str]:
-        """Names of the files of any version from `oldest` on."""
+        """Names of the files that `oldest` or a later version has."""
         return {
             name
             for (name,) in self._database.fetch(
@@ -56,7 +56,7 @@ class Files:
         }
 
     def replace(self, kind: str, files: Iterable[StoredFile], version: int) -> None:
-        """From `version` on, the index's files of `kind` are `files`."""
+        """Make `files` the files of `kind` from `version` on."""
         current = {file.name: file for file in self.current(kind)}
         files = {file.name: file for file in files}
         for name in current.keys() - files.keys():
@@ -65,13 +65,13 @@ class Files:
         self._database.insert("files", [(f.name, f.kind, f.bytes, f.sha256, version, None) for f in added])
 
     def forget(self, oldest: int) -> None:
-        """Drop the rows of files that no version from `oldest` on has."""
+        """Delete the rows of files that neither `oldest` nor a later version has."""
         self._database.connection.execute("DELETE FROM files WHERE removed <= ?", (oldest,))
 
     def segments(self) -> list[str]:
-        """Names of the segments of vectors of the last version."""
+        """Names of the last version's segments of vectors, sorted."""
         return sorted({Path(file.name).name.partition(".")[0] for file in self.current("dense")})
 
     def postings(self) -> list[Path]:
-        """The folder of the last version's postings, if it has any."""
+        """The folder of the last version's postings, in a list of one; empty if it has none."""
         return sorted({self._database.folder / Path(file.name).parent for file in self.current("lexical")})

@@ -1,9 +1,8 @@
 """BM25 postings on disk: one tantivy index, whose versions are folders of hard links.
 
-tantivy never changes a file that it has finished, but for meta.json, which it replaces. So a new
-version starts as a folder of links to the files of the old one and grows only by what is new, and
-a reader of the old version sees nothing of it. One index, not one per commit: BM25's statistics
-must be those of the whole.
+tantivy never changes a finished file; only meta.json is replaced. So a new version starts as a folder of links to the
+files of the old one and grows only by what is new, while readers of the old version see no change. There is one index,
+not one for each commit, because BM25's statistics must cover all chunks.
 """
 
 import ctypes
@@ -15,15 +14,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-# tantivy's smallest writer takes 15 MB a thread.
+# Memory of a tantivy writer; the least that it accepts is 15 MB for each thread.
 WRITER_BYTES = 64 << 20
 META, MANAGED = "meta.json", ".managed.json"
 WORK = ".work"
-# tantivy merges eight segments of like size.
+# tantivy merges 8 segments of similar size.
 SEGMENTS = 8
-# Of glibc's mallopt: M_MMAP_THRESHOLD and M_TRIM_THRESHOLD.
+# The parameters M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of glibc's mallopt, and the value for both.
 MMAP_THRESHOLD, TRIM_THRESHOLD, MALLOC_BYTES = -3, -1, 1 << 20
-TAKE_OVERS = 20
+TAKE_OVERS = 20  # attempts to link a version's files while tantivy merges
 
 
 class LexicalIndex:
@@ -37,11 +36,11 @@ class LexicalIndex:
 
     @property
     def chunks(self) -> int:
-        """How many chunks it holds, without deleted ones."""
+        """The number of chunks in it, without deleted ones."""
         return self._searcher.num_docs
 
     def holders(self, term: str) -> int:
-        """In how many chunks `term` stands, those of deleted documents among them."""
+        """The number of chunks that have `term`, those of deleted documents included."""
         return self._searcher.doc_freq("terms", term)
 
     def search(
@@ -54,9 +53,9 @@ class LexicalIndex:
         """The `k` chunks with the best BM25 (k1 = 1.2, b = 0.75) for `terms`: (key, score), best first.
 
         Args:
-            terms: of the query, each with its weight: how often it stands there, say.
-            documents: ids of the documents to search, None for all. Acts before the top k.
-            having: a term that a chunk must have to be found; it counts nothing.
+            terms: of the query, each with its weight, for example its number of occurrences.
+            documents: ids of the documents to search, None for all. Applied before the best k are taken.
+            having: a term that a chunk must have to be found; it adds nothing to the score.
         """
         from tantivy import Occur, Query
 
@@ -93,15 +92,15 @@ def write_version(
     *,
     merge: bool = False,
 ) -> list[str]:
-    """Write into the new `folder` the version `previous` without and with some chunks.
+    """Write into the new `folder` the version `previous`, without the `removed` and with the `added` chunks.
 
-    tantivy works in a folder beside it: threads that it lets go on there cannot touch the version.
+    tantivy works in another folder beside it, so its threads, which may go on, cannot touch the version.
 
     Args:
-        previous: folder of the version to start from; None for an empty one.
-        removed: ids of the documents whose chunks go.
-        added: (chunk key, document id, its terms joined with spaces).
-        merge: wait until small segments are put together; else they are left.
+        previous: folder of the version to start from; None to start empty.
+        removed: ids of the documents whose chunks are deleted.
+        added: (chunk key, document id, terms of the chunk joined with spaces).
+        merge: wait until tantivy has merged small segments; else they may stay.
 
     Returns:
         The names of the version's files. Files are not synced.
@@ -115,14 +114,14 @@ def write_version(
     try:
         _write(_create(work) if previous is None else _open(work), removed, added, merge)
         _take_over(work, folder)
-    except ValueError as exc:  # tantivy's only kind; it is the disk that refuses
+    except ValueError as exc:  # the only error that tantivy raises; the cause is the disk
         raise OSError(str(exc)) from exc
     shutil.rmtree(work, ignore_errors=True)
     return version_files(folder)
 
 
 def needs_merge(folder: Path) -> bool:
-    """Whether a version has SEGMENTS segments or more, which is when tantivy puts some together."""
+    """Whether a version has at least `SEGMENTS` segments, from which on tantivy merges some."""
     return len(segments_of(folder)) >= SEGMENTS
 
 
@@ -153,12 +152,11 @@ def _write(index, removed: Iterable[str], added: Iterable[tuple[int, str, str]],
 
 
 def _keep_heaps_small() -> None:
-    """Let glibc give back to the system what tantivy's threads free.
+    """Make glibc return to the system the memory that tantivy's threads free.
 
-    Each commit has threads of its own, which take blocks of 1 to 6 MB, 15 MB in all, from one of the
-    eight heaps a core that glibc keeps for threads. Having seen such blocks freed, glibc keeps up to
-    twice as much in each heap from then on, unless it is told a limit: with sixteen readers beside it a
-    process that writes grew by 30 MB a minute, without one byte more in use.
+    Each commit starts threads, which take blocks of 1 to 6 MB, 15 MB in all, from one of the heaps that glibc keeps
+    for threads, eight for each core. Once such blocks are freed, glibc keeps up to twice as much in each heap, unless
+    it is given a limit: a process that wrote beside sixteen readers grew by 30 MB a minute with no more memory in use.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # only glibc has it
     if mallopt is not None:
@@ -167,9 +165,9 @@ def _keep_heaps_small() -> None:
 
 
 def _take_over(work: Path, folder: Path) -> None:
-    """Make `folder` of links to the files that meta.json in `work` names at one moment.
+    """Fill the new `folder` with links to the files that meta.json in `work` names at one moment.
 
-    A merge that tantivy began may end meanwhile, name other files and remove these: then once more.
+    A merge that tantivy has begun may end meanwhile and replace these files; then the links are made again.
     """
     for attempt in range(TAKE_OVERS):
         folder.mkdir()
@@ -189,7 +187,7 @@ def _take_over(work: Path, folder: Path) -> None:
 
 
 def _files_of(meta: bytes, folder: Path) -> list[str]:
-    """Names of the files of the segments that meta.json names."""
+    """Names of the files in `folder` of the segments that `meta`, the bytes of meta.json, names; sorted."""
     segments = _segments(json.loads(meta))
     names = []
     for path in folder.iterdir():
@@ -203,13 +201,13 @@ def _files_of(meta: bytes, folder: Path) -> list[str]:
 
 
 def _segments(meta: dict) -> dict[str, dict | None]:
-    """Segment → its deletions, as meta.json has them."""
+    """Segment → its record of deletions in meta.json, None if it has none."""
     return {segment["segment_id"].replace("-", ""): segment["deletes"] for segment in meta["segments"]}
 
 
 @contextmanager
 def _unlocked(folder: Path) -> Iterator[Path]:
-    """A folder of the same files in which tantivy may make its lock: it does so even to read."""
+    """A folder with the same files in which tantivy can make its lock file, which it does even to read."""
     if not folder.is_dir() or os.access(folder, os.W_OK):
         yield folder
         return
@@ -220,7 +218,7 @@ def _unlocked(folder: Path) -> Iterator[Path]:
 
 
 def version_files(folder: Path) -> list[str]:
-    """Names of the files that make a version: all but tantivy's locks."""
+    """Names of the files of a version, sorted: all but tantivy's locks."""
     return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock")
 
 
@@ -244,6 +242,6 @@ def _create(folder: Path):
 def _with_tokenizer(index):
     from tantivy import TextAnalyzerBuilder, Tokenizer
 
-    # The terms come analysed; all that is left is to cut them at the spaces.
+    # The terms are analysed already; they only need to be split at the spaces.
     index.register_tokenizer("terms", TextAnalyzerBuilder(Tokenizer.whitespace()).build())
     return index

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from indexes.disk import dense, lexical, versions
 from indexes.disk.documents import DocumentRow
+from indexes.disk.files import StoredFile
 from indexes.disk.store import Store
 from indexes.disk.visible import OpenVersion, Visible
 from indexes.engine import SearchEngine
@@ -34,7 +35,7 @@ CACHED_DOCUMENTS, CACHED_FILTERS = 256, 64
 
 
 class Retriever(SearchEngine):
-    """One version of the index in `folder`; what others commit later does not change it."""
+    """One version of the index in `folder`; later commits do not change it."""
 
     def __init__(self, folder: Path, embedder: Embedder | None, analyser: Analyser | None) -> None:
         """Open the last committed version.
@@ -60,7 +61,7 @@ class Retriever(SearchEngine):
         self._embedder = embedder
         self._analyser = analyser
         for attempt in range(5):
-            # A writer may remove files of the version just read before they are open: read again.
+            # A writer may remove files of the version that was read before they are open; then the next is read.
             try:
                 self._open_version()
                 return
@@ -80,8 +81,8 @@ class Retriever(SearchEngine):
         check_sizes(self.store.folder, files)
         self.documents = [row.document for row in rows]
         self._rows = {row.document.document_id: row for row in rows}
-        # An answer asks for the pages of the same few documents again and again. No lru_cache: with
-        # itself in a circle of references, a retriever that nobody uses would go on holding its version.
+        # An answer asks for the pages of the same few documents again and again. A plain dict, because an lru_cache
+        # on a method makes a reference cycle, and an unused retriever would go on holding its version.
         self._pages: dict[str, list[Page]] = {}
         self._visible: dict[Filter, Visible] = {}
         segments = [
@@ -92,22 +93,22 @@ class Retriever(SearchEngine):
         folders = {Path(file.name).parent for file in files if file.kind == "lexical"}
         postings = [lexical.LexicalIndex(self.store.folder / name) for name in folders]
         self._open = OpenVersion(rows, self.store.texts, segments, postings)
-        # Once more, for a version that could not be held: tantivy takes a file of positions that a
-        # writer has just swept for an empty one.
+        # Once more, for a version that could not be held: if a writer has just removed a file of positions,
+        # tantivy takes it for an empty one.
         check_sizes(self.store.folder, files)
 
     def close(self) -> None:
-        """Let go of the index; the writer may then remove the files of this version."""
+        """Close the version; the writer may then remove its files."""
         self.store.close()
         if self._held is not None:
             self._held.close()
 
     def document(self, name: str, allowed: Filter = EVERYTHING) -> StoredDocument:
-        """The document with that id, path or file name, if `allowed`; else DocumentNotFound."""
+        """The document with that id, path, file name or title; see `SearchEngine.document`."""
         return find_document(filter(allowed.allows, self.documents), name)
 
     def visible(self, allowed: Filter) -> list[StoredDocument]:
-        """The documents that `allowed` lets through, in the order in which they came."""
+        """The documents that `allowed` lets through, in the order in which they were added."""
         if allowed == EVERYTHING:
             return self.documents
         return [document for document in self.documents if allowed.allows(document)]
@@ -120,7 +121,7 @@ class Retriever(SearchEngine):
         allowed: Filter = EVERYTHING,
         dense_weight: float | None = None,
     ) -> list[list[Passage]]:
-        """For each query the best `k` chunks, best first; fewer where there are fewer."""
+        """For each query the best `k` chunks, best first; fewer if there are fewer."""
         if dense_weight is None:
             dense_weight = self.calibration.dense_weight if self.calibration else DEFAULT_WEIGHT
         return retrieve(
@@ -135,14 +136,14 @@ class Retriever(SearchEngine):
         )
 
     def understand(self, query: str, allowed: Filter = EVERYTHING) -> tuple[Understood, ...]:
-        """What in `query` is taken for more than words, in its order."""
+        """The parts of `query` that are understood as names, references or values, in the order of the query."""
         return self._read(query, self._searched(allowed)).understood
 
     def _read(self, query: str, searched: Searched) -> Question:
         return read(query, searched, date.today())
 
     def _searched(self, allowed: Filter) -> Visible:
-        """What `allowed` lets through; kept, for looking through 15,000 documents takes 10 ms."""
+        """The chunks that `allowed` lets through; cached, because going through 15,000 documents takes 10 ms."""
         found = self._visible.get(allowed)
         if found is None:
             if len(self._visible) >= CACHED_FILTERS:
@@ -153,10 +154,10 @@ class Retriever(SearchEngine):
         return found
 
     def _row(self, document: StoredDocument) -> DocumentRow:
-        """Its row in this version.
+        """The row of `document` in this version.
 
         Raises:
-            DocumentNotFound: this version does not have it.
+            DocumentNotFound: this version does not hold it.
         """
         row = self._rows.get(document.document_id)
         if row is None:
@@ -175,11 +176,11 @@ class Retriever(SearchEngine):
         return self.store.texts.chunks_of(self._row(document))
 
     def unreadable_pages(self, documents: Iterable[StoredDocument]) -> dict[str, list[int]]:
-        """Per document id, the pages nobody could read; documents without such pages are left out."""
+        """By document id, the numbers of the pages that could not be read; only documents with such pages."""
         return self.store.texts.unreadable_pages(self._rows_of(documents))
 
     def doubtful_pages(self, documents: Iterable[StoredDocument]) -> dict[str, dict[int, float]]:
-        """Per document id, the pages read by OCR and how sure it was; documents without are left out."""
+        """By document id, page number → confidence of the pages read by OCR; only documents with such pages."""
         return self.store.texts.doubtful_pages(self._rows_of(documents))
 
     def with_id(self, document_id: str) -> StoredDocument:
@@ -196,9 +197,9 @@ class Retriever(SearchEngine):
         return found
 
     def place_of(self, document_id: str, start: int, end: int) -> Place:
-        """The pages of the non-empty span [start, end) of a document."""
+        """The pages that hold the non-empty span [start, end) of a document."""
         pages = self._pages.get(document_id)
-        if pages is None:  # a prompt asks for a few pages of many documents: not for all of them
+        if pages is None:  # a prompt needs a few pages of each of many documents, so not all pages are read
             pages = self.store.texts.pages_of_span(self._rows[document_id], start, end)
         else:
             first, last = pages_of_span(pages, start, end)
@@ -207,8 +208,13 @@ class Retriever(SearchEngine):
         return Place(pages[0].number, pages[-1].number, confidence if confidence < 1 else None)
 
 
-def check_sizes(folder: Path, files) -> None:
-    """Raise IndexDamaged where a file is not as long as it was; FileNotFoundError where it is gone."""
+def check_sizes(folder: Path, files: Iterable[StoredFile]) -> None:
+    """Check that every file has the size that was written.
+
+    Raises:
+        IndexDamaged: one has another size.
+        FileNotFoundError: one is gone.
+    """
     for file in files:
         if (folder / file.name).stat().st_size != file.bytes:
             raise IndexDamaged(path=folder, detail=f"{file.name} has another size")

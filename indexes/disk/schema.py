@@ -1,11 +1,10 @@
 """The tables of the database, their checksums, and how an empty database is made.
 
-What a version holds never changes: rows say in which version they came and went, so a reader that
-keeps a version number keeps its view while others write.
+A version never changes: each row says in which version it was added and removed, so a reader that keeps to a version
+number keeps its view while others write.
 
-A document row is never edited. New paths or groups, or a new text at a path, close the row and
-open another. Its column `content` is the key of the document's first chunk, and ties pages and chunks
-to it.
+A document row is not edited but for `removed`. New paths or groups, or a new text at a path, close the row and open
+another. Its column `content` is the key of the document's first chunk; pages and chunks are found by it.
 """
 
 import json
@@ -60,9 +59,9 @@ TABLES = {
 
 
 def create_database(path: Path, fill: Callable[[sqlite3.Connection], None] = lambda _: None) -> None:
-    """Make an empty database at `path`, or one that `fill` fills, in place of what is there.
+    """Make a database at `path`, empty or filled by `fill`; it replaces a file that is there.
 
-    Made aside, synced and renamed, so that nobody ever sees half of it.
+    It is made under another name, synced and renamed, so that nobody ever sees half of it.
     """
     aside = path.with_suffix(".new")
     for ending in ("", "-wal", "-shm"):
@@ -84,7 +83,10 @@ def create_database(path: Path, fill: Callable[[sqlite3.Connection], None] = lam
 
 
 def seal_of(connection: sqlite3.Connection) -> str:
-    """Numbers and sums of checksums of the rows that are current: a row that is lost changes them."""
+    """JSON with the number and the sum of checksums of the current rows of documents and files.
+
+    A row that is lost changes it.
+    """
     return json.dumps(
         {
             table: connection.execute(
@@ -96,9 +98,9 @@ def seal_of(connection: sqlite3.Connection) -> str:
 
 
 def checksum(row: Sequence) -> int:
-    """CRC-32 of a row: SQLite's own check lets most flipped bytes pass.
+    """The CRC-32 of a row; SQLite's own check misses most flipped bytes.
 
-    `ascii` is the same in every version of Python; `repr` leaves alone what its Unicode tables know.
+    `ascii` gives the same text in every version of Python; `repr` depends on the version's Unicode tables.
     """
     return zlib.crc32(ascii(tuple(row)).encode())
 

@@ -1,7 +1,6 @@
-"""The database of an index: what is committed, and how a commit becomes the last one.
+"""The database of an index: its tables, and the facts of the last commit.
 
-The database is the truth, and its transaction the commit point: files are written and synced
-first, then named in the transaction.
+The database decides what is committed: files are written and synced first, then named in its transaction.
 """
 
 import sqlite3
@@ -17,20 +16,20 @@ from indexes.disk.texts import Texts
 from indexes.errors import IndexDamaged, IndexFormat, IndexOutdated
 from indexes.types import Calibration, Manifest
 
-CALIBRATION = "calibration"  # the name in `meta` of what calibrating found
+CALIBRATION = "calibration"  # the name of the calibration in the table `meta`
 
 
 class Store:
     """The open database of an index. Reading is safe from several threads; writing is for one.
 
-    `documents`, `texts` and `files` are its tables; the facts of the last commit are here.
+    `documents`, `texts` and `files` are its tables; this class reads and writes the facts of the last commit.
     """
 
     def __init__(self, folder: Path, *, writable: bool = False) -> None:
         """Open the database in `folder`.
 
         Raises:
-            IndexNotFound: there is none. Not raised when `writable`: it is then created.
+            IndexNotFound: there is none. With `writable` it is created instead.
             IndexFormat: another program version wrote it.
             IndexDamaged: SQLite cannot read it.
         """
@@ -52,15 +51,15 @@ class Store:
 
     @property
     def connection(self) -> sqlite3.Connection:
-        """The connection of the `snapshot` that this thread is in; of a writer, its one."""
+        """See `Database.connection`."""
         return self.database.connection
 
     def snapshot(self) -> AbstractContextManager[None]:
-        """What is read inside belongs to one commit."""
+        """All reads of this thread inside the block see the same commit."""
         return self.database.snapshot()
 
     def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
-        """All or nothing: the commit point of the whole index."""
+        """A transaction of the writer: committed when the block ends, rolled back if it raises."""
         return self.database.transaction()
 
     def close(self) -> None:
@@ -75,7 +74,11 @@ class Store:
         self.connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", sealed((name, value)))
 
     def check_seal(self) -> None:
-        """Raise IndexDamaged unless all rows are there that the last commit left."""
+        """Check that no row of documents or files is missing since the last commit.
+
+        Raises:
+            IndexDamaged: one is.
+        """
         with self.database.readable(), self.database.lent() as connection:
             whole = not self.version or self.meta("seal") == seal_of(connection)
         if not whole:
@@ -83,12 +86,12 @@ class Store:
 
     @property
     def version(self) -> int:
-        """Number of the last commit; 0 where nothing was committed yet."""
+        """Number of the last commit; 0 before the first."""
         return int(self.meta("version") or 0)
 
     @property
     def manifest(self) -> Manifest | None:
-        """What the index was built with; None before the first commit."""
+        """The models that the index was built with; None before the first commit."""
         text = self.meta("manifest")
         if text is None:
             return None
@@ -96,17 +99,20 @@ class Store:
 
     @property
     def calibration(self) -> Calibration | None:
-        """What was found of the index's retrievers; None where there is none yet, or too little text."""
+        """The result of calibrating the index; None if it was not calibrated or has too little text for it."""
         return Calibration.from_json(self.meta(CALIBRATION))
 
     def set_manifest(self, manifest: Manifest) -> None:
         self.set_meta("manifest", manifest.to_json())
 
     def check_version(self) -> None:
-        """Raise IndexDamaged where a later version than the database's was committed.
+        """Check that the database has not fallen back behind the last version that was confirmed.
 
-        SQLite believes its log up to the first frame whose checksum is wrong and drops what follows,
-        silently: a flipped bit there takes whole commits back.
+        SQLite reads its log up to the first frame with a wrong checksum and silently drops the rest, so a flipped
+        bit there can undo whole commits.
+
+        Raises:
+            IndexDamaged: a later version than the database's was committed.
         """
         confirmed = versions.last_confirmed(self.folder)
         if confirmed > self.version:
@@ -114,7 +120,7 @@ class Store:
             raise IndexDamaged(path=self.folder, detail=detail)
 
     def purge(self) -> None:
-        """Delete the rows of documents that the last version does not have."""
+        """Delete the rows, pages and chunks of documents that the last version does not have."""
         kept = {
             content
             for (content,) in self.database.fetch("SELECT content FROM documents WHERE removed IS NULL")

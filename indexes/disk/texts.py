@@ -38,7 +38,7 @@ class Texts:
         """The pages of one document, in order.
 
         Raises:
-            IndexDamaged: a row is missing or does not have its checksum.
+            IndexDamaged: a row is missing or its checksum is wrong.
         """
         rows = self._database.fetch(
             f"SELECT {PAGE_COLUMNS} FROM pages WHERE content = ? ORDER BY number", (row.content,)
@@ -51,7 +51,7 @@ class Texts:
         """The pages of the non-empty span [start, end) of one document, in order.
 
         Raises:
-            IndexDamaged: there are none, or one does not have its checksum.
+            IndexDamaged: there are none, or the checksum of one is wrong.
         """
         rows = self._database.fetch(
             f"SELECT {PAGE_COLUMNS} FROM pages WHERE content = ? AND end > ? AND start < ? ORDER BY number",
@@ -79,7 +79,7 @@ class Texts:
         ]
 
     def doubtful_pages(self, documents: Iterable[DocumentRow]) -> dict[str, dict[int, float]]:
-        """Per document id, the pages read by OCR and how sure it was; documents without are left out."""
+        """By document id, page number → confidence of the pages read by OCR; only documents with such pages."""
         by_content = {row.content: row.document.document_id for row in documents}
         rows = self._database.fetch("SELECT content, number, confidence FROM pages WHERE confidence < 1")
         found: dict[str, dict[int, float]] = {}
@@ -89,7 +89,7 @@ class Texts:
         return found
 
     def unreadable_pages(self, documents: Iterable[DocumentRow]) -> dict[str, list[int]]:
-        """Per document id, the pages nobody could read; documents without such pages are left out."""
+        """By document id, the numbers of the pages that could not be read; only documents with such pages."""
         by_content = {row.content: row.document.document_id for row in documents}
         rows = self._database.fetch("SELECT content, number FROM pages WHERE NOT readable")
         found: dict[str, list[int]] = {}
@@ -102,10 +102,10 @@ class Texts:
         """The chunks with these keys, checked against their checksums.
 
         Args:
-            owner: the id of the document that holds the chunk with that key.
+            owner: gives the id of the document that holds the chunk with a key.
 
         Raises:
-            IndexDamaged: a row is missing or does not have its checksum.
+            IndexDamaged: a row is missing or its checksum is wrong.
         """
         rows = self._database.fetch(
             f"SELECT {CHUNK_COLUMNS} FROM chunks WHERE key IN ({','.join('?' * len(keys))})", list(keys)
@@ -161,6 +161,6 @@ class Texts:
 
 
 def _page_row(page: Page) -> tuple:
-    # As SQLite gives it back, so that the checksum is of the same values.
+    # In the types that SQLite gives back, so that the checksum is over the same values.
     number, label, start, end, readable, engine, confidence, hidden, source = astuple(page)
     return number, label, start, end, int(readable), engine, float(confidence), hidden, bytes(source)

@@ -1,8 +1,7 @@
-"""Which versions of an index somebody reads: a file a version, locked by its readers.
+"""Locks that show which versions of an index are being read: one marker file for each version.
 
-A reader holds a shared lock on the file of its version as long as it is open, so the writer knows
-which files of old versions are still needed, and a dead reader's lock is gone with it. The lock
-needs no right to write.
+A reader holds a shared lock on the marker of its version as long as it is open, so the writer knows which files of
+old versions are still needed. The lock of a dead reader ends with its process. The lock needs no permission to write.
 """
 
 import fcntl
@@ -14,11 +13,11 @@ from typing import IO
 
 FOLDER = "versions"
 CONFIRMED = b"committed\n"
-LOCKS = Path("/proc/locks")  # Linux: who holds which lock
+LOCKS = Path("/proc/locks")  # Linux: the processes that hold locks
 
 
 def mark(folder: Path, version: int) -> Path:
-    """Make the file that readers of `version` lock; it is not synced."""
+    """Make the marker of `version`, which its readers lock; returns its path. It is not synced."""
     path = _path(folder, version)
     path.parent.mkdir(exist_ok=True)
     path.touch()
@@ -26,7 +25,7 @@ def mark(folder: Path, version: int) -> Path:
 
 
 def confirm(marker: Path) -> None:
-    """Note in a version's file that it was committed, and sync it."""
+    """Write into a version's marker that it was committed, and sync the marker."""
     with marker.open("wb") as file:
         file.write(CONFIRMED)
         file.flush()
@@ -34,22 +33,22 @@ def confirm(marker: Path) -> None:
 
 
 def last_confirmed(folder: Path) -> int:
-    """The last version that is known to have been committed; 0 where none is."""
+    """The last version whose marker says that it was committed; 0 if there is none."""
     return max((version for version, path in _marked(folder) if _is_confirmed(path)), default=0)
 
 
 def forget_unborn(folder: Path, current: int) -> None:
-    """Remove the files of versions after `current`, whose commit failed."""
+    """Remove the markers of versions after `current`, whose commits failed."""
     for version, path in list(_marked(folder)):
         if version > current:
             path.unlink(missing_ok=True)
 
 
 def hold(folder: Path, version: int) -> IO[bytes] | None:
-    """Keep the files of `version` until what is returned is closed.
+    """Hold `version`: its files are kept until the returned marker is closed.
 
-    None where the file system has no locks, and where a writer sweeps the version at this moment:
-    a later one is there then.
+    None if the file system has no locks, or if a writer is removing the version at this moment, because there is a
+    later one.
     """
     try:
         held = open(_path(folder, version), "rb")  # noqa: SIM115 - held as long as the reader
@@ -67,7 +66,7 @@ def hold(folder: Path, version: int) -> IO[bytes] | None:
 
 
 def oldest_held(folder: Path, current: int) -> int:
-    """The oldest version that somebody reads, or `current`; files of dead versions are removed."""
+    """The oldest version that is being read, or `current`; removes the markers of older versions nobody reads."""
     oldest = current
     for version, path in sorted(_marked(folder)):
         if version < current and _is_held(path):
@@ -76,12 +75,12 @@ def oldest_held(folder: Path, current: int) -> int:
 
 
 def holders(folder: Path, below: int) -> dict[int, list[int]]:
-    """Who reads versions before `below`: version → process ids, as far as the system tells them."""
+    """The readers of versions before `below`: version → process ids, as far as the system names them."""
     return {v: _processes(path) for v, path in sorted(_marked(folder)) if v < below and _is_held(path)}
 
 
 def wait_for_readers(folder: Path, below: int, seconds: float) -> dict[int, list[int]]:
-    """Wait up to `seconds` until nobody reads a version before `below`; returns who still does."""
+    """Wait up to `seconds` until nobody reads a version before `below`; returns the readers that are left."""
     until = time.monotonic() + seconds
     while (found := holders(folder, below)) and time.monotonic() < until:
         time.sleep(0.1)
@@ -107,7 +106,7 @@ def _marked(folder: Path) -> Iterator[tuple[int, Path]]:
 
 
 def _is_held(path: Path) -> bool:
-    """Whether somebody reads the version; if not, its file is removed, so that nobody begins to."""
+    """Whether somebody reads the version; if not, its marker is removed, so that nobody can begin to."""
     try:
         with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

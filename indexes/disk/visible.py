@@ -1,4 +1,4 @@
-"""One open version of an index, and the part of it that one caller may search."""
+"""The open files of one version of an index → the part of it that one caller may search."""
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -38,13 +38,13 @@ class OpenVersion:
 
 
 class Visible:
-    """What a filter lets through of a version; see `indexes.search.candidates.Searched`."""
+    """The chunks of a version that a filter lets through; see `indexes.search.candidates.Searched`."""
 
     def __init__(self, version: OpenVersion, rows: Sequence[DocumentRow], *, everything: bool) -> None:
         """
         Args:
-            rows: of the documents that are let through.
-            everything: these are all documents of the version, which makes a search quicker.
+            rows: of the documents that the filter lets through.
+            everything: they are all documents of the version, so that searches need no filter and are quicker.
         """
         self._version = version
         self._ids = None if everything else [row.document.document_id for row in rows]

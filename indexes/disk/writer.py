@@ -1,8 +1,8 @@
 """The one writer of an index: collects changes, and commits them all or not at all.
 
-A commit writes and syncs new files, then names them in SQLite's transaction; before it nothing of
-them is seen, and after a crash they are swept away by the next writer. Small files are merged into
-large ones aside, as a version of its own, so that adding a page to a large index costs a page.
+A commit writes and syncs new files, then names them in SQLite's transaction. Before that nobody sees them, and after
+a crash the next writer removes them. Small files are merged into large ones in a version of its own, not in a commit,
+so that the cost of adding a page does not depend on the size of the index.
 """
 
 import fcntl
@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +32,7 @@ from ingest.document import Chunk
 
 LOCK = "writer.lock"
 
-
-# Told what the writer does next, by name: for progress, and for tests that end it there.
+# Called with the name of the writer's next step: for progress, and for tests that stop the process there.
 OnStep = Callable[[str], None]
 
 
@@ -49,18 +49,18 @@ class Writer:
         new_analyser: bool = False,
         exact_rows: int = dense.EXACT_ROWS,
     ) -> None:
-        """Take the lock, create the index if there is none, sweep what a dead writer left.
+        """Take the lock, create the index if there is none, and remove the files that a dead writer left.
 
         Args:
-            new_embedder: the embedder may be another than the index was built with; the caller is to
+            new_embedder: allow another embedder than the index was built with; the caller must then
                 `replace` all vectors.
-            new_analyser: the same of the analyser and all terms.
+            new_analyser: allow another analyser; the caller must then `replace` all terms.
             exact_rows: segments of more rows are searched by codes first.
 
         Raises:
-            IndexBusy: another writer lives.
+            IndexBusy: another writer is open.
             IndexMismatch: the index was built with other models.
-            IndexUnwritable: no space or no permission.
+            IndexUnwritable: there is no space or no permission.
         """
         self.folder = folder
         self._manifest = manifest
@@ -89,14 +89,14 @@ class Writer:
                 raise
         # By document id, what the next commit does:
         self._new: dict[str, NewContent] = {}
-        self._closed: dict[str, bool] = {}  # rows that end; whether the chunks go, too
-        self._opened: dict[str, StoredDocument] = {}  # rows that changed in paths or groups only
+        self._closed: dict[str, bool] = {}  # rows to end; True: the chunks are deleted, too
+        self._opened: dict[str, StoredDocument] = {}  # rows with new paths or groups only
 
     def __enter__(self) -> "Writer":
         return self
 
     def __exit__(self, *exc_info) -> None:
-        # The log has no second copy and SQLite believes it only up to the first flipped bit.
+        # SQLite reads its log only up to the first flipped bit, and the log has no second copy: empty it now.
         with suppress(sqlite3.Error):
             self._store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._store.close()
@@ -118,10 +118,10 @@ class Writer:
         return bool(self._new or self._closed or self._opened)
 
     def add(self, content: NewContent) -> None:
-        """Add a document, in place of the one with its id if there is one.
+        """Add a document; it replaces the one with the same id, if any.
 
         Raises:
-            ValueError: there is not one row of terms and one vector for each chunk.
+            ValueError: the numbers of chunks, rows of terms and vectors differ.
         """
         if not len(content.chunks) == len(content.terms) == len(content.vectors):
             sizes = f"{len(content.terms)} rows of terms, {len(content.vectors)} vectors"
@@ -135,7 +135,7 @@ class Writer:
         self.documents[document.document_id] = document
 
     def change(self, document: StoredDocument) -> None:
-        """Store other paths or groups of a document whose content stays."""
+        """Store new paths or groups of a document whose content stays the same."""
         if pending := self._new.get(document.document_id):
             self._new[document.document_id] = replace(pending, document=document)
         else:
@@ -144,7 +144,7 @@ class Writer:
         self.documents[document.document_id] = document
 
     def remove(self, document_id: str) -> None:
-        """Take a document out; KeyError where there is none."""
+        """Remove a document; KeyError if there is none with that id."""
         del self.documents[document_id]
         del self._contents[document_id]
         self._opened.pop(document_id, None)
@@ -153,7 +153,7 @@ class Writer:
 
     @property
     def rows(self) -> list[DocumentRow]:
-        """The documents in the order of their chunk keys; what is not committed yet is among them."""
+        """The documents in the order of their chunk keys, uncommitted ones included."""
         found = [
             DocumentRow(self._contents[document.document_id], document)
             for document in self.documents.values()
@@ -163,34 +163,35 @@ class Writer:
     def commit(self) -> int:
         """Make all changes since the last commit visible at once; returns the version.
 
-        Without changes nothing is written, but for the manifest of a new index.
+        Without changes nothing is written, except the first version of a new index.
 
         Raises:
-            IndexUnwritable: no space or no permission; the last commit stands.
+            IndexUnwritable: there is no space or no permission; the last commit stays in force.
         """
         if not self.has_changes and self._version:
             return self._version
         with translated(self.folder):
-            self._sweep()  # what a commit that failed left behind
+            self._sweep()  # files of a commit that failed
             version = self._version + 1
             dense_files = self._write_vectors(version)
             lexical_files = self._write_postings(version)
             try:
                 self._commit_version(version, dense_files, lexical_files)
             finally:
-                if self._store.version == version:  # also where an interrupt came in with the commit
+                if self._store.version == version:  # also if an interrupt arrived during the commit
                     self._version = version
                     self._new, self._closed, self._opened = {}, {}, {}
             self._sweep()
         return version
 
     def merge(self) -> int:
-        """Put small files together into larger ones, if there are enough; returns the version.
+        """Merge small files into larger ones, if there are enough; returns the version.
 
-        Nothing else changes. Rows of deleted documents are left behind where they are met.
+        Search results stay the same. Rows of deleted documents in the merged files are dropped.
 
         Raises:
-            IndexUnwritable: no space or no permission; the last commit stands.
+            ValueError: there are uncommitted changes.
+            IndexUnwritable: there is no space or no permission; the last commit stays in force.
         """
         if self.has_changes:
             raise ValueError("commit before merging")
@@ -214,13 +215,13 @@ class Writer:
         vectors: NDArray[np.float32] | NDArray[np.float16],
         terms: Callable[[Store], Iterable[tuple[int, str, str]]] | None,
     ) -> int:
-        """Put other files in the place of some; documents stay as they are. Returns the version.
+        """Replace some vectors, and the postings or not; documents stay the same. Returns the version.
 
         Args:
-            segments: names of the segments of vectors that go.
-            keys, vectors: (N,) ascending and (N, D), what comes in their place.
-            terms: of all chunks of the current documents, for `lexical.write_version`; None: the
-                postings stay.
+            segments: names of the segments of vectors to remove.
+            keys, vectors: (N,) ascending and (N, D), to store instead.
+            terms: gives the terms of all chunks of the current documents, as `lexical.write_version` takes them;
+                None keeps the postings.
         """
         built = self._store.manifest
         other = built is not None and not built.embedder.same_vectors(self._manifest.embedder)
@@ -240,11 +241,11 @@ class Writer:
 
     @property
     def calibration(self) -> Calibration | None:
-        """What was found of the index's retrievers; None before that."""
+        """The result of calibrating the index; None before."""
         return self._store.calibration
 
     def set_calibration(self, found: Calibration) -> None:
-        """Store what was found of the retrievers, at once; the version stays."""
+        """Store the result of calibrating, at once; the version stays the same."""
         self.note(CALIBRATION, found.to_json())
 
     def chunks(self, document: StoredDocument) -> list[Chunk]:
@@ -252,12 +253,12 @@ class Writer:
         return self._store.texts.chunks_of(DocumentRow(self._contents[document.document_id], document))
 
     def note(self, name: str, value: str) -> None:
-        """Store a fact about the index beside its version; documents and files stay as they are."""
+        """Store a fact about the index in its table `meta`; documents and files stay the same."""
         with translated(self.folder), self._store.transaction():
             self._store.set_meta(name, value)
 
     def purge(self) -> None:
-        """Delete the rows that only older versions have; nobody may read those any more."""
+        """Delete the rows that only older versions have; call it when nobody reads those any more."""
         self._on_step("purge")
         with translated(self.folder):
             self._store.connection.execute("PRAGMA secure_delete = ON")
@@ -268,7 +269,7 @@ class Writer:
 
     @property
     def store(self) -> Store:
-        """The database as the writer sees it, for maintenance."""
+        """The writer's database, for maintenance."""
         return self._store
 
     def _commit_version(
@@ -277,7 +278,7 @@ class Writer:
         dense_files: Sequence[StoredFile] | None,
         lexical_files: Sequence[StoredFile] | None,
     ) -> None:
-        """Make `version`: what is pending, and the files as given (None: as they are)."""
+        """Commit `version`: the pending changes, and the given files (None keeps the present ones)."""
         self._on_step("sync folders")
         marker = versions.mark(self.folder, version)
         for folder in (self.folder / "dense", self.folder / "lexical", marker.parent, self.folder):
@@ -308,7 +309,7 @@ class Writer:
         versions.confirm(marker)
 
     def _write_vectors(self, version: int) -> list[StoredFile] | None:
-        """The vectors' files with a segment of what is new, or None where nothing is."""
+        """The files of vectors, with a segment of the new chunks; None if there are no new chunks."""
         contents = [content for content in self._new.values() if content.chunks]
         if not contents:
             return None
@@ -327,10 +328,10 @@ class Writer:
         return [_record(self.folder, f"dense/{name}", "dense") for name in names]
 
     def _merge_vectors(self, version: int) -> list[StoredFile] | None:
-        """The vectors' files with small segments put together, or None where none are to be.
+        """The files of vectors after merging small segments; None if there is nothing to merge.
 
-        Each segment is to be larger than all later ones together, so that their number grows with
-        the logarithm of the chunks only, and a vector is copied as often.
+        Afterwards each segment is larger than all later ones together, so the number of segments, and the number of
+        times that a vector is copied, grow only with the logarithm of the number of chunks.
         """
         stored = self._store.files.current("dense")
         merged, total = [], 0
@@ -390,7 +391,7 @@ class Writer:
         return files
 
     def _sweep(self) -> None:
-        """Remove what no version names that is current or being read."""
+        """Remove the files that neither the current version nor one that is being read names."""
         self._on_step("sweep")
         self._oldest = versions.oldest_held(self.folder, self._version)
         versions.forget_unborn(self.folder, self._version)
@@ -401,11 +402,11 @@ class Writer:
         folders = {Path(name).parent.name for name in named if name.startswith("lexical/")}
         for path in (self.folder / "lexical").iterdir():
             if path.name not in folders:
-                shutil.rmtree(path, ignore_errors=True)  # what stays now goes with the next sweep
+                shutil.rmtree(path, ignore_errors=True)  # anything left is removed by the next sweep
 
 
 def _record(folder: Path, name: str, kind: str, known: StoredFile | None = None) -> StoredFile:
-    """Size and checksum of a new file, which is synced; of a link to a known file as they were."""
+    """The record of a new file, which is synced; a link to the file `known` keeps that one's checksum."""
     path = folder / name
     size = path.stat().st_size
     linked = known is not None and os.path.exists(folder / known.name)
@@ -417,8 +418,8 @@ def _record(folder: Path, name: str, kind: str, known: StoredFile | None = None)
     return StoredFile(name, kind, size, digest)
 
 
-def take_lock(folder: Path):
-    """The lock of an index's one writer, held until it is closed; a dead process's is gone with it.
+def take_lock(folder: Path) -> IO[str]:
+    """The lock of an index's only writer, held until it is closed or its process ends.
 
     Raises:
         IndexBusy: another process holds it.
@@ -440,7 +441,7 @@ def take_lock(folder: Path):
 
 @contextmanager
 def translated(folder: Path) -> Iterator[None]:
-    """What the operating system or SQLite refuses, as an error that a user can act on."""
+    """Raise IndexUnwritable in place of errors of the operating system and of SQLite."""
     try:
         yield
     except OSError as exc:
