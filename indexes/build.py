@@ -33,19 +33,20 @@ from ingest.korean.analyse import open_analyser
 from ingest.parse import Parsed, ParseOptions, file_id
 from ingest.workers.pool import WorkerPool
 
-# A commit syncs files, so small ones are put together; a kill loses at most this much work.
+# A commit is made after 5,000 chunks or 30 s, whichever comes first: often enough that a kill loses little work, and
+# seldom enough that syncing files costs little.
 COMMIT_CHUNKS = 5_000
 COMMIT_SECONDS = 30.0
-# How long what was read before Ctrl-C may still be embedded, to be kept.
+# After Ctrl-C, documents that were read are embedded for up to 10 s more, so that they can be committed.
 LAST_SECONDS = 10.0
-# Chunks of this kind of text tell how many tokens of an embedder a chunk is about.
+# Typical Korean text (from a law), to estimate how many tokens of an embedder a chunk has.
 SAMPLE = """제60조(연차 유급휴가) ① 사용자는 1년간 80퍼센트 이상 출근한 근로자에게 15일의 유급휴가를 주어야 한다.
 ② 사용자는 계속하여 근로한 기간이 1년 미만인 근로자 또는 1년간 80퍼센트 미만 출근한 근로자에게 1개월 개근 시
 1일의 유급휴가를 주어야 한다. 2024년 매출액은 1,234억원으로 전년보다 12.5% 늘었다(연결 기준).
 """
-TEXT_SHARE = 0.8  # of what an embedder reads; the rest is for the title and headings above a chunk
+TEXT_SHARE = 0.8  # the part of an embedder's input for a chunk's text; the rest is for its title and headings
 
-# Called with (files done, files in all, pages read, path just done).
+# Called after each file with (files done, all files, pages read, path of the file).
 Progress = Callable[[int, int, int, str], None]
 
 
@@ -63,29 +64,28 @@ def ingest(
     commit_chunks: int = COMMIT_CHUNKS,
     open_reranker: OpenReranker = lambda: None,
 ) -> IngestReport:
-    """Bring the index in `folder` up to the files at `paths` (files, or folders to walk).
+    """Bring the index in `folder` up to date with the files at `paths` (files, or folders to walk).
 
-    A file that cannot be read is reported and changes nothing; the others go on. What was read is
-    committed every few seconds, also on Ctrl-C.
+    A file that cannot be read is reported and changes nothing; the other files are ingested. Documents are committed
+    after `commit_chunks` chunks or 30 s, and on Ctrl-C.
 
     Args:
         tokenizer: name of the tokenizer that counts chunk sizes, for the manifest.
-        groups: whose documents these are; added to the groups a document already has.
+        groups: the groups that may read these documents; added to the groups that a document already has.
         sync: remove documents under `paths` whose files are gone.
-        embedded: told, from another thread, how many of the chunks read so far are embedded.
-        commit_chunks: a commit is made at the latest when as many chunks wait for it.
-        open_reranker: called where the index has changed so much that it is calibrated anew.
+        embedded: called from another thread with the number of embedded chunks and of chunks read so far.
+        commit_chunks: the number of waiting chunks after which a commit is made.
+        open_reranker: called if the index has changed so much that it is calibrated again.
 
     Raises:
         NoSuchPath, NothingToIngest, ChunkTooLong: before anything is written.
-        TextTooLong: the embedder would cut a chunk; documents before it are kept.
+        TextTooLong: the embedder would cut a chunk; documents embedded before are kept.
         IndexBusy, IndexMismatch, IndexUnwritable.
     """
     started = time.monotonic()
     files, closed, skipped = discover(paths)
-    if not (
-        files or closed or skipped
-    ):  # with `sync`, too: a share that is not mounted looks like an empty folder
+    # With `sync`, too, because a network share that is not mounted looks like an empty folder.
+    if not (files or closed or skipped):
         raise NothingToIngest(path=", ".join(map(str, paths)))
     check_reads_chunks(embedder, options)
     manifest = Manifest(
@@ -107,13 +107,13 @@ def ingest(
             run.read(files, pool, progress)
             if sync and not closed:
                 run.remove_gone(paths, set(files))
-        except BaseException:  # on Ctrl-C, too: what was read is kept
+        except BaseException:  # Ctrl-C included: documents that were read are kept
             if writer.has_changes:
                 writer.commit()
             raise
         writer.commit()
         report.version = writer.merge()
-        if report.version != opened:  # an index too small to calibrate is not tried again for nothing
+        if report.version != opened:  # unchanged: an index too small to calibrate need not be tried again
             recalibrate(writer, embedder, open_reranker)
     report.warnings.sort(key=attrgetter("code"))
     report.seconds = time.monotonic() - started
@@ -123,7 +123,11 @@ def ingest(
 def recalibrate(
     writer: IndexWriter, embedder: Embedder, open_reranker: OpenReranker = lambda: None, *, anew: bool = False
 ) -> Calibration | None:
-    """Calibrate the index that `writer` holds where it has changed much since, or `anew`; what holds then."""
+    """Calibrate the writer's index if it has changed much since the last time, or if `anew`.
+
+    Returns:
+        The calibration that is in force: the stored one, or the new one. None if there is too little text for one.
+    """
     documents = list(writer.documents.values())
     known = writer.calibration
     if not anew and not is_due(known, sum(document.chunks for document in documents)):
@@ -135,12 +139,12 @@ def recalibrate(
 
 
 def check_reads_chunks(embedder: Embedder, options: ParseOptions) -> None:
-    """Refuse an embedder that reads less than chunks of usual text hold, in its own tokens.
+    """Check that the embedder reads a chunk of usual text as a whole.
 
-    Real chunks are counted when they are embedded; this spares reading a thousand files before that.
+    Real chunks are counted when they are embedded; this finds the error before a thousand files are read.
 
     Raises:
-        ChunkTooLong.
+        ChunkTooLong: a chunk of `chunking.max_tokens` has more of the embedder's tokens than it reads.
     """
     if embedder.max_tokens >= UNLIMITED:
         return
@@ -162,10 +166,10 @@ def check_reads_chunks(embedder: Embedder, options: ParseOptions) -> None:
 
 
 def delete(folder: Path, names: Sequence[str], manifest: Manifest) -> list[StoredDocument]:
-    """Take the named documents (ids, paths or file names) out of the index, in one commit.
+    """Delete the named documents (ids, paths, file names or titles) in one commit; returns them.
 
     Raises:
-        DocumentNotFound: one of them is not there; then nothing is deleted.
+        DocumentNotFound, AmbiguousDocument: by one of the names; then nothing is deleted.
     """
     with open_writer(folder, manifest) as writer:
         gone = {
@@ -181,16 +185,17 @@ def delete(folder: Path, names: Sequence[str], manifest: Manifest) -> list[Store
 def set_groups(
     folder: Path, names: Sequence[str], change: Callable[[set[str]], Iterable[str]], manifest: Manifest
 ) -> list[StoredDocument]:
-    """Give the named documents the groups that `change` makes of theirs, in one commit.
+    """Change the groups of the named documents, in one commit.
 
     Args:
-        names: ids, paths, file names or path patterns; each of at least one document.
+        names: ids, paths, file names or path patterns; each must name at least one document.
+        change: gives the new groups for the present ones.
 
     Returns:
-        The documents whose groups are others now.
+        The documents whose groups have changed.
 
     Raises:
-        DocumentNotFound: a name is there for none; then nothing changes.
+        DocumentNotFound, AmbiguousDocument: by one of the names; then nothing is changed.
     """
     with open_writer(folder, manifest) as writer:
         named = {d.document_id: d for name in names for d in _named(list(writer.documents.values()), name)}
@@ -205,13 +210,13 @@ def set_groups(
 
 
 def _named(documents: Sequence[StoredDocument], name: str) -> list[StoredDocument]:
-    """The documents that a name or pattern means."""
+    """The documents that a name or pattern matches, at least one."""
     found = [document for document in documents if names_document(name, document)]
     return found or [find_document(documents, name)]
 
 
 class _Run:
-    """The state of one ingest: which documents are known, what waits for the next commit."""
+    """The state of one ingest: the documents that are known, and those that wait for the next commit."""
 
     def __init__(
         self,
@@ -229,12 +234,16 @@ class _Run:
         self._groups = groups
         self._report = report
         self._committed = time.monotonic()
-        self._copies: dict[str, list[str]] = {}  # bytes being read → their path, other paths with the same
-        self._released: dict[str, StoredDocument] = {}  # taken out because another stands at its path
+        self._copies: dict[
+            str, list[str]
+        ] = {}  # id of a file being read → its path, other paths with the same bytes
+        self._released: dict[
+            str, StoredDocument
+        ] = {}  # removed, because their paths hold other documents now
         self._at_path = {path: d.document_id for d in writer.documents.values() for path in d.paths}
 
     def read(self, files: Sequence[str], pool: WorkerPool, progress: Progress) -> None:
-        """Read what is new or changed in `files` and add it."""
+        """Read the new and changed files among `files` and add them."""
         total = len(files)
         self._done = 0
 
@@ -267,7 +276,7 @@ class _Run:
                     self._keep(path, identity)
 
     def remove_gone(self, roots: Sequence[Path], present: set[str]) -> None:
-        """Take out the documents under `roots` whose files are no longer there."""
+        """Remove the documents under `roots` whose files are gone."""
         folders = [os.path.abspath(root) + os.sep for root in roots if root.is_dir()]
         for document in list(self._writer.documents.values()):
             left = tuple(
@@ -285,7 +294,7 @@ class _Run:
         return chunks >= self._commit_chunks or (chunks > 0 and waited >= COMMIT_SECONDS)
 
     def _to_read(self, files: Sequence[str], advance: Callable[[str], None]) -> Iterator[str]:
-        """Those of `files` whose bytes are not in the index as this parser would read them."""
+        """The `files` to read: without those whose bytes the index holds as this parser would read them."""
         for path in files:
             try:
                 identity = file_id(path)
@@ -305,9 +314,9 @@ class _Run:
                 yield path
 
     def _keep(self, path: str, identity: str) -> None:
-        """The bytes at `path` are in the index: note the path and the groups."""
+        """Add `path` and the groups of this ingest to the document with the same bytes."""
         known = self._writer.documents.get(identity)
-        if known is None:  # the file changed while it was read: the next ingest sees to it
+        if known is None:  # the file changed while it was read; the next ingest reads it
             return
         counts = self._report.documents
         if path in known.paths and set(self._groups) <= set(known.groups):
@@ -360,7 +369,7 @@ class _Run:
         return self._writer.documents.get(self._at_path.get(path, ""))
 
     def _release(self, path: str, identity: str) -> None:
-        """Another document stood at `path` until now: it goes, unless other paths lead to it."""
+        """Make `identity` the document at `path`; the one that was there goes, unless it has other paths."""
         old = self._owner(path)
         self._at_path[path] = identity
         if old is not None and old.document_id != identity:
@@ -374,6 +383,6 @@ class _Run:
             self._writer.remove(document.document_id)
 
     def fail(self, failure: UnreadableFile) -> None:
-        """Note what could not be read."""
+        """Report a file that could not be read."""
         self._report.documents.failed += 1
         self._report.failures.append(Failure(failure.path, failure.code, failure.page, failure))

@@ -1,4 +1,4 @@
-"""Documents → the vectors of their chunks, many documents at a time, in a thread of its own."""
+"""Documents → the vectors of their chunks: many documents at a time, in a separate thread."""
 
 import math
 import time
@@ -13,15 +13,15 @@ from ingest.document import Chunk
 from ingest.parse import Parsed
 from ingest.structure.terms import searched_text
 
-# Called with (chunks done, chunks in all).
+# Called with (chunks done, all chunks).
 Progress = Callable[[int, int], None]
 
 
 class Pace:
-    """How many chunks to embed at a time, so that it takes about `seconds`, judging by the last time.
+    """The number of chunks to embed at a time, so that it takes about `seconds`, by the speed of the last time.
 
-    A fast embedder gets many, because texts of like length are put together among them. A slow one gets
-    few, because what it is in the middle of is lost when the process ends.
+    A fast embedder gets many chunks, so that texts of similar length can be put together. A slow one gets few,
+    because unfinished work is lost when the process ends.
     """
 
     LEAST, MOST = 16, 4096
@@ -31,13 +31,13 @@ class Pace:
         self._seconds = seconds
 
     def note(self, chunks: int, seconds: float) -> None:
-        """`chunks` were embedded in `seconds`."""
+        """Set the next number from the last: `chunks` were embedded in `seconds`."""
         rate = chunks / max(seconds, 1e-3)
         self.chunks = min(self.MOST, max(self.LEAST, int(rate * self._seconds)))
 
 
 def embed_chunks(embedder: Embedder, title: str, chunks: Sequence[Chunk]) -> NDArray[np.float32]:
-    """(N, D): the vectors of one document's chunks; zeros for what is not searched."""
+    """(N, D): the vectors of one document's chunks; rows of zeros for chunks that are not searched."""
     return embed_documents(embedder, [(title, chunks)])[0]
 
 
@@ -46,12 +46,15 @@ def embed_documents(
     documents: Sequence[tuple[str, Sequence[Chunk]]],
     on_batch: OnBatch = lambda _: None,
 ) -> list[NDArray[np.float32]]:
-    """(N, D) for each document, a title and its chunks; zeros for what is not searched.
+    """(N, D) for each document: the vectors of its chunks; rows of zeros for chunks that are not searched.
 
-    They are embedded together: three chunks at a time would leave a GPU idle.
+    All documents are embedded together, because three chunks at a time would leave a GPU idle.
+
+    Args:
+        documents: (title, chunks) of each; at least one.
 
     Raises:
-        TextTooLong: the embedder would read a chunk in part only.
+        TextTooLong: the embedder would cut a chunk.
     """
     texts = [searched_text(title, chunk) for title, chunks in documents for chunk in chunks]
     vectors = np.zeros((len(texts), embedder.identity.dim), np.float32)
@@ -63,7 +66,7 @@ def embed_documents(
 
 
 class EmbeddingThread:
-    """Embeds documents in a thread of its own, some seconds of work at a time, while others are read.
+    """Embeds documents in a separate thread, some seconds of work at a time, while others are read.
 
     A context manager. Documents come back in the order in which they were given.
     """
@@ -87,11 +90,11 @@ class EmbeddingThread:
 
     @property
     def held(self) -> int:
-        """Chunks of the documents that were given and have not come back."""
+        """The number of chunks in documents that were given and not yet returned."""
         return self._given - self._done
 
     def give(self, parsed: Parsed) -> list[tuple[Parsed, NDArray[np.float32]]]:
-        """Take a document; returns documents given before that have their vectors by now."""
+        """Take a document; returns documents given earlier that are embedded now, with their vectors."""
         self._waiting.append(parsed)
         self._given += len(parsed.chunks)
         if sum(len(waiting.chunks) for waiting in self._waiting) < self._pace.chunks:
@@ -99,12 +102,12 @@ class EmbeddingThread:
         return self._collect(start=True)
 
     def finish(self, seconds: float = math.inf) -> list[tuple[Parsed, NDArray[np.float32]]]:
-        """All documents that were given and are embedded within `seconds`."""
+        """The rest of the documents with their vectors; those not embedded within `seconds` are dropped."""
         self._until = time.monotonic() + seconds
         return self._collect(start=True) + self._collect(start=False)
 
     def _collect(self, *, start: bool) -> list[tuple[Parsed, NDArray[np.float32]]]:
-        """Wait for what the thread works at and return it; then begin with what waits, if `start`."""
+        """Wait for the batch in the thread, then submit the waiting documents if `start`; returns the batch."""
         found = []
         if self._running is not None:
             try:
@@ -112,7 +115,7 @@ class EmbeddingThread:
             except _Late:
                 self._waiting.clear()
             except BaseException:
-                if self._running.done():  # it was the embedder, not Ctrl-C here
+                if self._running.done():  # the embedder raised, not Ctrl-C in this thread
                     self._waiting.clear()
                 raise
             finally:

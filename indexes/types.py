@@ -1,4 +1,4 @@
-"""What an index holds and what a search gives: the types that every engine shares."""
+"""The types that every engine shares: the contents of an index, and the results of a search."""
 
 import json
 import unicodedata
@@ -22,7 +22,7 @@ MODES: tuple[Mode, ...] = ("hybrid", "lexical", "dense")
 
 @dataclass(frozen=True, slots=True)
 class EmbedderIdentity:
-    """What the index pins: two embedders with equal identities give the same vectors."""
+    """The identity of an embedder, stored in an index: embedders with equal identities give the same vectors."""
 
     name: str
     revision: str
@@ -31,7 +31,7 @@ class EmbedderIdentity:
     passage_prompt: str
 
     def same_vectors(self, other: "EmbedderIdentity") -> bool:
-        """Whether all but the name agree: a hub name, then a local copy of it, are one model."""
+        """Whether all fields but the name are equal: a hub name and a local copy of it are one model."""
         return (self.revision, self.dim, self.query_prompt, self.passage_prompt) == (
             other.revision,
             other.dim,
@@ -42,7 +42,7 @@ class EmbedderIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What an index was built with; an index opened with anything else is refused."""
+    """The models that an index was built with; it cannot be opened with others."""
 
     embedder: EmbedderIdentity
     analyser: str
@@ -61,7 +61,10 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class StoredDocument:
-    """One document as a version of the index holds it; its text lies in its chunks."""
+    """One document as a version of the index holds it; its text is in its chunks.
+
+    `parser`: fingerprint of the code and settings that read it. `bytes`: size of its file. `chunks`, `pages`: counts.
+    """
 
     document_id: str
     title: str
@@ -75,16 +78,15 @@ class StoredDocument:
 
     @property
     def path(self) -> str:
-        """The first of the paths that lead to it."""
+        """The first of its paths; empty if it has none."""
         return self.paths[0] if self.paths else ""
 
 
 @dataclass(frozen=True, slots=True)
 class NewContent:
-    """One document on its way in: `vectors[i]` (N, D) and `terms[i]` belong to `chunks[i]`.
+    """One document to add: row i of `vectors` (N, D) and `terms[i]`, joined with spaces, belong to `chunks[i]`.
 
-    `terms[i]` are joined with spaces. The counts of pages and chunks in `document` are filled in by the
-    writer.
+    The writer fills in the counts of pages and chunks in `document`.
     """
 
     document: StoredDocument
@@ -95,7 +97,7 @@ class NewContent:
 
 
 class NamedReranker(Protocol):
-    """What tells one reranker from another."""
+    """The name and revision that identify a reranker."""
 
     name: str
     revision: str
@@ -103,7 +105,7 @@ class NamedReranker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RerankerTrial:
-    """What a reranker made of the same questions: nDCG@10 without and with it."""
+    """The trial of a reranker on the questions of a calibration: nDCG@10 `before` and `after` reranking."""
 
     name: str
     revision: str
@@ -112,13 +114,16 @@ class RerankerTrial:
     helps: bool
 
     def of(self, reranker: "NamedReranker") -> bool:
-        """Whether it was this one."""
+        """Whether this is the trial of `reranker`."""
         return (self.name, self.revision) == (reranker.name, reranker.revision)
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What calibrating found: nDCG@10 by retriever. `chunks`: the number of chunks of the index at that time."""
+    """The result of calibrating an index: the best weight of the cosine, and nDCG@10 of each retriever.
+
+    `questions`: their number. `chunks`: the number of chunks of the index at that time.
+    """
 
     dense_weight: float
     questions: int
@@ -134,7 +139,7 @@ class Calibration:
 
     @classmethod
     def from_json(cls, text: str | None) -> "Calibration | None":
-        """The one that `to_json` wrote; None where there is none yet, or too little text for one."""
+        """The one that `to_json` wrote; None if `text` is None or empty."""
         if not text:
             return None
         fields = json.loads(text)
@@ -142,7 +147,7 @@ class Calibration:
         return cls(**fields, reranker=RerankerTrial(**trial) if trial else None)
 
     def distrusts(self, reranker: "NamedReranker") -> bool:
-        """Whether it was found that `reranker` makes rankings worse here."""
+        """Whether `reranker` was tried and made rankings worse."""
         tried = self.reranker
         return tried is not None and not tried.helps and tried.of(reranker)
 
@@ -157,7 +162,7 @@ class Passage:
 
 
 class Place(NamedTuple):
-    """Where a span of a document stands; `ocr`: the lowest confidence of its pages read by OCR, else None."""
+    """The pages of a span of a document. `ocr`: the lowest confidence of those read by OCR; None if none was."""
 
     first_page: int
     last_page: int
@@ -166,7 +171,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """Words of a query that were taken for more than words, and what for: shown, so that a user sees why."""
+    """Words of a query that were understood as a name, a reference or a value; shown to explain the results."""
 
     kind: Literal["document", "section", "reference", "period", "amount", "alias"]
     words: str
@@ -175,9 +180,9 @@ class Understood:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Who asks, and about what. Fails closed: what it does not plainly allow is not searched.
+    """Who asks, and about which documents. A document that is not explicitly allowed is not searched.
 
-    `groups`: None for the owner, who sees everything; else only documents of one of these groups.
+    `groups`: None for the owner, who may see all documents; else those of at least one of these groups.
     `documents`: None for all; else ids, paths, file names or path patterns (`*.pdf`).
     """
 
@@ -199,9 +204,9 @@ def _nfc(path: str) -> str:
 
 
 def names_document(name: str, document: StoredDocument) -> bool:
-    """Whether `name` is the document's id, path or file name, or a pattern of them with «*» and «?».
+    """Whether `name` is the document's id, path or file name, or a pattern of a path or file name with «*» and «?».
 
-    Brackets are themselves: names of files begin with «[공고]».
+    Brackets have no special meaning, because file names begin with them: «[공고]» (announcement).
     """
     if name == document.document_id:
         return True
@@ -214,11 +219,11 @@ def names_document(name: str, document: StoredDocument) -> bool:
 def find_document(documents: Iterable[StoredDocument], name: str) -> StoredDocument:
     """The document whose id, path, file name or title is `name`, in that order of preference.
 
-    Names are compared in NFC: macOS writes file names in NFD, and nobody types those.
+    Names are compared in NFC, because macOS writes file names in NFD, which nobody types.
 
     Raises:
         DocumentNotFound: there is none.
-        AmbiguousDocument: several have that file name or title.
+        AmbiguousDocument: several documents have that file name or title.
     """
     documents = list(documents)
     wanted = nfc(name)
@@ -238,18 +243,18 @@ def find_document(documents: Iterable[StoredDocument], name: str) -> StoredDocum
 
 
 def nfc(text: str) -> str:
-    """`text` with its Hangul syllables composed."""
+    """`text` in Unicode's NFC: Hangul syllables are composed."""
     return unicodedata.normalize("NFC", text)
 
 
 def check_manifest(
     folder: Path, manifest: Manifest, embedder: EmbedderIdentity | None, analyser: str | None
 ) -> None:
-    """Refuse models that the index in `folder` was not built with; None is not compared.
+    """Check that the index in `folder` was built with `embedder` and `analyser`; None is not compared.
 
     Raises:
-        IndexMismatch: naming both. A model's name may differ (a hub name, then a local copy of it)
-            where its revision does not.
+        IndexMismatch: one is another, named with the one of the index. An embedder may have another name (a local
+            copy of a hub model) if the rest of its identity is equal.
     """
     built = manifest.embedder
     if embedder is not None and not built.same_vectors(embedder):

@@ -18,23 +18,23 @@ from ingest.errors import MissingDependency, first_line, shown
 
 EMBEDDED = "embedded"
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
-# Bytes read from each end of a weight file for a model's fingerprint: hashing gigabytes at every
-# start would take longer than the question.
+# Bytes read from each end of a large file for a model's fingerprint; to hash gigabytes at every start would take
+# longer than to answer a question.
 FINGERPRINT_BYTES = 1 << 20
 UNLIMITED = 1 << 30
 STATIC_BATCH = 1024
-# Called with the number of texts that are done, after each batch; what it raises ends the embedding.
+# Called after each batch with the number of texts that are done; an exception from it ends the embedding.
 OnBatch = Callable[[int], None]
 Task = Literal["query", "document"]
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingConfig:
-    """How the embedder runs; only `dim` changes what it gives.
+    """How the embedder runs; of these settings only `dim` is part of the embedder's identity.
 
-    `device`: "auto" (a GPU where there is one), "cpu", "cuda:0" … `dtype`: "auto" is fp16 on a GPU,
-    fp32 elsewhere. `dim`: only the first `dim` dimensions are kept, of models that were trained for that
-    (Matryoshka); 0 for all. `batch_tokens`: most tokens of a batch; halved where memory runs out.
+    `device`: "auto" (a GPU if there is one), "cpu", "cuda:0" … `dtype`: "auto" is fp16 on a GPU, fp32 elsewhere.
+    `dim`: the number of first dimensions to keep, for models that were trained for that (Matryoshka); 0 keeps all.
+    `batch_tokens`: the most tokens of a batch; halved when memory runs out.
     """
 
     device: str = "auto"
@@ -49,37 +49,37 @@ class EmbeddingConfig:
 
 
 class Embedder(Protocol):
-    """Texts → vectors. `max_tokens` is the longest input it reads whole, prompt included."""
+    """Texts → vectors. `max_tokens`: the longest input that it reads as a whole, prompt included."""
 
     identity: EmbedderIdentity
     max_tokens: int
 
     def count_tokens(self, passages: Sequence[str]) -> list[int]:
-        """How many of its own tokens each passage is, prompt included; never cut."""
+        """The number of the embedder's own tokens in each passage, prompt included, not cut."""
         ...
 
     def embed_passages(self, texts: Sequence[str], on_batch: OnBatch = lambda _: None) -> NDArray[np.float32]:
-        """(N, D), unit rows.
+        """(N, D), unit rows; a text without tokens has a row of zeros.
 
         Raises:
-            TextTooLong: it would read one of `texts` in part only.
+            TextTooLong: one of `texts` is longer than `max_tokens`.
         """
         ...
 
     def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """(Q, D), unit rows. Of a query over `max_tokens` the beginning is read."""
+        """(Q, D), unit rows. A query over `max_tokens` is cut at its end."""
         ...
 
 
 def open_embedder(name: str, config: EmbeddingConfig | None = None) -> Embedder:
     """The embedder called `name`: "embedded", a local folder or a hub name.
 
-    A model that is a table of token vectors is read without torch, which saves 5 s and 400 MB at
+    A model that is only a table of token vectors is read without torch, which saves 5 s and 400 MB at
     every start; its vectors equal those of sentence-transformers.
 
     Raises:
-        ModelUnavailable: it cannot be loaded.
-        DimTooLarge: it does not have `config.dim` dimensions.
+        ModelUnavailable: the model cannot be loaded.
+        DimTooLarge: it has fewer than `config.dim` dimensions.
     """
     config = config or EmbeddingConfig()
     folder = EMBEDDED_FOLDER if name == EMBEDDED else Path(name)
@@ -89,7 +89,7 @@ def open_embedder(name: str, config: EmbeddingConfig | None = None) -> Embedder:
 
 
 def is_static(folder: Path) -> bool:
-    """Whether `folder` is a sentence-transformers model of one StaticEmbedding (and Normalize)."""
+    """Whether `folder` is a sentence-transformers model of a StaticEmbedding alone, or with a Normalize behind it."""
     modules = folder / "modules.json"
     if not modules.is_file():
         return False
@@ -98,7 +98,7 @@ def is_static(folder: Path) -> bool:
 
 
 class StaticEmbedder:
-    """A sentence-transformers folder of one StaticEmbedding: the mean of its tokens' vectors."""
+    """A sentence-transformers model of one StaticEmbedding: a text's vector is the mean of its tokens' vectors."""
 
     def __init__(self, name: str, folder: Path, dim: int = 0) -> None:
         from safetensors.numpy import load_file
@@ -136,7 +136,7 @@ class StaticEmbedder:
         vectors = np.zeros((len(texts), self.identity.dim), np.float32)
         for row, encoding in enumerate(self._encode(texts, prompt)):
             if encoding.ids:
-                # Of what is then brought to unit length, the sum is as good as the mean.
+                # The sum serves as well as the mean, because rows are brought to unit length afterwards.
                 vectors[row] = self._weights[encoding.ids] @ self._table[encoding.ids].astype(np.float32)
         return _unit_rows(vectors)
 
@@ -156,7 +156,7 @@ class SentenceTransformerEmbedder:
         device = device_of(config.device)
         self._dtype = dtype_of(config.dtype, device)
         try:
-            # All modules get the type, not only the transformer: its output goes through the others.
+            # All modules get the data type, not only the transformer, because its output goes through the others.
             self._model = SentenceTransformer(name, device=device).to(self._dtype)
         except Exception as exc:
             raise ModelUnavailable(name=name, detail=first_line(exc), section="models.embedder") from exc
@@ -166,8 +166,8 @@ class SentenceTransformerEmbedder:
         prompts = declared_prompts(self._model.prompts)
         self.identity = EmbedderIdentity(name, resolved_revision(name, self._model), dim, *prompts)
         self._batches = Batches.on_torch(name, "embedding", config.batch_tokens)
-        # A fast tokenizer is told for each call whether to cut; two threads at once end in its
-        # "Already borrowed" (tokenizers 0.23).
+        # Truncation is set in a fast tokenizer for each call; with two threads at once it raises "Already borrowed"
+        # (tokenizers 0.23).
         self._lock = threading.Lock()
 
     def count_tokens(self, passages: Sequence[str]) -> list[int]:
@@ -212,7 +212,7 @@ class SentenceTransformerEmbedder:
         return _unit_rows(vectors)
 
     def _lengths(self, texts: Sequence[str], prompt: str, task: Task) -> list[int]:
-        """Tokens of each text as the model would read it, had it no limit."""
+        """The tokens of each text with `prompt`, not cut."""
         if not texts:
             return []
         with self._lock:
@@ -226,24 +226,28 @@ class SentenceTransformerEmbedder:
 
 
 def declared_prompts(prompts: Mapping[str, str | None]) -> tuple[str, str]:
-    """What a model puts before queries, and before passages: «query», and «document», «passage» or «corpus».
+    """The prompts of a model for queries and for passages; empty if it declares none.
 
-    These are the names that sentence-transformers looks for, in its order. It stops, though, at an
-    empty «document» that it adds itself (6.2.0), so a model that declares «passage» alone would
-    be given its passages bare: the first that is not empty counts here.
+    The prompt for passages is the first non-empty one named «document», «passage» or «corpus», the names and the order
+    of sentence-transformers. That library itself stops at an empty «document», which it adds on its own (6.2.0), so
+    a model that declares «passage» alone would get passages without a prompt.
     """
     passage = next(filter(None, (prompts.get(name) for name in ("document", "passage", "corpus"))), "")
     return prompts.get("query") or "", passage
 
 
 def passage_limit(model) -> int:
-    """Most tokens of a passage that a sentence-transformers model reads."""
+    """The most tokens of a passage that a sentence-transformers model reads."""
     limits = (getattr(model[0], "document_length", None), model.max_seq_length)
     return int(min([UNLIMITED, *filter(None, limits)]))
 
 
 def checked_dim(name: str, wanted: int, own: int) -> int:
-    """How many dimensions to keep of `own`; all where none are `wanted`."""
+    """The number of dimensions to keep: `wanted`, or all `own` if that is 0.
+
+    Raises:
+        DimTooLarge: more are wanted than there are.
+    """
     if wanted > own:
         raise DimTooLarge(name=name, wanted=wanted, own=own)
     return wanted or own
@@ -257,9 +261,9 @@ def resolved_revision(name: str, model) -> str:
 
 
 def folder_fingerprint(folder: Path) -> str:
-    """16 hex digits that change when a file of the model in `folder` does.
+    """16 hex digits that change if a file of the model in `folder` does, hidden and Markdown files excepted.
 
-    Of files over 2 MB only the size and both ends are read.
+    Of a file over 2 MiB only the size and 1 MiB at each end count.
     """
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
@@ -281,7 +285,7 @@ def _static_module(folder: Path) -> Path:
 
 
 def _token_vectors(tensors: dict[str, NDArray]) -> tuple[NDArray, NDArray[np.float32]]:
-    """A table and a factor for each of its rows: token i's vector is their product.
+    """A table (T, D) and factors (T,): the vector of token i is row i times factor i.
 
     sentence-transformers writes one tensor, `embedding.weight`; since 6.2 it also reads the pair
     `embeddings` and `weights`, in which the table may be of bytes.
@@ -298,7 +302,7 @@ def _settings(folder: Path) -> dict:
 
 
 def _unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rows at length 1; zero rows stay, and become of texts without tokens, for which fp16 gives 0 / 0."""
+    """`vectors` with rows of length 1; rows of zeros stay, and rows of NaN (in fp16, texts without tokens) become zero."""
     vectors = np.nan_to_num(vectors)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors / np.where(norms > 0, norms, 1)

@@ -1,7 +1,7 @@
-"""How a transformer model is run: on what device, how exactly, and in what batches.
+"""How a transformer model runs: its device, its data type and its batches.
 
-A batch is padded to its longest text, so texts of like length go together, and a batch is bounded
-by its tokens, padding included: a count of texts says nothing about memory.
+A batch is padded to its longest text, so texts of similar length are put together. A batch is limited by its tokens,
+padding included, because a number of texts says nothing about memory.
 """
 
 from collections import deque
@@ -12,7 +12,7 @@ from indexes.errors import OutOfMemory
 
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
 Result = TypeVar("Result")
-# What `preprocess` of sentence-transformers is given to tell lengths: nothing cut, nothing padded.
+# Arguments of sentence-transformers' `preprocess` for counting tokens: nothing is cut or padded.
 WHOLE = {
     "text": {"truncation": False, "padding": False, "verbose": False},
     "common": {"return_tensors": None},
@@ -20,7 +20,11 @@ WHOLE = {
 
 
 def check_settings(section: str, device: str, dtype: str, batch_tokens: int) -> None:
-    """Raise ValueError where a setting that embedding and reranking share is out of its range."""
+    """Check the settings that embedding and reranking share.
+
+    Raises:
+        ValueError: one is out of its range.
+    """
     if not device:
         raise ValueError(f"{section}.device must name a device, such as auto, cpu or cuda:0")
     if dtype not in get_args(Dtype):
@@ -30,7 +34,7 @@ def check_settings(section: str, device: str, dtype: str, batch_tokens: int) -> 
 
 
 def device_of(device: str) -> str:
-    """ "auto" → the first GPU, else the processor."""
+    """The torch device: "auto" is the first GPU, else the CPU; other names stay as they are."""
     import torch
 
     return device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
@@ -46,7 +50,7 @@ def dtype_of(dtype: Dtype, device: str):
 
 
 class Batches:
-    """Runs a model over texts of different lengths; smaller from the first time memory runs out."""
+    """Runs a model over texts of different lengths in batches; they get smaller whenever memory runs out."""
 
     def __init__(
         self,
@@ -58,10 +62,10 @@ class Batches:
     ) -> None:
         """
         Args:
-            name, section: of the model, and of its settings, for errors.
-            tokens: most tokens of a batch, padding included; a longer text goes alone.
-            out_of_memory: what `compute` raises when a batch is too large.
-            free: called then, before a smaller one is tried.
+            name, section: of the model and of its settings, for errors.
+            tokens: the most tokens of a batch, padding included; a longer text is a batch of its own.
+            out_of_memory: the error that `compute` raises if a batch is too large.
+            free: called after that error, before a smaller batch is tried.
         """
         self.tokens = tokens
         self._name = name
@@ -79,13 +83,13 @@ class Batches:
     def run(
         self, lengths: Sequence[int], compute: Callable[[list[int]], Result]
     ) -> Iterator[tuple[list[int], Result]]:
-        """`compute` on every batch of positions in `lengths`, the longest first.
+        """Run `compute` on batches of positions in `lengths`, longest texts first.
 
         Yields:
-            The positions of a batch, and what it gave. Each position comes once.
+            The positions of a batch and its result. Each position comes once.
 
         Raises:
-            OutOfMemory: for a single text.
+            OutOfMemory: memory is too small for a single text.
         """
         order = sorted(range(len(lengths)), key=lambda position: -lengths[position])
         waiting = deque(cut(order, lengths, self.tokens))
@@ -99,14 +103,14 @@ class Batches:
             else:
                 yield batch, result
                 continue
-            self._free()  # outside the handler, whose traceback holds on to the tensors
+            self._free()  # outside the handler, because its traceback keeps the tensors
             self.tokens = max(1, len(batch) * lengths[batch[0]] // 2)
             rest = [position for other in (batch, *waiting) for position in other]
             waiting = deque(cut(rest, lengths, self.tokens))
 
 
 def cut(order: Sequence[int], lengths: Sequence[int], most_tokens: int) -> list[list[int]]:
-    """`order`, longest first, in batches of at most `most_tokens` tokens when padded."""
+    """The positions in `order`, longest first, as batches of at most `most_tokens` tokens, padding included."""
     batches: list[list[int]] = []
     for position in order:
         if batches and (len(batches[-1]) + 1) * lengths[batches[-1][0]] <= most_tokens:

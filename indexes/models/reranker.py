@@ -1,4 +1,4 @@
-"""The best passages of a query, read together with it by a cross-encoder and put in a better order."""
+"""The best passages of a query → a better order: a cross-encoder reads each together with the query."""
 
 import math
 import threading
@@ -16,19 +16,19 @@ from indexes.models.inference import WHOLE, Batches, Dtype, check_settings, devi
 from indexes.types import Passage
 from ingest.errors import MissingDependency, first_line
 
-# Passages of each query that are scored before the time is looked at again.
+# After 16 passages of each query the clock is looked at again.
 SLICE = 16
-LEAST_PART = 64  # characters: shorter texts are not parted, however long the query is
+LEAST_PART = 64  # characters: a shorter text is never divided, however long the query is
 NDCG_AT = 10
-# A loss below this, or below what chance makes of so few questions, is no reason to turn it off.
+# A loss of nDCG@10 up to this, or up to its standard error, is no reason to turn a reranker off.
 TOLERANCE = 0.005
 
 
 @dataclass(frozen=True, slots=True)
 class RerankConfig:
-    """The first `k` passages of a query are read again, as far as `timeout_seconds` a query go.
+    """`k`: the first passages of a query that are reranked. `timeout_seconds`: the time for each query.
 
-    `device`, `dtype`, `batch_tokens`: as for the embedder.
+    `device`, `dtype`, `batch_tokens`: see `EmbeddingConfig`.
     """
 
     k: int = 50
@@ -50,10 +50,10 @@ class Reranker(Protocol):
 
     name: str
     revision: str
-    max_tokens: int  # longest pair of query and text that it reads in one piece
+    max_tokens: int  # the longest pair of query and text that it reads as a whole
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
-        """(N,), for pairs of a query and a text; of a text over `max_tokens` its best part counts."""
+        """(N,): the score of each pair of a query and a text; a pair over `max_tokens` has that of its best part."""
         ...
 
 
@@ -61,10 +61,12 @@ class CrossEncoderReranker:
     """Any cross-encoder with one score that sentence-transformers reads. Safe to use from several threads."""
 
     def __init__(self, name: str, config: RerankConfig | None = None) -> None:
-        """
+        """Load the model called `name`, a local folder or a hub name.
+
         Raises:
-            ModelUnavailable: it cannot be loaded.
-            NoReranker: it gives several scores, or none.
+            MissingDependency: sentence-transformers is not installed.
+            ModelUnavailable: the model cannot be loaded.
+            NoReranker: it does not give exactly one score.
         """
         try:
             from sentence_transformers import CrossEncoder
@@ -105,7 +107,7 @@ class CrossEncoderReranker:
     def _fitting(
         self, pairs: Sequence[tuple[str, str]]
     ) -> tuple[list[tuple[int, tuple[str, str]]], list[int]]:
-        """(row, pair) of all `pairs`, and the tokens of each; of a long one the query with parts of the text."""
+        """(row, pair) of all `pairs`, and the tokens of each; a long pair becomes several with parts of its text."""
         parts, lengths = [], []
         waiting = list(enumerate(pairs))
         while waiting:
@@ -123,7 +125,7 @@ class CrossEncoderReranker:
         return parts, lengths
 
     def _lengths(self, pairs: Sequence[tuple[str, str]]) -> list[int]:
-        """Tokens of each pair as the model would read it, had it no limit."""
+        """The tokens of each pair, not cut."""
         if not pairs:
             return []
         with self._lock:
@@ -132,13 +134,17 @@ class CrossEncoderReranker:
 
 
 def open_reranker(name: str, config: RerankConfig) -> Reranker | None:
-    """The reranker called `name`, a local folder or a hub name; None where the name is empty."""
+    """The reranker called `name`, a local folder or a hub name; None if the name is empty.
+
+    Raises:
+        MissingDependency, ModelUnavailable, NoReranker: see `CrossEncoderReranker`.
+    """
     return CrossEncoderReranker(name, config) if name else None
 
 
 @dataclass(frozen=True, slots=True)
 class Reranked:
-    """A ranking of which the first `scored` passages are in the reranker's order."""
+    """A ranking whose first `scored` passages are in the reranker's order."""
 
     passages: list[Passage]
     scored: int
@@ -152,16 +158,15 @@ def rerank(
     config: RerankConfig,
     clock: Callable[[], float] = time.monotonic,
 ) -> list[Reranked]:
-    """Each of `rankings`, its first `config.k` passages in the order that `reranker` gives them.
+    """Each of `rankings` with its first `config.k` passages in the order of the reranker's scores.
 
-    Passages are scored from the first on, some of every query at a time, so that what is scored when
-    the time is up is the head of each ranking: it is put in order, and the rest follows as it was.
-    A batch that is being scored when the time is up is finished. Ties keep their order. Scores go on falling: behind the lowest of the reranker's, the rest keep
-    their distances.
+    Passages are scored from the first on, `SLICE` of every query at a time. So when the time is up, the head of each
+    ranking is scored and put in order; the rest follows as it was. A slice that was begun is finished. Ties keep their
+    order. Scores never rise: those of the rest are shifted to begin at the reranker's lowest, and keep their distances.
 
     Args:
-        text_of: what the reranker reads of a passage.
-        clock: seconds, from any moment on.
+        text_of: the text of a passage that the reranker reads.
+        clock: the time in seconds, from any origin.
     """
     until = clock() + config.timeout_seconds * len(queries)
     scores: list[list[float]] = [[] for _ in queries]
@@ -203,7 +208,7 @@ class JudgedQuestion(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GuardResult:
-    """nDCG@10 `before` and `after` reranking, over `questions` questions; `helps`: it may stay on."""
+    """Mean nDCG@10 `before` and `after` reranking, over `questions` questions. `helps`: it does no harm, keep it on."""
 
     before: float
     after: float
@@ -217,16 +222,14 @@ def reranking_helps(
     retrieve: Callable[[Sequence[str]], Sequence[Sequence[tuple[int, str]]]],
     k: int = 50,
 ) -> GuardResult:
-    """Whether `reranker` makes rankings no worse, judged by questions whose answers are known.
+    """nDCG@10 without and with `reranker`, and whether it does no harm, by questions whose answers are known.
 
-    It hurts where nDCG@10 falls by more than TOLERANCE and by more than the standard error of the
-    mean difference: a few questions that went the other way are no proof. Without questions it may
-    stay on.
+    It does harm if nDCG@10 falls by more than `TOLERANCE` and by more than the standard error of the mean difference:
+    a few questions with worse rankings are no proof. Without questions it counts as helping.
 
     Args:
-        retrieve: for each query the key of every chunk found, best first, and the text of it that
-            the reranker reads.
-        k: how many of them it is given.
+        retrieve: gives for each query (key, text for the reranker) of the chunks found, best first.
+        k: the number of chunks of each query that are reranked.
     """
     found = [list(row[:k]) for row in retrieve([question.text for question in questions])]
     pairs = [(q.text, text) for q, row in zip(questions, found, strict=True) for _, text in row]
@@ -247,7 +250,7 @@ def reranking_helps(
 
 
 def ndcg(ranking: Sequence[int], gold: frozenset[int], at: int = NDCG_AT) -> float:
-    """Discounted gain of `ranking` over that of the best one; 0 where nothing is gold."""
+    """The nDCG of `ranking`: its discounted gain divided by that of the best ranking; 0 if nothing is gold."""
     gain = sum(1 / math.log2(rank + 1) for rank, key in enumerate(ranking[:at], start=1) if key in gold)
     best = sum(1 / math.log2(rank + 1) for rank in range(1, min(at, len(gold)) + 1))
     return gain / best if best else 0.0

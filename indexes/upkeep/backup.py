@@ -1,4 +1,4 @@
-"""A copy of one version of an index, made while others read and write it; and back again."""
+"""An index → a copy of one version, made while others read and write; and a copy → the index in its place."""
 
 import hashlib
 import os
@@ -19,20 +19,20 @@ from ingest.errors import shown
 
 BLOCK = 1 << 20
 ATTEMPTS = 20
-# Called with (bytes copied, bytes in all).
+# Called after each file with (bytes copied, all bytes).
 Progress = Callable[[int, int], None]
 
 
 def backup(folder: Path, target: Path, progress: Progress = lambda *_: None) -> int:
     """Copy the last version of the index in `folder` into the new folder `target`; returns the version.
 
-    The copy is an index like any other. It is there whole, and on the disk, or not at all. Every
-    file is compared with its checksum on the way.
+    The copy is an index like any other. It appears whole and synced to disk, or not at all. Every file is compared
+    with its checksum on the way.
 
     Raises:
         IndexNotFound, IndexDamaged.
-        TargetExists: `target` is there and not empty.
-        IndexUnwritable: no space or no permission there.
+        TargetExists: `target` exists and is not an empty folder.
+        IndexUnwritable: there is no space or no permission.
     """
     _refuse(target)
     with translated(target):
@@ -50,15 +50,14 @@ def restore(source: Path, folder: Path, *, force: bool = False, progress: Progre
     """Make `folder` the index that `source` is a backup of; returns the version.
 
     Args:
-        force: replace the index that is there; it goes only when the new one is in its place.
+        force: replace the index in `folder`; it is deleted only when the new one is in place.
 
     Raises:
         IndexNotFound: there is no backup in `source`.
-        IndexDamaged: the backup is not what was written, holds links, or names files outside itself;
-            `folder` stays as it is.
-        TargetExists: something is in `folder`, and not `force`, or it is no index.
-        IndexBusy: somebody writes to the index in `folder`.
-        IndexUnwritable: no space or no permission.
+        IndexDamaged: the backup is damaged, holds links, or names files outside itself; `folder` stays as it is.
+        TargetExists: `folder` is not empty, and `force` is not set or it is no index.
+        IndexBusy: a writer has the index in `folder` open.
+        IndexUnwritable: there is no space or no permission.
     """
     _refuse_links(source)
     _, findings = check(source)
@@ -84,10 +83,10 @@ def restore(source: Path, folder: Path, *, force: bool = False, progress: Progre
 
 
 def _refuse_links(source: Path) -> None:
-    """A backup may come from others, and a link in it could lead to any file of this machine.
+    """Refuse a backup with links: it may come from others, and a link could lead to any file of this machine.
 
     Raises:
-        IndexDamaged: there is one.
+        IndexDamaged: there is a link.
     """
     for folder, folders, files in os.walk(source):
         for name in (*folders, *files):
@@ -109,7 +108,7 @@ def _aside(target: Path) -> Path:
 
 
 def _move_in(aside: Path, target: Path) -> None:
-    """Put `aside` in the place of `target`, which is gone at no moment but between two renames."""
+    """Rename `aside` to `target`; an old `target` is missing only between two renames, and then deleted."""
     old = None
     if target.exists():
         old = target.absolute().with_name(f"{target.name}.replaced")
@@ -122,7 +121,7 @@ def _move_in(aside: Path, target: Path) -> None:
 
 
 def _copy(folder: Path, target: Path, progress: Progress) -> int:
-    """Copy one version, file by file; the names are on the disk when this returns."""
+    """Copy the last version, file by file; files and names are synced to disk. Returns the version."""
     for attempt in range(ATTEMPTS):
         store = Store(folder)
         try:
@@ -132,7 +131,7 @@ def _copy(folder: Path, target: Path, progress: Progress) -> int:
                 _copy_database(store.connection, target / DATABASE)
             _copy_files(folder, target, files, progress)
             break
-        except FileNotFoundError:  # a version that could not be held was swept meanwhile
+        except FileNotFoundError:  # a writer has removed a version that could not be held
             if attempt == ATTEMPTS - 1 or store.version == version:
                 raise
             shutil.rmtree(target)

@@ -1,9 +1,9 @@
-"""How much the cosine should count beside BM25 in one index, found without anybody's labels.
+"""An index → the best weight of the cosine beside BM25, found without labelled questions.
 
-The documents ask themselves: a heading asks for the text below it, a sentence for the passage that it
-stands in. What asks is cut out of the text that is searched, or BM25 would find every question by its
-own words. On a sample of passages so cut, weights are tried, and the smallest that does as well as the
-best is kept: what small embeddings add is little, and what they can spoil is more.
+Questions are made from the documents themselves: a heading asks for the text below it, a sentence for the passage
+that holds it. Headings and sentences used as questions are cut out of the searched text, because BM25 would find them
+by their own words. Weights are tried on a sample of such passages, and the smallest that does about as well as the
+best is kept, because small embeddings can spoil more than they add.
 
 Source of the second kind: the inverse cloze task of Lee, Chang and Toutanova, ACL 2019,
 doi 10.18653/v1/P19-1612.
@@ -33,24 +33,24 @@ from ingest.structure.terms import ARTICLE, CRUMB_SEPARATOR, NUMBERING, heading_
 OpenReranker = Callable[[], Reranker | None]
 ChunksOf = Callable[[StoredDocument], Sequence[Chunk]]  # all chunks of a document, in order
 WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.55, 0.7, 1.0)
-# A smaller weight is kept that does worse than the best by no more than this, in nDCG@10.
+# A smaller weight is preferred if its nDCG@10 is at most this much below the best.
 NEAR_BEST = 0.003
-PASSAGES, QUESTIONS = 1_500, 250  # sampled; questions of each kind
-FEWEST = 40  # questions, below which nothing can be told
+PASSAGES, QUESTIONS = 1_500, 250  # at most, in the sample; QUESTIONS of each kind
+FEWEST = 40  # with fewer questions there is no result
 SHORTEST_PASSAGE = 150  # characters
-SENTENCE = (20, 150)  # shortest and longest that asks
-CANDIDATES = 100
-RERANKED, RERANKED_PASSAGES = 100, 20  # questions that a reranker is tried on, and passages of each
-# Embedding the sample may take SECONDS; with a large model on a processor, fewer passages are taken.
-# TRIAL passages tell how long one takes.
+SENTENCE = (20, 150)  # characters of the shortest and the longest sentence that is a question
+CANDIDATES = 100  # passages found for a question, by words and by meaning
+RERANKED, RERANKED_PASSAGES = 100, 20  # a reranker is tried on about 100 questions, with 20 passages each
+# To embed the sample may take 60 s; a large model on a CPU gets a smaller sample. 16 passages are embedded first, to
+# measure the time of one.
 SECONDS, TRIAL = 60.0, 16
-# The index has changed much when it has grown or shrunk by this factor.
+# An index has changed much if it has grown or shrunk by this factor.
 CHANGED = 1.5
 
 
 @dataclass(frozen=True, slots=True)
 class CalibrationQuestion:
-    """`text` asks for the passages with the keys in `gold`; `kind` is "heading" or "sentence"."""
+    """A question whose answers are the passages with the keys in `gold`; `kind` is "heading" or "sentence"."""
 
     text: str
     gold: frozenset[int]
@@ -71,12 +71,16 @@ def calibrate(
     reranker: Reranker | None = None,
     seed: int = 0,
 ) -> Calibration | None:
-    """The weight for an index that holds `documents`, and whether `reranker` helps.
+    """The calibration of an index that holds `documents`, with the trial of `reranker` if there is one.
 
-    None where the documents ask fewer than `FEWEST` questions.
+    None if the documents give fewer than `FEWEST` questions.
+
+    Args:
+        chunks_of: gives all chunks of a document, in order.
+        seed: of the random sample.
 
     Raises:
-        IndexDamaged: a text that is looked at is not what it was.
+        IndexDamaged: a stored text that is read is damaged.
     """
     trial = Trial(documents, chunks_of, embedder, seed)
     if len(trial.questions) < FEWEST:
@@ -97,7 +101,7 @@ def calibrate(
 
 
 class Trial:
-    """Passages of an index without the words that ask for them, and the questions that do."""
+    """A sample of passages of an index, and questions cut out of them."""
 
     def __init__(
         self,
@@ -121,21 +125,21 @@ class Trial:
         self._dense = [self._nearest(row) for row in cosines]
 
     def ndcg(self, weight: float | None) -> float:
-        """nDCG@10 over the questions, each kind counting alike; `weight` None: by the cosine alone."""
+        """Mean nDCG@10 of the questions, with both kinds weighted equally; `weight` None ranks by cosine alone."""
         by_kind: dict[str, list[float]] = defaultdict(list)
         for at, question in enumerate(self.questions):
             by_kind[question.kind].append(ndcg(self.rank(at, weight), question.gold))
         return float(np.mean([np.mean(gains) for gains in by_kind.values()]))
 
     def rank(self, at: int, weight: float | None) -> list[int]:
-        """Keys of the passages for the question number `at`, best first."""
+        """Keys of the passages found for question number `at`, best first."""
         lexical, dense = self._lexical[at], self._dense[at]
         if weight is None:
             return sorted(dense, key=lambda key: (-dense[key], key))
         return [key for key, _ in fuse_scores(lexical, dense, weight)]
 
     def rerank(self, reranker: Reranker, weight: float) -> RerankerTrial:
-        """Whether `reranker` makes the rankings of `weight` better; of some questions, for it takes long."""
+        """The trial of `reranker` on the rankings by `weight`; on a part of the questions, because it is slow."""
         some = self.questions[:: max(1, len(self.questions) // RERANKED)]
         numbers = {question.text: at for at, question in enumerate(self.questions)}
 
@@ -154,14 +158,14 @@ class Trial:
 def ask_themselves(
     passages: dict[int, Chunk], rng: random.Random
 ) -> tuple[dict[int, str], list[CalibrationQuestion]]:
-    """The passages' texts without what asks for them, and the questions: by key."""
+    """The texts of the passages, by key, without the words that became questions; and the questions."""
     sections: dict[tuple[str, str], set[int]] = defaultdict(set)
     for key, chunk in passages.items():
         sections[chunk.document_id, chunk.context].add(key)
     texts, questions, asked = {}, [], set()
     for key, chunk in passages.items():
         heading, texts[key] = without_heading(chunk)
-        if heading and squeeze(heading) not in asked:  # one of many sections asks for none of them
+        if heading and squeeze(heading) not in asked:  # a heading that many sections have asks only once
             asked.add(squeeze(heading))
             gold = frozenset(sections[chunk.document_id, chunk.context])
             questions.append(CalibrationQuestion(heading, gold, "heading"))
@@ -177,9 +181,9 @@ def ask_themselves(
 
 
 def without_heading(chunk: Chunk) -> tuple[str, str]:
-    """The heading that a chunk begins with, without its number, and the text without its line.
+    """The heading at the beginning of a chunk, without its number, and the chunk's text without the heading's line.
 
-    The heading is empty where the chunk begins with none, or names it again further on.
+    The heading is empty, and the text whole, if the chunk does not begin with a heading or soon repeats its words.
     """
     crumb = chunk.context.split("\n")[0].rpartition(CRUMB_SEPARATOR)[2]
     line, _, rest = chunk.text.partition("\n")
@@ -194,9 +198,9 @@ def without_heading(chunk: Chunk) -> tuple[str, str]:
 
 
 def _sample(documents: Sequence[StoredDocument], chunks_of: ChunksOf, rng: random.Random) -> dict[int, Chunk]:
-    """PASSAGES chunks of running text by number: chunks are counted through all `documents`.
+    """At most `PASSAGES` chunks of running text, from documents in random order.
 
-    Documents are drawn by chance.
+    The keys are numbers of chunks, counted through all `documents`.
     """
     drawn: dict[int, Chunk] = {}
     firsts = accumulate((document.chunks for document in documents), initial=0)
@@ -207,7 +211,7 @@ def _sample(documents: Sequence[StoredDocument], chunks_of: ChunksOf, rng: rando
             for offset, chunk in enumerate(chunks_of(document))
             if chunk.kind == "text" and len(chunk.text) >= SHORTEST_PASSAGE
         ]
-        # Not all of a long book: the sample is to be of the whole index.
+        # Only a part of a long book, so that the sample is of the whole index.
         drawn |= dict(rng.sample(texts, min(len(texts), max(FEWEST, PASSAGES // 10))))
         if len(drawn) >= PASSAGES:
             break
@@ -222,7 +226,7 @@ def _drawn(questions: Sequence[CalibrationQuestion], rng: random.Random) -> list
 
 
 def _affordable(embedder: Embedder, passages: dict[int, Chunk]) -> int:
-    """How many of `passages` can be embedded in SECONDS."""
+    """The number of `passages` that can be embedded in `SECONDS`, measured on `TRIAL` of them; at least `FEWEST`."""
     trial = [chunk.text for chunk in list(passages.values())[:TRIAL]]
     if not trial:
         return 0
@@ -233,7 +237,7 @@ def _affordable(embedder: Embedder, passages: dict[int, Chunk]) -> int:
 
 
 def _bm25(keys: Sequence[int], texts: Sequence[str], asked: Sequence[str]) -> list[dict[int, float]]:
-    """Per question the scores of its candidates. By bigrams: to load Kiwi would cost 0.5 GB."""
+    """For each question, key → BM25 of its candidates. Terms are bigrams, because Kiwi would take 0.5 GB of memory."""
     analyser = BigramAnalyser()
     rows = zip(keys, analyser.terms(texts), strict=True)
     with tempfile.TemporaryDirectory(prefix="rag-calibration-") as place:

@@ -1,4 +1,4 @@
-"""Is every byte of the index what was committed? Reads all of it."""
+"""An index → findings: everything in it that is not what was committed. Every file and row is read."""
 
 import hashlib
 import sqlite3
@@ -19,7 +19,7 @@ from indexes.errors import IndexDamaged
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong: where, what, and what to do."""
+    """One thing that is wrong: in which `file`, `what` it is, and the `remedy`."""
 
     file: str
     what: str
@@ -32,15 +32,15 @@ SALVAGE = "rag repair saves the documents that are whole; else restore a backup 
 
 
 def check(folder: Path) -> tuple[int, list[Finding]]:
-    """The version that was checked, and what is wrong with it; nothing if the list is empty.
+    """The version that was checked, and the findings; an empty list for a whole index.
 
     Raises:
-        IndexNotFound, IndexFormat: there is nothing to check.
+        IndexNotFound, IndexFormat: there is no index that can be checked.
     """
     version, findings = 0, []
     try:
         store = Store(folder)
-        while version != store.version:  # a commit meanwhile sweeps files of the version before
+        while version != store.version:  # a commit during the check may remove files of the checked version
             version, findings = _check_version(store)
             if not findings:
                 break
@@ -66,7 +66,7 @@ def _check_version(store: Store) -> tuple[int, list[Finding]]:
         ]
         files = damaged_files(store)
         findings += [Finding(file.name, what, REPAIR) for file, what in files]
-        if not files:  # what is damaged is not given to the libraries that would read it
+        if not files:  # damaged files are not given to the libraries that read them
             findings += _check_vectors(store, documents) + _check_postings(store, documents)
     return version, findings
 
@@ -77,7 +77,7 @@ def _check_database(store: Store) -> list[Finding]:
 
 
 def _check_rows(store: Store) -> list[Finding]:
-    """Has each row of each table its checksum, also those that only older versions have?"""
+    """A finding for each table with rows whose checksums are wrong, rows of older versions included."""
     findings = []
     for table, columns in TABLES.items():
         bad = sum(
@@ -90,7 +90,7 @@ def _check_rows(store: Store) -> list[Finding]:
 
 
 def damaged_files(store: Store) -> list[tuple[StoredFile, str]]:
-    """The files of the last version that are not what was written, and what is wrong with each."""
+    """(file, what is wrong) for each damaged or missing file of the last version."""
     found = []
     for file in store.files.current():
         path = store.folder / file.name
@@ -105,7 +105,7 @@ def damaged_files(store: Store) -> list[tuple[StoredFile, str]]:
 
 
 def damaged_documents(store: Store, documents: Sequence[DocumentRow]) -> Iterator[tuple[DocumentRow, str]]:
-    """The documents whose pages or chunks are not all there, each as written, and what is wrong."""
+    """(document, what is wrong) for each of `documents` with missing or damaged pages or chunks."""
     for row in documents:
         try:
             chunks = store.texts.chunks_of(row)
@@ -125,7 +125,7 @@ def _tile(spans: list[tuple[int, int]], length: int) -> bool:
 
 
 def _check_vectors(store: Store, documents: Sequence[DocumentRow]) -> list[Finding]:
-    """Has each chunk exactly one vector?"""
+    """A finding unless each chunk has exactly one vector."""
     live = key_ranges(documents)
     held = [np.zeros(0, np.int64)]
     for name in store.files.segments():
@@ -139,7 +139,7 @@ def _check_vectors(store: Store, documents: Sequence[DocumentRow]) -> list[Findi
 
 
 def _check_postings(store: Store, documents: Sequence[DocumentRow]) -> list[Finding]:
-    """Are as many chunks in the postings as there are?"""
+    """A finding unless the postings hold the right number of chunks."""
     wanted = sum(row.document.chunks for row in documents)
     held = sum(lexical.LexicalIndex(folder).chunks for folder in store.files.postings())
     if held == wanted:

@@ -1,15 +1,17 @@
-"""An index without anything of the documents that were deleted from it.
+"""An index → the same index without any trace of deleted documents.
 
-A deleted document answers nothing from the commit on, but its words lie in the files until here: its
-rows for readers of older versions, its vectors and postings because files are never changed.
+A deleted document is not found any more after the commit, but its words stay in the files until the index is
+compacted: its rows for readers of older versions, its vectors and postings because files are never changed.
 """
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from indexes.disk import dense, lexical, versions
 from indexes.disk.documents import DocumentRow
@@ -27,7 +29,7 @@ CHECKPOINT_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Compaction:
-    """What compacting did; bytes are those of all files of the index."""
+    """The result of compacting: the new version, and the size of all files of the index before and after."""
 
     version: int
     bytes_before: int
@@ -43,16 +45,16 @@ def compact(
     progress: Progress = lambda *_: None,
     on_step: OnStep = lambda _: None,
 ) -> Compaction:
-    """Remove every trace of deleted documents; the others stay as they are.
+    """Remove every trace of deleted documents; other documents stay as they are.
 
-    Postings keep no terms that could be copied, so where documents were deleted they are made again
-    from the stored text: Kiwi reads about 100,000 characters a second.
+    Terms cannot be copied out of postings, so if documents were deleted, the postings are made again from the stored
+    text: Kiwi reads about 100,000 characters a second.
 
     Args:
-        wait_seconds: for processes that still read an older version.
+        wait_seconds: the time to wait for processes that still read an older version.
 
     Raises:
-        IndexInUse: some still do; their process ids. What was done so far stays done.
+        IndexInUse: some still do; it names their process ids. What is done by then stays done.
         IndexBusy, IndexUnwritable, IndexDamaged.
     """
     before = folder_bytes(folder)
@@ -61,9 +63,9 @@ def compact(
         documents = writer.rows
         terms = None
         if any(lexical.holds_deleted(path) for path in writer.store.files.postings()):
-            terms = lambda store: stored_terms(store, documents, analyser, progress)  # noqa: E731
+            terms = partial(stored_terms, documents=documents, analyser=analyser, progress=progress)
         writer.replace(*_live_rows(folder, writer.store, documents), terms)
-        _await_readers(folder, writer.version, wait_seconds)  # who began to read meanwhile
+        _await_readers(folder, writer.version, wait_seconds)  # readers that began meanwhile
         writer.purge()
         forget_parts(folder)
         _shrink(writer, folder, on_step)
@@ -71,8 +73,10 @@ def compact(
     return Compaction(version, before, folder_bytes(folder))
 
 
-def _live_rows(folder: Path, store: Store, documents: Sequence[DocumentRow]):
-    """The segments that hold rows of deleted documents, and what is left of them: keys and vectors."""
+def _live_rows(
+    folder: Path, store: Store, documents: Sequence[DocumentRow]
+) -> tuple[list[str], NDArray[np.int64], NDArray[np.float16] | NDArray[np.float32]]:
+    """Names of the segments with rows of deleted documents, and keys and vectors of their other rows."""
     live = key_ranges(documents)
     opened = [dense.open_segment(folder / "dense", name) for name in store.files.segments()]
     dead = [segment for segment in opened if not dense.rows_in(segment.keys, live).all()]
@@ -82,7 +86,7 @@ def _live_rows(folder: Path, store: Store, documents: Sequence[DocumentRow]):
 
 
 def folder_bytes(folder: Path) -> int:
-    """Size of all files of an index."""
+    """The size of all files of an index, in bytes."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
@@ -94,13 +98,13 @@ def _await_readers(folder: Path, below: int, seconds: float) -> None:
 
 
 def _shrink(writer: Writer, folder: Path, on_step: OnStep) -> None:
-    """Write the database anew, so that no free page and no log holds what was deleted."""
+    """Write the database again, so that neither a free page nor the log holds deleted text."""
     on_step("vacuum")
     connection = writer.store.connection
     connection.execute("VACUUM")
     on_step("truncate log")
     until = time.monotonic() + CHECKPOINT_SECONDS
-    while connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:  # somebody reads just now
+    while connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:  # somebody is reading
         if time.monotonic() > until:
             raise IndexInUse(path=folder, holders="?")
         time.sleep(0.05)

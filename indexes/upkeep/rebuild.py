@@ -1,4 +1,4 @@
-"""Index terms and vectors made again from the stored text, as ingest makes them."""
+"""The stored text of an index → its terms and vectors, made again as ingest makes them."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ from ingest.structure.terms import index_terms
 
 
 def renew_terms(folder: Path, analyser: Analyser, progress: Progress = lambda *_: None) -> bool:
-    """Make the word index in `folder` anew where another version of `analyser` made it; whether it did.
+    """Make the postings in `folder` again if another version of `analyser` made them; True if it did.
 
     Raises:
         IndexNotFound, IndexBusy, IndexUnwritable, IndexDamaged.
@@ -50,10 +50,10 @@ def stored_terms(
     analyser: Analyser,
     progress: Progress = lambda *_: None,
 ) -> Iterator[tuple[int, str, str]]:
-    """(chunk key, document id, terms joined with spaces) of every chunk, document by document.
+    """Yields (chunk key, document id, terms joined with spaces) of every chunk, document by document.
 
     Raises:
-        IndexDamaged: a stored text is not what it was.
+        IndexDamaged: a stored text is damaged.
     """
     done, total = 0, sum(row.document.chunks for row in documents)
     for row in documents:
@@ -70,11 +70,11 @@ def stored_vectors(
     embedder: Embedder,
     progress: Progress = lambda *_: None,
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-    """Keys (N,) and vectors (N, D) of the chunks of some of `documents` at a time; all ascending.
+    """Yields keys (N,) and vectors (N, D) of the chunks of a few of `documents` at a time, by ascending key.
 
     Raises:
-        IndexDamaged: a stored text is not what it was.
-        TextTooLong: the embedder would read a chunk in part only.
+        IndexDamaged: a stored text is damaged.
+        TextTooLong: the embedder would cut a chunk.
     """
     documents = sorted(documents, key=lambda row: row.content)
     done, total, pace = 0, sum(row.document.chunks for row in documents), Pace()
@@ -93,7 +93,7 @@ def stored_vectors(
 
 
 def _from(documents: Sequence[DocumentRow], first: int, chunks: int) -> list[DocumentRow]:
-    """Of `documents` from `first` on the fewest that hold `chunks` chunks together, and at least one."""
+    """The fewest of `documents`, from index `first` on, that together have at least `chunks` chunks; at least one."""
     together: list[DocumentRow] = []
     for row in islice(documents, first, None):
         together.append(row)

@@ -1,8 +1,7 @@
-"""Another embedder for an index: its vectors are made again from the stored text, nothing is parsed.
+"""An index and another embedder → the index with that embedder's vectors, made from the stored text.
 
-Finished vectors are kept in parts beside the index, so that a process that is killed goes on where it
-was; at the end they take the place of the old ones in one version. Until then the index answers with
-the old ones.
+Finished vectors are kept in parts beside the index, so that a killed process can go on where it was. At the end they
+replace the old vectors in one version; until then the index answers with the old ones.
 """
 
 import hashlib
@@ -39,8 +38,8 @@ def reembed(
 ) -> int:
     """Give the index in `folder` the vectors of `embedder`; returns the version.
 
-    It is to be calibrated anew then; see `indexes.build.recalibrate`.
-    Nothing else may write meanwhile. Where the index has been built with `embedder`, nothing is done.
+    Afterwards the index must be calibrated again; see `indexes.build.recalibrate`. The index is locked against other
+    writers. If it was built with `embedder` already, nothing is done.
 
     Raises:
         IndexNotFound, IndexBusy, IndexUnwritable, IndexDamaged.
@@ -60,14 +59,14 @@ def reembed(
         _embed_missing(writer.store, documents, embedder, parts, progress)
         on_step("parts written")
         keys = _keys(documents)
-        writer.note(CALIBRATION, "")  # what was found of the old embedder's vectors is not for the new ones
+        writer.note(CALIBRATION, "")  # the calibration of the old vectors does not hold for the new ones
         version = writer.replace(writer.store.files.segments(), keys, parts.vectors(keys), None)
         forget_parts(folder)
     return version
 
 
 def forget_parts(folder: Path) -> None:
-    """Remove what an unfinished `reembed` has left."""
+    """Remove the parts that an unfinished `reembed` has left."""
     shutil.rmtree(folder / FOLDER, ignore_errors=True)
 
 
@@ -97,14 +96,14 @@ def _keys(documents: Sequence[DocumentRow]) -> NDArray[np.int64]:
 
 
 class _Parts:
-    """Vectors of one embedder that are done, in files that are whole or not there.
+    """The finished vectors of one embedder, in files that are written whole or not at all.
 
-    Keys are never given twice and the text of one never changes, so a part stays right whatever is
-    ingested or deleted before the work goes on. A zip archive carries a checksum of each array.
+    Keys are never used twice and the text of a key never changes, so a part stays valid whatever is ingested or
+    deleted before the work goes on. The files are zip archives, which carry a checksum of each array.
     """
 
     def __init__(self, folder: Path, identity: EmbedderIdentity) -> None:
-        """Parts of another embedder, whose work was left unfinished, are removed."""
+        """Open the parts in the index `folder`; those of another embedder are removed."""
         pinned = json.dumps(astuple(replace(identity, name="")), ensure_ascii=False)
         self._folder = folder / FOLDER / hashlib.sha256(pinned.encode()).hexdigest()[:16]
         self._dim = identity.dim
@@ -115,11 +114,11 @@ class _Parts:
             path.unlink()
 
     def keys(self) -> NDArray[np.int64]:
-        """Of all chunks that are done, ascending."""
+        """The keys of all chunks that are done, ascending."""
         return np.sort(np.concatenate([np.zeros(0, np.int64), *(keys for keys, _ in self._read())]))
 
     def add(self, keys: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
-        """Keep vectors for keys, at least one, that were not done; fp16, as the index stores them."""
+        """Keep the vectors of `keys`, at least one and none done before; in fp16, as the index stores them."""
         path = self._folder / f"{keys[0]:012d}.npz"
         new = path.with_suffix(".new")
         with new.open("wb") as file:
@@ -129,17 +128,17 @@ class _Parts:
         sync(self._folder)
 
     def vectors(self, keys: NDArray[np.int64]) -> NDArray[np.float16]:
-        """(N, D), those of ascending `keys`, which are all done."""
+        """(N, D): the vectors of `keys`, which are ascending and all done."""
         vectors = np.zeros((len(keys), self._dim), np.float16)
         for found, rows in self._read():
             at = np.searchsorted(keys, found)
             inside = at < len(keys)
-            inside[inside] = keys[at[inside]] == found[inside]  # others were deleted since
+            inside[inside] = keys[at[inside]] == found[inside]  # the other keys were deleted since
             vectors[at[inside]] = rows[inside]
         return vectors
 
     def _read(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float16]]]:
-        """Every part; one that is not what was written is removed."""
+        """(keys, vectors) of every part; a damaged part is removed."""
         for path in sorted(self._folder.glob("*.npz")):
             try:
                 with np.load(path, allow_pickle=False) as part:

@@ -1,7 +1,7 @@
-"""A damaged index → a whole one, from what is still good in it.
+"""A damaged index → a whole one, made of its undamaged parts.
 
-Text is the one thing that cannot be made again: vectors and postings come from it, and a document
-whose rows are damaged is taken out, to be ingested from its file again.
+Vectors and postings are made again from the stored text. Text cannot be made again: a document whose rows are damaged
+is removed, and must be ingested from its file again.
 """
 
 import json
@@ -10,9 +10,11 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from indexes.disk import dense, versions
 from indexes.disk.documents import DocumentRow
@@ -30,7 +32,7 @@ from ingest.korean.analyse import Analyser
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A document that was taken out, as far as its row could be read."""
+    """A document that was removed; the fields are as read from its row, which may be damaged."""
 
     document_id: str
     path: str
@@ -39,7 +41,7 @@ class Lost:
 
 @dataclass(slots=True)
 class Repair:
-    """What was made again (file, how), and the documents that have to be ingested again."""
+    """`repaired`: (file, what was done) of each repair. `removed`: the documents to ingest again."""
 
     version: int = 0
     repaired: list[tuple[str, str]] = field(default_factory=list)
@@ -55,11 +57,11 @@ def repair(
     progress: Callable[[str], Progress] = lambda _: lambda *_: None,
     on_step: OnStep = lambda _: None,
 ) -> Repair:
-    """Make the index in `folder` whole; nothing is written where nothing is wrong.
+    """Make the index in `folder` whole; nothing is written if nothing is wrong.
 
     Args:
-        manifest: what the index was built with, should its own record of that be damaged.
-        progress: what is being made ("vectors", "postings") → who is told how far it is.
+        manifest: the models that the index was built with; used if its own record of them is damaged.
+        progress: gives the progress callback for "vectors" and for "postings".
 
     Raises:
         IndexNotFound, IndexFormat, IndexMismatch, IndexBusy, IndexUnwritable.
@@ -79,7 +81,7 @@ def repair(
 
 
 def _is_damaged(folder: Path) -> bool:
-    """Whether a row of the database is not what was written, or not there."""
+    """Whether a row of the database is damaged or missing."""
     try:
         with closing(Store(folder)) as store, store.snapshot():
             store.check_seal()
@@ -109,7 +111,7 @@ def _bad_rows(connection: sqlite3.Connection, table: str) -> bool:
 
 
 def _salvage(folder: Path, manifest: Manifest, done: Repair, on_step: OnStep) -> bool:
-    """Put a database of the whole documents in the place of the damaged one; whether any is lost."""
+    """Replace the damaged database by one of the undamaged documents; True if a document is lost, or may be."""
     path = folder / DATABASE
     uri = f"{path.resolve().as_uri()}?mode=rw"
     on_step("salvage")
@@ -124,7 +126,7 @@ def _salvage(folder: Path, manifest: Manifest, done: Repair, on_step: OnStep) ->
     on_step("salvaged")
     for ending in ("-wal", "-shm"):  # of the damaged database
         Path(f"{path}{ending}").unlink(missing_ok=True)
-    if (folder / versions.FOLDER).is_dir():  # they tell of commits that are gone
+    if (folder / versions.FOLDER).is_dir():  # the markers are of commits that are gone
         shutil.rmtree(folder / versions.FOLDER)
     versions.confirm(versions.mark(folder, salvage.version))
     done.removed += salvage.lost
@@ -133,7 +135,7 @@ def _salvage(folder: Path, manifest: Manifest, done: Repair, on_step: OnStep) ->
 
 
 class _Salvage:
-    """Reads what can be read of a damaged database."""
+    """The rows that can still be read from a damaged database, and the documents that are lost."""
 
     def __init__(self, old: sqlite3.Connection, folder: Path) -> None:
         self._old = old
@@ -145,13 +147,13 @@ class _Salvage:
         self.version = (
             max([int(self._meta.get("version", 0)), versions.last_confirmed(folder), *highest, 0]) + 1
         )
-        # Where the record of what there was is gone, documents may be, too, of which nothing is known.
+        # Without a matching seal, documents may be lost without any trace.
         self.uncertain = "seal" not in self._meta or self._meta["seal"] != self._seal()
         self.lost: list[Lost] = list(self._unreadable_documents(set(documents)))
         self.saved = 0
 
     def fill(self, new: sqlite3.Connection, manifest: Manifest) -> None:
-        """Write the rows of all whole documents into the empty database `new`."""
+        """Write the rows of all undamaged documents into the empty database `new`."""
         next_key = int(self._meta.get("next_key", 1))
         for row in self._documents:
             content, chunks, pages = row[6], row[7], row[9]
@@ -178,14 +180,14 @@ class _Salvage:
         new.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", map(sealed, meta.items()))
 
     def _good(self, table: str) -> list[tuple]:
-        """The rows of a table that are what was written, without their checksums."""
+        """The undamaged rows of a table, without their checksums."""
         return self._rows(table, "TRUE", ())
 
     def _rows(self, table: str, where: str, parameters: Sequence) -> list[tuple]:
         return [row[:-1] for row in self._read(table, where, parameters) if checksum(row[:-1]) == row[-1]]
 
     def _read(self, table: str, where: str, parameters: Sequence) -> Iterator[tuple]:
-        """Rows as far as SQLite comes."""
+        """The rows of a table up to the first that SQLite cannot read."""
         with suppress(sqlite3.DatabaseError):
             yield from self._old.execute(f"SELECT {TABLES[table]} FROM {table} WHERE {where}", parameters)
 
@@ -225,10 +227,10 @@ def _remake_files(
     anew: bool,
     progress: Callable[[str], Progress],
 ) -> int:
-    """Make damaged files again; the version after.
+    """Make damaged files again; returns the version.
 
     Args:
-        anew: documents are gone of which the postings know, nobody can say which.
+        anew: make the postings again, because they may hold documents that are lost.
     """
     store, documents = writer.store, writer.rows
     damaged = damaged_files(store)
@@ -246,12 +248,12 @@ def _remake_files(
     postings = anew or any(file.kind == "lexical" for file, _ in damaged) or _lacks_postings(store, documents)
     terms = None
     if postings:
-        terms = lambda of: stored_terms(of, documents, analyser, progress("postings"))  # noqa: E731
+        terms = partial(stored_terms, documents=documents, analyser=analyser, progress=progress("postings"))
     return writer.replace(bad, keys[rows], vectors[rows], terms)
 
 
-def _without_vector(store: Store, documents: Sequence[DocumentRow], bad: set[str]):
-    """Keys of the live chunks that no good segment holds."""
+def _without_vector(store: Store, documents: Sequence[DocumentRow], bad: set[str]) -> NDArray[np.int64]:
+    """(N,): the keys of the documents' chunks that have no vector in a segment outside `bad`, ascending."""
     live = key_ranges(documents)
     keys = np.concatenate([np.zeros(0, np.int64), *(np.arange(a, b) for a, b in live)])
     for name in store.files.segments():

@@ -1,4 +1,4 @@
-"""An index → its counts, and what it was built with."""
+"""An index → its status: its counts, and the models that it was built with."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +12,10 @@ from indexes.types import Calibration
 
 @dataclass(frozen=True, slots=True)
 class IndexStatus:
-    """The last version of an index. `file_bytes`: of its vectors and postings.
+    """The status of the last version of an index. `file_bytes`: the size of its vectors and postings.
 
-    `dense_recall_at_50`: the lowest recall of the approximate search that was measured when a file of
-    vectors was made; 1.0 where all are searched exactly. `calibration`: None before there was one.
+    `dense_recall_at_50`: the lowest recall of the approximate search, measured when the segments of vectors were
+    written; 1.0 if all are searched exactly. `calibration`: None if the index was not calibrated.
     """
 
     index: str

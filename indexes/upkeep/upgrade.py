@@ -27,14 +27,14 @@ from indexes.errors import IndexDamaged, IndexFormat, IndexInUse, IndexNotFound
 def upgrade(folder: Path) -> str:
     """Bring the index in `folder` to this program's format; returns the format it had.
 
-    No file is read again and nothing is embedded. The new database is made aside and takes the old
-    one's place in one step: a process that is killed before leaves the old one.
+    No document is read again and nothing is embedded. The new database is made under another name and replaces the old
+    one in one step, so a process that is killed before leaves the old one.
 
     Raises:
-        IndexNotFound, IndexFormat: there is nothing that could be upgraded.
+        IndexNotFound, IndexFormat: there is no index that can be upgraded.
         IndexBusy: another process writes.
         IndexInUse: another process reads.
-        IndexDamaged: a row of text does not have its checksum.
+        IndexDamaged: the checksum of a text is wrong.
     """
     path = folder / DATABASE
     if not path.is_file():
