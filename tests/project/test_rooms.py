@@ -110,3 +110,16 @@ def test_no_test_takes_anything_from_a_file_of_tests():
     files = sorted((ROOT / "tests").rglob("*.py"))
     found = {str(path.relative_to(ROOT)): taking.search(path.read_text("utf-8")) for path in files}
     assert {name: match.group() for name, match in found.items() if match} == {}
+
+
+def test_the_picture_of_the_house_shows_every_room():
+    picture = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    rooms = {path.parent for path in MODULES.values() if path.parent.parent != ROOT}
+    assert sorted(room.name for room in rooms if f"{room.name}/" not in picture) == []
+
+
+def test_the_picture_of_the_house_names_no_file_that_is_gone():
+    files = {path.stem for path in MODULES.values()} | {path.parent.name for path in MODULES.values()}
+    picture = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    named = re.findall(r"\b[a-z]+/([a-z_]+)\b(?!/|\.)", picture)
+    assert sorted({name for name in named if name not in files} - {"path", "conformance"}) == []
