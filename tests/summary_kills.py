@@ -29,6 +29,15 @@ class Kills:
     reports: int
 
 
+def most_in_flight(concurrency: int) -> int:
+    """The windows that are begun and not kept at one moment, at most, with `concurrency` requests at a time.
+
+    As many as run are taken beforehand; one more is begun before it waits for room, and one was handed out
+    and is not kept yet.
+    """
+    return 2 * concurrency + 2
+
+
 def write_reports(folder: Path, count: int) -> None:
     """An index of small reports, most of one window, some of several levels."""
     random = Random(0)

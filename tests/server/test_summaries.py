@@ -19,7 +19,7 @@ from rag.config import Config
 from rag.models.generator import Sampling
 from rag.prompting.tokens import ModelTokenizer
 from rag.summarising.checkpoints import window_key
-from tests.summary_kills import kill_and_go_on, write_reports
+from tests.summary_kills import kill_and_go_on, most_in_flight, write_reports
 from tests.support.servers.tiny_model import TinyModel
 from tests.support.servers.vllm import MODEL, Server
 
@@ -101,7 +101,7 @@ def test_a_killed_job_of_a_hundred_reports_repeats_nothing_that_was_kept(
             str(out),
         ]
         command += [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
-        went = kill_and_go_on(command, index, out, log, KILLS, 2 * CONCURRENCY + 1)
+        went = kill_and_go_on(command, index, out, log, KILLS, most_in_flight(CONCURRENCY))
     with capsys.disabled():
         print(f"\n{went}")
     assert went.reports == REPORTS and went.begun > REPORTS
