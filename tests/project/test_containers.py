@@ -95,7 +95,8 @@ def test_what_is_copied_is_there_and_not_ignored(steps):
     for source in sources:
         assert (ROOT / source).exists() and f"!{source}" in ignored
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    needed = {*project["tool"]["setuptools"]["packages"], *project["project"]["license-files"]}
+    rooms = project["tool"]["setuptools"]["packages"]["find"]["include"]
+    needed = {*(room.rstrip("*") for room in rooms), *project["project"]["license-files"]}
     assert needed | {"pyproject.toml", project["project"]["readme"]} <= {*sources}
 
 
