@@ -10,7 +10,7 @@ from ingest.korean.analyse import Analyser, open_analyser
 from rag.config import Config, read_dictionary
 from rag.models.generator import Generator
 from rag.models.open import open_generator
-from rag.prompting.tokens import ModelTokenizer
+from rag.prompting.tokens import ModelTokenizer, open_tokenizer
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ class Models:
     @property
     def tokenizer(self) -> ModelTokenizer:
         """Counts chunks and prompts."""
-        return self._once("tokenizer", lambda: ModelTokenizer(self._config.models.tokenizer))
+        return self._once("tokenizer", lambda: open_tokenizer(self._config.models.tokenizer))
 
     @property
     def embedder(self) -> Embedder:

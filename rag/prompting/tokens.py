@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -270,6 +271,22 @@ def _shape(message: Message) -> dict[str, Any]:
             for call in message.calls
         ]
     return shape
+
+
+def open_tokenizer(name: str) -> ModelTokenizer:
+    """The tokenizer called `name`, loaded once in a process, and again where its files have changed.
+
+    Args and errors: see `ModelTokenizer`. It takes 0.2 to 1.3 s to load, and several threads may use it.
+    """
+    folder = EMBEDDED_FOLDER if name == EMBEDDED else _folder(name)
+    files = (folder / file for file in FILES)
+    states = (path.stat() for path in files if path.is_file())
+    return _loaded(name, tuple((state.st_ino, state.st_size, state.st_mtime_ns) for state in states))
+
+
+@lru_cache(maxsize=2)
+def _loaded(name: str, states: tuple[tuple[int, ...], ...]) -> ModelTokenizer:
+    return ModelTokenizer(name)
 
 
 def _folder(name: str) -> Path:

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 from functools import lru_cache
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.errors import TokenizerUnavailable
-from rag.prompting.tokens import EMBEDDED_FOLDER, Call, Message, ModelTokenizer
+from rag.prompting.tokens import EMBEDDED_FOLDER, Call, Message, ModelTokenizer, open_tokenizer
 
 DIGITS = "제12345조 2026년 11월 23일 매출액 1,234,567백만원 (전년대비 12.5% 증가)"
 CONTROLS = [
@@ -213,3 +214,14 @@ def test_a_byte_of_a_command_line_that_is_not_utf_8_is_counted_as_one_character(
     assert embedded.encode("연차\udcb0\ud83d\ude00는") == embedded.encode("연차\ufffd\ufffd\ufffd는")
     rendered = embedded.render(conversation("가", "\udcb0", "나\udcb0다"))
     assert sum(rendered.counts.values()) == len(rendered.token_ids)
+
+
+def test_a_tokenizer_is_loaded_once_and_again_when_its_files_change(tmp_path):
+    folder = tmp_path / "토크나이저"
+    shutil.copytree(EMBEDDED_FOLDER, folder)
+    first = open_tokenizer(str(folder))
+    assert open_tokenizer(str(folder)) is first
+    config = folder / "tokenizer_config.json"
+    config.write_text(config.read_text("utf-8") + "\n", "utf-8")
+    again = open_tokenizer(str(folder))
+    assert again is not first and again.fingerprint == first.fingerprint
