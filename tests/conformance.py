@@ -1,6 +1,6 @@
-"""What every engine has to hold to, as functions: laws of reading and laws of writing.
+"""The laws of reading and writing that every engine must keep, as functions.
 
-To put another engine to these tests, add to ENGINES in test_conformance.py a class like `Place`: it opens
+To test another engine, add a class like `Place` to ENGINES in tests/indexes/test_conformance.py: it opens
 writers and readers of one index. Documents come as writers take them, with the vectors of
 `tests.support.fakes.BigramEmbedder` and the terms of `ingest.korean.analyse.BigramAnalyser`.
 """
@@ -28,17 +28,17 @@ QUERY = "휴가 수당 지급 비밀번호"
 
 
 class Place(Protocol):
-    """Where one index is, empty at first."""
+    """The place of one index, which is empty at first."""
 
     def writer(self) -> IndexWriter: ...
 
     def reader(self) -> SearchEngine:
-        """The last version."""
+        """An engine that reads the last version."""
         ...
 
 
 def filled(place: Place) -> SearchEngine:
-    """An engine of the known documents, each committed by itself."""
+    """An engine that holds the known documents, each from a commit of its own."""
     with place.writer() as writer:
         for document in known_documents():
             writer.add(document)
@@ -48,7 +48,7 @@ def filled(place: Place) -> SearchEngine:
 
 
 def known_documents() -> list[NewContent]:
-    """Four documents; the second page of the first could not be read, its first was read by OCR."""
+    """Four documents. Of the first one, page 1 was read by OCR, and page 2 could not be read."""
     made = [content(name, *texts, groups=GROUPS[name]) for name, texts in TEXTS.items()]
     length = len("".join(TEXTS["인사 규정"]))
     pages = [
@@ -132,7 +132,7 @@ def texts_pages_and_places_are_those_of_the_document(engine: SearchEngine) -> No
 
 
 def answers(engine: SearchEngine) -> dict[str, list]:
-    """All that the engine finds for `QUERY`, by mode."""
+    """Mode → all that the engine finds for `QUERY`."""
     return {
         mode: [(p.chunk, round(p.score, 5)) for p in engine.retrieve([QUERY], 50, mode)[0]] for mode in MODES
     }
@@ -216,7 +216,7 @@ def groups_and_paths_change_and_the_text_stays(place: Place) -> None:
     for mode in MODES:
         assert titles(engine, Filter(groups=("감사",)), mode) == ["보안 지침"]
         assert not titles(engine, Filter(groups=("보안",)), mode)
-    with place.writer() as writer:  # of a document that is not committed yet, too
+    with place.writer() as writer:  # also for a document that is not committed yet
         writer.add(content("새 글", "새로 쓴 글이다. "))
         writer.change(replace(writer.documents[content("새 글").document.document_id], groups=("감사",)))
         writer.commit()
@@ -289,7 +289,7 @@ def a_merge_changes_no_answer(place: Place) -> None:
         before = answers(place.reader()), shown(place.reader())
         assert writer.merge() >= version
     after = answers(place.reader()), shown(place.reader())
-    # Terms of deleted documents may count in how rare a word is until they are merged away.
+    # Until they are merged away, deleted documents may still count when the rarity of a word is computed.
     assert after[1] == before[1]
     for mode in MODES:
         assert {chunk.id for chunk, _ in after[0][mode]} == {chunk.id for chunk, _ in before[0][mode]}

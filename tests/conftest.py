@@ -1,4 +1,4 @@
-"""Fixtures: the shared data where it is there, the sample documents ingested once."""
+"""Fixtures: the shared data if it exists, and the sample documents, ingested once."""
 
 import fcntl
 import os
@@ -17,13 +17,13 @@ from tests.support.processes.warm import WarmStart
 
 START_PROCESS = pool.start_process
 
-# A shell that starts tests in the background has them ignore Ctrl-C, and with them what they start.
+# Tests that a shell starts in the background ignore Ctrl-C, and so would the processes that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def warm_helpers() -> Iterator[None]:
-    """Worker pools of this process fork their helper from one that has loaded Kiwi (tests/support/processes/warm.py)."""
+    """Worker pools fork their helper from a process that has loaded Kiwi; see tests/support/processes/warm.py."""
     with WarmStart() as start, pytest.MonkeyPatch.context() as patch:
         patch.setattr(pool, "start_process", start)
         yield
@@ -31,7 +31,7 @@ def warm_helpers() -> Iterator[None]:
 
 @pytest.fixture
 def fresh_helpers(monkeypatch) -> None:
-    """Worker pools start their helper as they do outside of tests."""
+    """Worker pools start their helper as they do outside tests."""
     monkeypatch.setattr(pool, "start_process", START_PROCESS)
 
 
@@ -55,18 +55,20 @@ def model_folder(shared: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def sample_index(tmp_path_factory) -> Path:
-    """The sample documents, ingested with the embedded profile; once for all processes of the tests. Only read it."""
+    """An index of the sample documents with the embedded profile, made once for all test processes. Read-only."""
 
     def make(folder: Path) -> None:
         with Pipeline.open(folder / "index") as pipeline:
-            report = pipeline.ingest(sorted(SAMPLES.glob("*.pdf")))  # not what they are rendered from
+            report = pipeline.ingest(
+                sorted(SAMPLES.glob("*.pdf"))
+            )  # without the sources that they are rendered from
         assert report.documents.added == 3 and not report.failures
 
     return made_once(tmp_path_factory, "samples", make) / "index"
 
 
 def made_once(tmp_path_factory, name: str, make: Callable[[Path], None]) -> Path:
-    """A folder that the first process of this run that wants it fills by `make`; others wait until it is full."""
+    """A folder that the first process that asks for it fills by `make`; the others wait until it is full."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
     with open(folder.with_suffix(".lock"), "w", encoding="utf-8") as lock:

@@ -1,7 +1,7 @@
-"""`python -m tests.leaks`: random callers, queries and indexes; nobody may find what they may not see.
+"""`python -m tests.leaks`: searches random indexes as random callers, who must not find what they may not see.
 
-An obvious twin says what a search must give: the ranking of everything, without what the caller may not
-see, cut at k. Exit code 1 where search gives anything else.
+An obvious second implementation says what a search must give: the ranking of everything, without what the
+caller may not see, cut at k. Exit code 1 if search gives anything else.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from indexes.search.retrieve import LEAST_CANDIDATES
 from indexes.types import MODES, Filter, StoredDocument, nfc
 from tests.support.indexes import MANIFEST, content, reader
 
-# Names that contain or begin each other, are odd, or look alike until they are composed (NFD).
+# Names that contain each other, begin with each other, are odd, or differ only in Unicode normalisation (NFD).
 GROUPS = (
     "인사",
     "인사팀",
@@ -43,7 +43,7 @@ EVERYTHING = 10_000
 
 
 def run(seed: int, count: int) -> tuple[Counter[str], list[str]]:
-    """Counts of cases by mode and kind, and what was wrong, in words."""
+    """The counts of cases by mode and kind; and what was wrong, in words."""
     counts: Counter[str] = Counter()
     wrong: list[str] = []
     for first in range(0, count, CASES_OF_INDEX):
@@ -60,7 +60,7 @@ def run(seed: int, count: int) -> tuple[Counter[str], list[str]]:
 
 
 def build(folder: Path, random: Random) -> None:
-    """Documents of random groups; in one index of ten a thousand of them, of which few are anybody's."""
+    """Fill an index with documents of random groups; one in ten has a thousand, few of which have a group."""
     many = random.random() < 0.1
     with Writer(folder, MANIFEST) as writer:
         for number in range(1000 if many else random.randint(1, 40)):
@@ -81,12 +81,12 @@ def some_document(random: Random, number: int, groups: tuple[str, ...]):
 
 
 def some_groups(random: Random) -> tuple[str, ...]:
-    """As ingest stores them: composed, sorted."""
+    """Some of GROUPS, in the form in which ingest stores them: NFC, sorted."""
     return tuple(sorted({nfc(group) for group in random.sample(GROUPS, random.choice((0, 1, 1, 2, 4)))}))
 
 
 def change(folder: Path, random: Random) -> None:
-    """Other groups, deletions, new texts."""
+    """Change up to five documents: their groups, their text, or remove them."""
     with Writer(folder, MANIFEST) as writer:
         for document in random.sample(list(writer.documents.values()), min(5, len(writer.documents))):
             action = random.random()
@@ -101,7 +101,7 @@ def change(folder: Path, random: Random) -> None:
 
 
 def one_case(opened: Retriever, random: Random, counts: Counter[str]) -> str:
-    """What is wrong with one search, or nothing."""
+    """What is wrong with one random search, in words; "" if nothing is."""
     allowed = some_filter(opened, random)
     mode, k = random.choice(MODES), random.choice((1, 2, 10, 50, EVERYTHING))
     query = " ".join(random.choices((*WORDS, "없는말", "3호"), k=random.randint(1, 4)))
@@ -113,9 +113,9 @@ def one_case(opened: Retriever, random: Random, counts: Counter[str]) -> str:
         return f"{leaked} leaked to {allowed} by {mode} {query!r}"
     wanted = twin(opened, query, mode, seen)
     scores = [round(p.score, 4) for p in found]
-    if mode == "hybrid" and len(wanted) > LEAST_CANDIDATES:  # the fusion sees the best of each only
+    if mode == "hybrid" and len(wanted) > LEAST_CANDIDATES:  # the fusion sees only the best of each ranking
         return "" if len(found) == min(k, len(wanted)) else f"{len(found)} of {len(wanted)} for k={k}"
-    # Of chunks that score alike, any may be the last ones.
+    # Among chunks with equal scores, any may come last.
     if scores != [round(score, 4) for score in wanted.values()][:k] or any(
         round(wanted.get(p.chunk.id, -1), 4) != round(p.score, 4) for p in found
     ):
@@ -141,7 +141,7 @@ def some_filter(opened: Retriever, random: Random) -> Filter:
 
 
 def may_see(document: StoredDocument, allowed: Filter) -> bool:
-    """Said once more in other words than the product's."""
+    """Whether `allowed` lets its caller see the document, by code of our own."""
     if allowed.groups is not None and not any(nfc(group) in document.groups for group in allowed.groups):
         return False
     if allowed.documents is None:
@@ -153,7 +153,7 @@ def may_see(document: StoredDocument, allowed: Filter) -> bool:
 
 
 def twin(opened: Retriever, query: str, mode: str, seen: set[str]) -> dict[str, float]:
-    """The ranking of everything, restricted to what the caller may see."""
+    """Chunk id → score, best first: the ranking of everything, restricted to the documents in `seen`."""
 
     def scores(of: str) -> dict[str, float]:
         everything = opened.retrieve([query], EVERYTHING, of)[0]
@@ -173,7 +173,7 @@ def twin(opened: Retriever, query: str, mode: str, seen: set[str]) -> dict[str, 
 
 
 def hidden_name(opened: Retriever, allowed: Filter, seen: set[str], random: Random) -> str:
-    """Whether a document that may not be seen is known by any of its names."""
+    """What is wrong if a document that may not be seen is found by one of its names; "" if nothing is."""
     hidden = [document for document in opened.documents if document.document_id not in seen]
     if not hidden:
         return ""

@@ -1,8 +1,8 @@
-"""`python -m tests.ledger`: random questions, turns, passages and windows, packed; every token must be accounted for.
+"""`python -m tests.ledger`: packs random questions, turns and passages into random windows and counts every token.
 
-The ids of each prompt are compared with those of another way to the same string: the model's own tokenizer,
-untouched, reads the rendered prompt where no text in it holds a control token; where one does, a slow
-byte-pair encoding of our own reads the messages one by one. Exit code 1 where anything differs.
+The ids of each prompt are compared with those found in another way. If no text holds a control token,
+the model's own tokenizer reads the rendered prompt; else a slow byte-pair encoding of our own reads the
+messages one by one. Exit code 1 if anything differs.
 """
 
 import argparse
@@ -29,8 +29,8 @@ from rag.prompting.prompts import MARKER, Turn, answer_messages, passage_block
 from rag.prompting.tokens import EMBEDDED_FOLDER, Message, ModelTokenizer
 from tests.support.slow_tokens import SlowTokenizer
 
-# What texts hold besides plain words: jamo, Hanja, wide and enclosed characters, emoji with joiners, digits,
-# blanks, private characters, what the renderer marks messages with, markers of other texts, control tokens.
+# Plain words, and jamo, Hanja, wide and enclosed characters, emoji with joiners, digits, blanks, private-use
+# characters, the marks that the renderer puts around messages, markers of other texts, control tokens.
 PIECES = (
     *("한글", "제34조제2항에 따라", "매출액 1,234,567백만원", "(전년대비 12.5% 증가)", "2026년 11월 23일"),
     *(
@@ -61,9 +61,9 @@ CONTROLS = (
     "</think>",
     "</tool_call>",
 )
-CONTROLLED = 0.05  # of the texts and documents hold some
+CONTROLLED = 0.05  # the share of the texts and documents that hold control tokens
 ENDS = ("다. ", "한다.\n", "\n", "? ", "며, ", ") ", "!", "\n\n", "\r\n", "… ")
-# Windows of many sizes, each so often.
+# The sizes of windows: (from, up to, weight).
 WINDOWS = (
     (330, 800, 500),
     (800, 2_500, 350),
@@ -71,18 +71,17 @@ WINDOWS = (
     (16_384, 16_385, 18),
     (131_072, 131_073, 2),
 )
-BLOCK = 1_000  # cases that share their documents
+BLOCK = 1_000  # the number of cases that share their documents
 DOCUMENTS = 40
 FULL = 0.97
-ENOUGH = 1.5  # of the room, so much material is enough
-LEAST_FULL = 4_000  # tokens that a prompt may take, from which on FULL is promised: a header and a sentence
-# are three hundredths of less
-SLACK = 8  # the tokens at borders, and what else packing may be too careful about
+ENOUGH = 1.5  # passages of this many times the room can fill a prompt
+LEAST_FULL = 4_000  # tokens; a smaller prompt need not be FULL: a header and a sentence may be 3 % of it
+SLACK = 8  # tokens by which packing may be too careful, at seams and elsewhere
 QUANTILES = (0, 0.01, 0.1, 0.5)
 
 
 class Case(NamedTuple):
-    """What is packed, and into what."""
+    """One case: what is packed, and the window that it is packed into."""
 
     question: str
     history: list[Turn]
@@ -94,7 +93,7 @@ class Case(NamedTuple):
 
 @dataclass
 class Findings:
-    """How many cases of which kind; how full those with enough material were; what was wrong, in words."""
+    """The number of cases by kind, how full the prompts with enough material were, and in words what was wrong."""
 
     cases: Counter[str] = field(default_factory=Counter)
     fills: dict[str, list[float]] = field(default_factory=dict)
@@ -108,7 +107,7 @@ class Findings:
 
 
 def run(folder: str, seed: int, count: int, workers: int = 1) -> Findings:
-    """What `count` cases show with the tokenizer in `folder` ("embedded" for the one that ships)."""
+    """The findings of `count` cases with the tokenizer in `folder` ("embedded": the one that ships)."""
     blocks = [(folder, seed, first, min(count, first + BLOCK)) for first in range(0, count, BLOCK)]
     total = Findings()
     with ProcessPoolExecutor(workers) if workers > 1 else nullcontext() as pool:
@@ -118,7 +117,7 @@ def run(folder: str, seed: int, count: int, workers: int = 1) -> Findings:
 
 
 def run_block(block: tuple[str, int, int, int]) -> Findings:
-    """The cases from the third to the fourth number, over documents of their own."""
+    """The findings of one block: (folder, seed, first case, last case). It has documents of its own."""
     folder, seed, first, last = block
     random = Random(f"{seed}:{first}")
     tokenizer, found = load(folder), Findings()
@@ -135,7 +134,7 @@ def load(folder: str) -> ModelTokenizer:
 
 
 class Library:
-    """Documents of random text, cut into chunks."""
+    """Documents with random text, cut into chunks."""
 
     def __init__(self, random: Random, tokenizer: ModelTokenizer) -> None:
         self._titles = {f"{n:016x}": some_text(random, 4) or "문서" for n in range(DOCUMENTS)}
@@ -147,7 +146,7 @@ class Library:
         self._ends = {name: set(sentence_ends(chunks)) for name, chunks in self._chunks.items()}
 
     def is_whole(self, document_id: str, start: int, end: int) -> bool:
-        """Whether it begins with a chunk and ends with a sentence of one."""
+        """Whether the span begins where a chunk begins and ends where a sentence ends."""
         return start in self._starts[document_id] and end in self._ends[document_id]
 
     def with_id(self, document_id: str) -> StoredDocument:
@@ -174,7 +173,7 @@ class Library:
         )
 
     def _some_chunks(self, random: Random, tokens: float) -> list[Chunk]:
-        """Runs of neighbours from several documents, together of about so many tokens, mostly shuffled."""
+        """Runs of neighbouring chunks from several documents, mostly shuffled, of about `tokens` tokens in all."""
         chunks: dict[str, Chunk] = {}
         for of_one in random.choices(list(self._chunks.values()), k=4 * DOCUMENTS):
             if tokens <= 0:
@@ -195,7 +194,7 @@ def sentence_ends(chunks: Sequence[Chunk]) -> Iterator[int]:
 
 
 def some_text(random: Random, pieces: int) -> str:
-    """Of up to so many pieces; some hold control tokens."""
+    """A text of up to `pieces` pieces; some texts hold control tokens."""
     made = random.choices(PIECES, k=random.randint(0, pieces))
     if random.random() < CONTROLLED:
         made += random.choices(CONTROLS, k=random.randint(1, 4))
@@ -220,7 +219,7 @@ def some_chunks(random: Random, document_id: str, tokenizer: ModelTokenizer) -> 
 
 
 def packed(case: Case, library: Library, tokenizer: ModelTokenizer) -> Prompt:
-    """The prompt of a case, as the product packs it."""
+    """The prompt of a case, packed by the product."""
     return pack(
         case.question,
         case.passages,
@@ -266,7 +265,7 @@ def one_case(case: Case, library: Library, tokenizer: ModelTokenizer, found: Fin
 
 
 def least_passage(case: Case, library: Library, tokenizer: ModelTokenizer) -> int:
-    """Tokens of the shortest first sentence among the passages, under its header."""
+    """The tokens of the shortest first sentence among the passages, with its header; 0 without passages."""
     return min((first_sentence(p.chunk, library, tokenizer) for p in case.passages), default=0)
 
 
@@ -305,7 +304,7 @@ def budget_adds_up(prompt: Prompt, case: Case) -> bool:
 
 
 def fresh_ids(messages: Sequence[Message], tokenizer: ModelTokenizer, found: Findings) -> list[int]:
-    """The ids of `messages`, on another way than `render`."""
+    """The ids of `messages`, found in another way than by `render`."""
     slow, own = other_ways(tokenizer.name)
     if any(slow.has_controls(message.content) for message in messages):
         found.cases["control tokens in texts"] += 1
@@ -322,7 +321,7 @@ def other_ways(folder: str) -> tuple[SlowTokenizer, Any]:
 
 
 def is_whole(shown: PackedPassage, library: Library) -> bool:
-    """Whether a passage is a run of sentences of its document, on the pages that it says."""
+    """Whether a passage is a run of sentences of its document, on the pages that it claims."""
     text = library.texts[shown.document_id]
     place = library.place_of(shown.document_id, shown.start, shown.start + len(shown.text.rstrip()))
     return (
@@ -343,7 +342,7 @@ def history_keeps_its_share(prompt: Prompt, limit: int, alone: int) -> bool:
 
 
 def is_full(prompt: Prompt, case: Case, alone: int, found: Findings) -> bool:
-    """Whether the prompt fills what it may, where there is enough material."""
+    """Whether the prompt fills its room, or there is not enough material to fill it."""
     limit = case.window - case.reserved
     if sum(p.chunk.tokens for p in case.passages) < ENOUGH * (limit - alone):
         return True
@@ -382,7 +381,7 @@ def main() -> int:
 
 
 def tokenizer_folder() -> str:
-    """That of A.X 4.0 Light where it is there, else the tokenizer that ships."""
+    """The folder of the tokenizer of A.X 4.0 Light if it exists; else "embedded", the one that ships."""
     folder = Path(os.environ.get("RAG_SHARED") or Path(__file__).parents[2] / "shared")
     real = folder / "models" / "A.X-4.0-Light"
     return str(real) if real.is_dir() else "embedded"

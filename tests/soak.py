@@ -1,7 +1,7 @@
-"""`python -m tests.soak`: one pipeline in 16 threads and an asyncio loop while files come, change and go.
+"""`python -m tests.soak`: uses one pipeline in 16 threads and an asyncio loop while files come, change and go.
 
 Every result must belong to one committed version, nothing may fail, and memory, open files and held
-versions must not grow. Exit code 1 where one of these does not hold.
+versions must not grow. Exit code 1 if one of these does not hold.
 """
 
 import argparse
@@ -29,15 +29,15 @@ THREADS = 16
 WORDS = ("휴가", "예산", "계약", "보안", "점검", "출입", "보고", "이용료", "규정", "지급")
 FILES = 12
 SAMPLE_SECONDS = 2.0
-WARM_SHARE = 0.5  # of the time, after which memory counts
-# Of the resident memory; the caches of sentences and paths, which are bounded, fill in the first minutes.
+WARM_SHARE = 0.5  # the share of the time after which memory is watched
+# Of resident memory. The caches of sentences and paths, which are bounded, fill in the first minutes.
 GROWTH_MB_A_MINUTE = 1.5
-NEW_FILES = 20  # open files more than at the start, when all threads are done
+NEW_FILES = 20  # allowed: open files beyond those at the start, when all threads are done
 
 
 @dataclass(slots=True)
 class Soak:
-    """What was done, what failed, and how memory went: (seconds, MB)."""
+    """What was done, what failed, and the memory over time as (seconds, MB)."""
 
     done: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Soak:
 
     @property
     def growth(self) -> float:
-        """Slope of the memory after the warm-up, in MB a minute."""
+        """The slope of the memory after the warm-up, in MB per minute."""
         warm = [point for point in self.memory if point[0] >= WARM_SHARE * self.memory[-1][0]]
         if len(warm) < 3:
             return 0.0
@@ -55,12 +55,12 @@ class Soak:
         return float(np.polyfit(seconds, megabytes, 1)[0] * 60)
 
     def memory_at(self, minute: float) -> float:
-        """MB at about that minute."""
+        """The memory in MB at about `minute`."""
         return min(self.memory, key=lambda point: abs(point[0] - 60 * minute))[1]
 
 
 class Folder:
-    """Text files that change, and the sets of documents that an index of them may show."""
+    """A folder of text files that change; `legal`: the sets of documents that an index of it may show."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -68,7 +68,7 @@ class Folder:
         self._now: dict[str, str] = {}
 
     def change(self, random: Random) -> None:
-        """Write, rewrite and remove some files; what is then there may be shown from now on."""
+        """Write, rewrite or remove some files. From now on the index may show the files that are then there."""
         for _ in range(random.randint(1, 4)):
             path = self.path / f"규정{random.randrange(FILES)}.txt"
             if path.exists() and random.random() < 0.3 and len(self._now) > 4:
@@ -87,7 +87,7 @@ class Folder:
         self.legal.append(frozenset(self._now.values()))
 
     def without(self, name: str) -> None:
-        """The index may also show this state without one document."""
+        """Also allow the present state without the document `name`."""
         self.legal.append(frozenset(value for key, value in self._now.items() if key != name))
 
     def forget(self, name: str) -> None:
@@ -100,14 +100,14 @@ class Folder:
 
 
 def soak(minutes: float, seed: int, folder: Path) -> Soak:
-    """Run for the given time on an index below `folder`."""
+    """The result of a run of `minutes` on an index below `folder`."""
     result, stop = Soak(), threading.Event()
     source = Folder(folder / "문서")
     source.path.mkdir(parents=True)
     pipeline = Pipeline.open(folder / "색인", Config())
     source.change(Random(seed))
     pipeline.ingest([source.path])
-    pipeline.ask("휴가는 며칠인가요?")  # loads what is loaded once
+    pipeline.ask("휴가는 며칠인가요?")  # loads everything that is loaded once
     open_files = len(os.listdir("/proc/self/fd"))
 
     def looping(name: str, work: Callable[[Random], str], number: int = 0) -> threading.Thread:
@@ -116,7 +116,7 @@ def soak(minutes: float, seed: int, folder: Path) -> Soak:
             while not stop.is_set():
                 try:
                     result.done[work(random)] += 1
-                except Exception as exc:  # noqa: BLE001 - any failure is the finding
+                except Exception as exc:  # noqa: BLE001 - any failure is a finding
                     result.wrong.append(f"{name}: {type(exc).__name__}: {exc}")
                     stop.set()
 
@@ -146,7 +146,7 @@ def soak(minutes: float, seed: int, folder: Path) -> Soak:
 
 
 class Reading:
-    """What a caller does, each time on one version of the index."""
+    """The things that a caller does; each sees one version of the index."""
 
     def __init__(self, pipeline: Pipeline, source: Folder) -> None:
         self._pipeline, self._source = pipeline, source
@@ -207,7 +207,7 @@ class Reading:
 
 
 class Writing:
-    """What changes the index: by the same pipeline, and by another one."""
+    """The things that change the index, by the same pipeline and by another one."""
 
     def __init__(self, pipeline: Pipeline, source: Folder) -> None:
         self._pipelines = (pipeline, Pipeline.open(pipeline.index, pipeline.config))
@@ -237,7 +237,7 @@ class Writing:
 
 
 def resident_mb() -> float:
-    """Memory of this process."""
+    """The resident memory of this process in MB."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 

@@ -1,4 +1,4 @@
-"""Kill a job of summaries again and again; what must hold each time, and in the end."""
+"""A job of summaries that is killed again and again, and the laws that must hold each time and in the end."""
 
 import json
 import signal
@@ -21,7 +21,7 @@ from tests.support.summaries import report
 
 @dataclass(frozen=True, slots=True)
 class Kills:
-    """How it went: windows begun, those begun more than once, reports written."""
+    """What happened: the windows begun, those begun more than once, and the reports written."""
 
     kills: int
     begun: int
@@ -39,7 +39,7 @@ def most_in_flight(concurrency: int) -> int:
 
 
 def write_reports(folder: Path, count: int) -> None:
-    """An index of small reports, most of one window, some of several levels."""
+    """Make an index of small reports, most of which take one window and some several levels."""
     random = Random(0)
     with Writer(folder, MANIFEST) as writer:
         for number in range(count):
@@ -50,11 +50,11 @@ def write_reports(folder: Path, count: int) -> None:
 def kill_and_go_on(
     command: Sequence[str], index: Path, out: Path, log: Path, kills: int, in_flight: int, seed: int = 1
 ) -> Kills:
-    """Run `command` until it is done, and kill it `kills` times on the way.
+    """What happened when `command` was killed `kills` times and then run to its end.
 
     Args:
-        log: where each window that is begun is noted by its key.
-        in_flight: how many windows a killed job may lose.
+        log: the file to which `command` writes the key of each window that it begins.
+        in_flight: the number of windows that a killed job may lose.
     """
     random = Random(seed)
     kept: set[str] = set()
@@ -80,7 +80,7 @@ def kill_and_go_on(
 
 
 def _run_until(command: Sequence[str], log: Path, lines: float) -> int:
-    """Run the job, and kill it when so many windows were begun; its exit code."""
+    """The exit code of the job, which is killed when its log has `lines` entries (windows begun)."""
     process = subprocess.Popen(command, cwd=ROOT)
     while process.poll() is None and len(_begun(log)) < lines:
         time.sleep(0.005)
@@ -93,7 +93,7 @@ def _begun(log: Path) -> list[str]:
 
 
 def _whole_files(out: Path) -> dict[str, str]:
-    """Document ids of the NAME.json that are there, with their keys; every one must be whole."""
+    """Document id → key of each NAME.json in `out`; asserts that each report is whole."""
     found = {}
     for path in out.glob("*.json"):
         body = json.loads(path.read_text("utf-8"))

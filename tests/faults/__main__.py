@@ -1,4 +1,4 @@
-"""`python -m tests.faults`: writers are killed; exit code 1 where a commit was lost or half there."""
+"""`python -m tests.faults`: kills writers of an index; exit code 1 if a commit was lost or kept only in part."""
 
 import argparse
 import json

@@ -1,9 +1,9 @@
-"""A writer that is killed, or whose disk loses what was not synced → is the last commit still there?
+"""Writers that are killed, or whose disk loses what was not synced → whether the last commit is still there.
 
-One index goes through many deaths. A child process works on it and says through a pipe what it is
-about to commit and what it has committed; it is killed at a named step or at a random moment. In half
-of the cases the power fails, too: files that were not synced are cut, zeroed, overwritten or gone,
-names that were not synced vanish, and SQLite's log is torn behind its last commit.
+One index goes through many deaths. A child process works on it, and reports through a pipe what it is
+about to commit and what it has committed. It is killed at a named step or at a random moment. In half
+of the cases the power fails, too: files that were not synced are cut, zeroed, overwritten or deleted,
+names that were not synced vanish, and SQLite's log is damaged behind its last commit.
 """
 
 import hashlib
@@ -49,9 +49,15 @@ STEPS = (
     "vacuum",
     "truncate log",
 )
-RARE = ("purge", "vacuum", "truncate log")  # of compacting, which the child then begins with
-ACTIONS = 12  # of one child, if it lives so long
-DEATHS = 60  # of one index; then a new one, for deleted documents slow it down
+RARE = (
+    "purge",
+    "vacuum",
+    "truncate log",
+)  # steps of compacting; to die at one, the child begins by compacting
+ACTIONS = 12  # the most actions of one child
+DEATHS = (
+    60  # the number of deaths of one index; then a new one is made, because deleted documents slow it down
+)
 LONGEST = 0.08  # seconds until a random death
 WORDS = ("예산", "휴가", "계약", "보안", "점검", "이용료", "출입", "보고")
 SECTOR = 512
@@ -62,14 +68,14 @@ State = dict[str, tuple[int, tuple[str, ...]]]
 
 @dataclass(slots=True)
 class FaultReport:
-    """Deaths by step (or "random") and whether the power failed; `broken`: laws, in words."""
+    """Counts of deaths by step (or "random") and of power failures; `broken`: laws that failed, in words."""
 
     seed: int
     deaths: Counter[str] = field(default_factory=Counter)
     power: int = 0
     damaged: Counter[str] = field(default_factory=Counter)  # what the failing power did
-    survived: int = 0  # the child ended before its time had come
-    rolled_back: int = 0  # the commit that was under way is gone, or there: both are right
+    survived: int = 0  # children that ended before they could be killed
+    rolled_back: int = 0  # deaths after which the commit under way was gone; to find it there is right, too
     broken: list[str] = field(default_factory=list)
 
 
@@ -77,7 +83,7 @@ class FaultReport:
 
 
 def document(name: str, variant: int, groups: tuple[str, ...]) -> NewContent:
-    """A document of that name; its text, terms and vectors are a function of name and variant."""
+    """A document of that name, whose text, terms and vectors depend on name and variant alone."""
     random = Random(f"{name}:{variant}")
     texts = [
         f"{name} 문서 {variant}판 {part}번째 조각: {' '.join(random.choices(WORDS, k=4))}이다. "
@@ -90,7 +96,7 @@ def document(name: str, variant: int, groups: tuple[str, ...]) -> NewContent:
 
 
 def next_state(state: State, random: Random) -> State:
-    """What the next commit makes of `state`."""
+    """The state after the next commit to `state`."""
     state = dict(state)
     for _ in range(random.randint(1, 3)):
         name = f"문서{random.randrange(14)}"
@@ -120,7 +126,7 @@ def commit(writer: Writer, before: State, after: State) -> None:
 
 
 class Child:
-    """Works on the index until it is killed; writes a line to the pipe for each thing that counts."""
+    """Works on the index until it is killed; writes a line to the pipe for each commit and sync."""
 
     def __init__(self, folder: Path, aside: Path, pipe: int, random: Random, step: str, nth: int) -> None:
         self._folder, self._aside, self._pipe, self._random = folder, aside, pipe, random
@@ -148,7 +154,7 @@ class Child:
     def _on_step(self, step: str) -> None:
         if step == "confirm version":  # SQLite has committed and synced
             for name in (DATABASE, f"{DATABASE}-wal"):
-                copy = self._aside / f"{name}.new"  # death may come while it is copied
+                copy = self._aside / f"{name}.new"  # the child may be killed while it copies
                 shutil.copyfile(self._folder / name, copy)
                 copy.rename(self._aside / name)
             self._say("durable", "")
@@ -158,7 +164,7 @@ class Child:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     def _watch_syncs(self) -> None:
-        """Tell which files and folders are synced: what the harness needs to know of the disk."""
+        """Report each file and folder that is synced, so that the harness knows what is on the disk."""
         real = os.fsync
 
         def fsync(descriptor: int) -> None:
@@ -180,7 +186,7 @@ class Child:
 
 
 def run(seed: int, count: int, report: FaultReport | None = None) -> FaultReport:
-    """`count` deaths of writers, each followed by a look at what is left."""
+    """The report of `count` deaths of writers, after each of which the index is checked."""
     report = report or FaultReport(seed)
     with tempfile.TemporaryDirectory(prefix="rag-faults-") as made:
         for first in range(0, count, DEATHS):
@@ -205,7 +211,7 @@ class Index:
             writer.commit()
 
     def die(self, number: int) -> None:
-        """One death, and the laws afterwards."""
+        """Let a child die on the index, and note the laws that do not hold afterwards."""
         random = Random(f"{self._report.seed}:{number}")
         by_step = number % 2 == 0
         step = STEPS[number // 2 % len(STEPS)] if by_step else ""
@@ -221,11 +227,11 @@ class Index:
             self._lose_power(before, said, random)
         try:
             self._look(states, said)
-        except Exception as exc:  # noqa: BLE001 - any error at all breaks the law
+        except Exception as exc:  # noqa: BLE001 - any error breaks the law
             self._report.broken.append(f"{what}: {type(exc).__name__}: {exc}")
 
     def _child(self, random: Random, step: str, seconds: float | None) -> tuple[list[tuple[str, str]], bool]:
-        """What a working child said until it was killed; and whether it was."""
+        """What a child reported while it worked, as (what, value); and whether it was killed."""
         receive, send = os.pipe()
         pid = os.fork()
         if pid == 0:
@@ -233,7 +239,7 @@ class Index:
             try:
                 nth = 1 if step in RARE else random.randint(1, 8)
                 Child(self.folder, self._aside, send, random, step, nth).work(self._state)
-            except BaseException as exc:  # noqa: BLE001 - told to the parent
+            except BaseException as exc:  # noqa: BLE001 - reported to the parent
                 os.write(send, f"failed\t{type(exc).__name__}: {exc}\n".encode())
             os._exit(0)
         os.close(send)
@@ -247,7 +253,7 @@ class Index:
         return said, os.WIFSIGNALED(status)
 
     def _possible(self, said: list[tuple[str, str]]) -> list[State]:
-        """The states that may be there: the last that was committed, and the one under way."""
+        """The states that the index may be in: the last committed one, and the one that was being committed."""
         last, under_way = self._state, None
         for what, value in said:
             if what == "begin":
@@ -285,7 +291,7 @@ class Index:
     # power
 
     def _durable(self) -> tuple[set[int], dict[str, dict[str, int]]]:
-        """Inodes and names that are on the disk before the child begins: all of them."""
+        """The inodes, and by folder the names, that are on the disk before the child begins: all that exist."""
         files = {path.stat().st_ino for path in self.folder.rglob("*") if path.is_file()}
         folders = {
             str(folder): {entry.name: entry.inode() for entry in os.scandir(folder)}
@@ -337,15 +343,17 @@ class Index:
             "zeroed": data[:at] + bytes(len(data) - at),
             "garbage": data[:at] + random.randbytes(len(data) - at),
         }[how]
-        path.unlink()  # the other names of an inode may be synced under another path: they keep it
+        path.unlink()  # the inode itself may be kept by another name that was synced
         path.write_bytes(torn)
 
     def _tear_database(self, random: Random) -> None:
-        """Sectors written since SQLite's last sync: old, new, zeroed or garbage, each by itself."""
+        """Make each sector that was written since SQLite's last sync old, new, zeroed or garbage, at random."""
         log = self.folder / f"{DATABASE}-wal"
         unchanged = _same(log, self._aside / log.name)
         self._tear_sectors(log, self._aside / log.name, random)
-        if unchanged:  # else a checkpoint was finished, and the database synced before the log began anew
+        if (
+            unchanged
+        ):  # else a checkpoint finished, and SQLite synced the database before it began the log anew
             self._tear_sectors(self.folder / DATABASE, self._aside / DATABASE, random)
         (self.folder / f"{DATABASE}-shm").unlink(missing_ok=True)
 
@@ -358,7 +366,7 @@ class Index:
             sector, was = new[start : start + SECTOR], old[start : start + SECTOR]
             if sector == was:
                 continue
-            # What was not written to is not damaged: SQLite relies on it, and disks keep to it.
+            # The bytes before the first written one stay whole: SQLite relies on it, and disks guarantee it.
             first = next(i for i in range(len(sector)) if sector[i : i + 1] != was[i : i + 1])
             size = len(sector) - first
             choice = random.randrange(4)
@@ -384,7 +392,7 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def seen(opened: Retriever) -> State:
-    """The state that the index shows, each text compared with what it must be."""
+    """The state that the index shows; asserts that each document has the text that it must have."""
     state: State = {}
     for stored in opened.documents:
         text = opened.text(stored)
@@ -397,7 +405,7 @@ def seen(opened: Retriever) -> State:
 
 
 def look_up(opened: Retriever, state: State) -> None:
-    """Does search find what an obvious search over the same documents finds?"""
+    """Assert that search finds what an obvious search over the same documents finds."""
     chunks = [
         (chunk.id, set(terms.split()), vector)
         for name, (variant, groups) in state.items()
@@ -416,7 +424,7 @@ def look_up(opened: Retriever, state: State) -> None:
 
 
 def steps_said() -> Iterator[str]:
-    """The names of steps in the writer's and the compaction's source: all must be among STEPS."""
+    """The names of the steps in the source of the writer and of compacting; all must be among STEPS."""
     import re
 
     for module in (writers.__file__, compact.__code__.co_filename):

@@ -1,4 +1,4 @@
-"""`python -m tests.flips`: bits of an index are flipped; exit code 1 where one is missed."""
+"""`python -m tests.flips`: flips bits of an index; exit code 1 if one changes answers unnoticed."""
 
 import argparse
 import json

@@ -1,6 +1,6 @@
-"""One bit of one file of an index is flipped → who notices?
+"""An index with one bit of one file flipped → who notices: opening it, `check`, or nobody.
 
-Each flip is tried in processes of its own, for a damaged file may end the library that reads it.
+Each flip is tried in processes of its own, because a damaged file may crash the library that reads it.
 """
 
 import json
@@ -27,30 +27,33 @@ from tests.support.indexes import ANALYSER, EMBEDDER, MANIFEST, content, reader
 
 QUERIES = ("3번 문서의 1번 조각", "연차휴가는 15일이다", "예산", "없는낱말")
 SECTOR = 512
-SECTOR_SHARE = 0.2  # of the cases zero a whole sector
+SECTOR_SHARE = 0.2  # the share of the cases that zero a whole sector instead of flipping a bit
 SECONDS = 60
-REPAIRED_SHARE = 0.1  # of those that are found
-EVERY = 1_000  # passages: all
-CODED_ROWS, CODED_K = 4_500, 10  # rows searched by codes; a query asks for so few that codes find them
+REPAIRED_SHARE = 0.1  # the share of the noticed cases that are repaired
+EVERY = 1_000  # passages that a query asks for: more than an index holds
+CODED_ROWS, CODED_K = (
+    4_500,
+    10,
+)  # rows of the index searched by codes, and the passages that its queries ask for
 
-# What became of a flip. "missed" is the one that must not be.
+# What became of a flip: opening noticed it, check did, it changed nothing, or (the failure) nobody noticed.
 OUTCOMES = ("open", "check", "nothing", "missed")
 
 
 @dataclass(slots=True)
 class FlipReport:
-    """Outcomes by kind of file; what was missed, and repairs that did not hold, in words."""
+    """Outcomes by kind of file; in words, the flips that were missed and the repairs that failed."""
 
     seed: int
     outcomes: dict[str, Counter[str]] = field(default_factory=dict)
-    crashed: int = 0  # reading it ended the process; check found it
+    crashed: int = 0  # flips with which reading crashed its process, but which check found
     repaired: int = 0
-    refused: int = 0  # repair said that nothing can be saved
+    refused: int = 0  # repairs that said that nothing can be saved
     broken: list[str] = field(default_factory=list)
 
 
 def make_index(folder: Path) -> None:
-    """An index with every kind of file: several segments, deletions, changed rows; no log."""
+    """Make an index with every kind of file: several segments, deletions, changed rows; without a log."""
     with Writer(folder, MANIFEST) as writer:
         holiday = content("휴가", "연차휴가는 15일이다. ", "2년마다 하루를 더한다. ", groups=("인사",))
         writer.add(as_ingested(holiday))
@@ -69,7 +72,7 @@ def make_index(folder: Path) -> None:
 
 
 def long_document(number: int) -> NewContent:
-    """Chunks of some hundred characters, as ingest makes them."""
+    """A document whose chunks have some hundred characters, like those that ingest makes."""
     texts = [
         "".join(f"{number}번 문서의 {part}번 조각이고 {line}번째 줄이다. " for line in range(15))
         for part in range(5)
@@ -78,7 +81,7 @@ def long_document(number: int) -> NewContent:
 
 
 def as_ingested(added: NewContent) -> NewContent:
-    """With the terms and vectors that repair makes again from the text."""
+    """`added` with the terms and vectors that repair computes from its text."""
     title = added.document.title
     searched = [searched_text(title, chunk) for chunk in added.chunks]
     terms = tuple(" ".join(row) for row in ANALYSER.terms(searched))
@@ -86,7 +89,7 @@ def as_ingested(added: NewContent) -> NewContent:
 
 
 def make_logged_index(folder: Path) -> None:
-    """The same, copied while its writer is open: the last commits stand in the log only."""
+    """Make the same index, copied while its writer is open, so that only the log holds the last commits."""
     made = folder.with_name(folder.name + ".made")
     make_index(made)
     with Writer(made, MANIFEST) as writer:
@@ -95,11 +98,11 @@ def make_logged_index(folder: Path) -> None:
             writer.commit()
         shutil.copytree(made, folder)
     shutil.rmtree(made)
-    (folder / f"{DATABASE}-shm").unlink(missing_ok=True)  # not a part of what is stored
+    (folder / f"{DATABASE}-shm").unlink(missing_ok=True)  # shared memory; nothing is stored in it
 
 
 def make_coded_index(folder: Path) -> None:
-    """One document whose segment counts as so large that it is searched by codes."""
+    """Make an index of one document, whose segment is large enough (by its limit) to be searched by codes."""
     syllables, random = [chr(ord("가") + 28 * n) for n in range(399)], Random(0)
     texts = ["".join(random.choices(syllables, k=random.randrange(8, 40))) + ". " for _ in range(CODED_ROWS)]
     with Writer(folder, MANIFEST, exact_rows=CODED_ROWS - 1) as writer:
@@ -107,7 +110,7 @@ def make_coded_index(folder: Path) -> None:
         writer.commit()
 
 
-# Each index, passages that a query asks for, and the kinds of files that are flipped in it: none named is all.
+# Name, maker, number of passages that a query asks for, and the kinds of files that are flipped (empty: all).
 INDEXES: tuple[tuple[str, Callable[[Path], None], int, tuple[str, ...]], ...] = (
     ("closed", make_index, EVERY, ()),
     ("logged", make_logged_index, EVERY, (f"{DATABASE}-wal",)),
@@ -132,7 +135,7 @@ def kinds(folder: Path) -> dict[str, list[Path]]:
 
 
 def observe(folder: Path, most: int = EVERY) -> dict[str, Any]:
-    """All that can be read of an index; queries ask for `most` passages."""
+    """Everything that can be read of an index; its queries ask for `most` passages."""
     opened: Retriever = reader(folder)
     k = min(most, sum(document.chunks for document in opened.documents) + 1)
     seen: dict[str, Any] = {"version": opened.version, "most": most}
@@ -155,7 +158,7 @@ def observe(folder: Path, most: int = EVERY) -> dict[str, Any]:
 
 
 def run(seed: int, count: int, folder: Path, report: FlipReport | None = None) -> FlipReport:
-    """`count` flips in each kind of file of an index made in the empty `folder`."""
+    """The report of `count` flips in each kind of file of the indexes, which are made in the empty `folder`."""
     report = report or FlipReport(seed)
     for name, make, most, wanted in INDEXES:
         index = folder / name
@@ -210,7 +213,7 @@ def _flip(path: Path, random: Random) -> str:
 
 
 def _repair(copy: Path, whole: dict, report: FlipReport, what: str) -> None:
-    """What repair promises: afterwards nothing is wrong, and what is left answers as before."""
+    """Note in `report` if after repair anything is wrong, or what is left does not answer as before."""
     result, lost = in_child(lambda: _repaired(copy))
     if result == "refused":
         report.refused += 1
@@ -235,7 +238,7 @@ def _repair(copy: Path, whole: dict, report: FlipReport, what: str) -> None:
 
 
 def kinds_of_loss(what: str) -> bool:
-    """Whether repair can name what it loses: not where the log lost whole commits."""
+    """Whether repair can name what was lost; it cannot if the log lost whole commits."""
     return "-wal" not in what
 
 
@@ -245,8 +248,10 @@ def _repaired(copy: Path) -> list[str]:
 
 
 def in_child(work: Callable[[], Any]) -> tuple[str, Any]:
-    """What `work` gives in a process of its own: ("done", it), ("refused", code), ("failed", error)
-    or ("crashed", signal)."""
+    """What became of `work` in a process of its own.
+
+    ("done", its result), ("refused", code), ("failed", error) or ("crashed", signal).
+    """
     receive, send = os.pipe()
     child = os.fork()
     if child == 0:
@@ -258,7 +263,7 @@ def in_child(work: Callable[[], Any]) -> tuple[str, Any]:
             answer = ("done", work())
         except PipelineError as exc:
             answer = ("refused", exc.code)
-        except BaseException as exc:  # noqa: BLE001 - whatever it is, it is the finding
+        except BaseException as exc:  # noqa: BLE001 - any exception is a finding
             answer = ("failed", f"{type(exc).__name__}: {exc}")
         with os.fdopen(send, "wb") as pipe:
             pipe.write(json.dumps(answer).encode())

@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz`: real PDFs, damaged in many ways; exit code 1 where a law is broken."""
+"""`python -m tests.fuzz`: reads real PDFs damaged in many ways; exit code 1 if a law is broken."""
 
 import argparse
 import os
@@ -46,7 +46,7 @@ def main() -> int:
 
 
 def find_sources(shared: Path | None) -> list[Path]:
-    """The real PDFs of the shared folder; where there is none, the project's own samples."""
+    """The real PDFs of the shared folder; without that folder, the project's own samples."""
     folder = Path(shared or "") / "data" / "pdf"
     found = sorted(p for name in FOLDERS for p in (folder / name).rglob("*") if p.suffix.lower() == ".pdf")
     return found or sorted(SAMPLES.glob("*.pdf"))

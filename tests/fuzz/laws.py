@@ -1,4 +1,4 @@
-"""What must hold of every document that was read, however damaged its file was."""
+"""A document that was read from a damaged file → the laws that it breaks, and its garbled pages."""
 
 import re
 import unicodedata
@@ -10,22 +10,21 @@ from ingest.parse import Parsed
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 HANGUL = re.compile(r"[가-힣]")
-# A page is garbage where more than this share of its characters are none.
+# A page is garbage if more than this share of its characters is (see `garbage_share`).
 GARBAGE_SHARE = 0.5
-# Shorter pages say nothing of what their text is.
+# A shorter page is not judged.
 MIN_CHARACTERS = 60
-# A page that was Korean is garbled where its share of Hangul fell from above to below these …
+# A page whose share of Hangul was at least KOREAN_SHARE is garbled if that fell below COLLAPSED_SHARE …
 KOREAN_SHARE, COLLAPSED_SHARE = 0.4, 0.12
-# … or where less than this share of its bigrams stands in any of the whole documents. Pages of whole
-# documents have above 0.9.
+# … or if less than this share of its bigrams occurs in the undamaged documents. Pages of those have over 0.9.
 KNOWN_BIGRAMS = 0.4
-# A page of the whole file under another number is no finding, nor is one of the file that damage was
-# taken from: so many of its pieces stand in there.
+# A page is no finding if at least KNOWN_PIECES of its pieces of PIECE characters stand in the undamaged file or in
+# the donor: it is a page of theirs under another number.
 PIECE, KNOWN_PIECES = 4, 0.5
 
 
 def violations(parsed: Parsed) -> Iterator[str]:
-    """Each law that `parsed` breaks, in words."""
+    """The laws that `parsed` breaks, in words."""
     document, text = parsed.document, parsed.document.text
     if "".join(chunk.text for chunk in parsed.chunks) != text:
         yield "chunks do not tile the text"
@@ -50,12 +49,12 @@ def violations(parsed: Parsed) -> Iterator[str]:
 def garbled_pages(
     document: Document, whole: dict[int, str], known: set[str], others: Iterable[str] = ()
 ) -> list[tuple[int, str]]:
-    """Pages that were Korean in the whole file and now pass for text that nobody could read.
+    """(number, first characters) of the pages that were Korean and are now text that nobody could read.
 
     Args:
-        whole: text of the undamaged file, by page.
-        known: bigrams of all undamaged files.
-        others: pages of another whole file, of which parts were put into this one.
+        whole: page number → text of the undamaged file.
+        known: the bigrams of all undamaged files.
+        others: the page texts of the donor, another undamaged file, parts of which were put into this one.
     """
     undamaged = [*whole.values(), *others]
     korean = {number: hangul_share(text) >= KOREAN_SHARE for number, text in whole.items()}
@@ -84,19 +83,22 @@ def _pieces(text: str) -> list[str]:
 
 
 def page_texts(document: Document) -> dict[int, str]:
-    """The text of each page that has any, by number."""
+    """Page number → text, for each page that has text."""
     texts = ((page.number, document.text[page.start : page.end].strip()) for page in document.pages)
     return {number: text for number, text in texts if text}
 
 
 def hangul_share(text: str) -> float:
-    """Of the characters that are no blanks, digits or punctuation."""
+    """The share of Hangul among the letters of `text`; 1 if it has none."""
     letters = [char for char in text if unicodedata.category(char)[0] in "LC"]
     return sum(HANGUL.match(char) is not None for char in letters) / len(letters) if letters else 1.0
 
 
 def garbage_share(text: str) -> float:
-    """Of the characters that are no blanks: private use, unassigned, replacements, boxes."""
+    """The share of garbage among the characters of `text` other than blanks.
+
+    Garbage is private-use, unassigned, control and replacement characters, and boxes.
+    """
     solid = "".join(text.split())
     odd = sum(char in "\ufffd□" or unicodedata.category(char) in ("Co", "Cn", "Cc", "Cs") for char in solid)
     return odd / len(solid) if solid else 0.0

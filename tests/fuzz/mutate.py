@@ -1,9 +1,9 @@
 """A PDF file → the same file damaged in one way, as a pure function of a random number generator.
 
-Damage to bytes mostly ends in a file that no reader opens; damage to what is inside compressed
-streams, with the file around it whole, is what reaches the reader's own code. A stream that was
-changed is compressed again and padded to its old length, so that all offsets stay true; one that
-has grown moves what follows, and the reader has to rebuild the table.
+Damage to arbitrary bytes mostly gives a file that no reader opens. Damage inside compressed streams, in
+an otherwise whole file, reaches the reader's own code. A changed stream is compressed again and padded
+to its old length, so that all offsets stay right; one that has grown moves what follows, and the reader
+has to rebuild the table.
 """
 
 import re
@@ -47,7 +47,7 @@ EXTREMES = (
     b"999999",
 )
 
-# (file, random numbers, another file) → the damaged file, or None where there is nothing to damage so.
+# (file, random numbers, donor) → the damaged file, or None if the file has nothing to damage in this way.
 Mutation = Callable[[bytes, Random, bytes], bytes | None]
 
 
@@ -55,7 +55,7 @@ def mutate(data: bytes, random: Random, donor: bytes) -> tuple[bytes, str]:
     """`data` damaged in one way, and the name of that way, a key of MUTATIONS.
 
     Args:
-        donor: another PDF, for what is put in the place of something.
+        donor: another PDF, whose parts may replace parts of this one.
     """
     while True:
         name = random.choice(list(MUTATIONS))
@@ -85,7 +85,7 @@ def delete_chunk(data: bytes, random: Random, donor: bytes) -> bytes:
 
 
 def append_other(data: bytes, random: Random, donor: bytes) -> bytes:
-    """The tail of another file behind this one: two ends, two tables."""
+    """Append the tail of the donor, which gives the file two ends and two tables."""
     return data + donor[random.randrange(max(1, len(donor))) :]
 
 
@@ -93,7 +93,7 @@ def append_other(data: bytes, random: Random, donor: bytes) -> bytes:
 
 
 def splice_object(data: bytes, random: Random, donor: bytes) -> bytes | None:
-    """The body of an object of another file in the place of one of this file's."""
+    """Replace the body of an object by one of the donor's."""
     ours, theirs = _pick(OBJECT, data, random), _pick(OBJECT, donor, random)
     if not (ours and theirs):
         return None
@@ -114,19 +114,19 @@ def duplicate_number(data: bytes, random: Random, donor: bytes) -> bytes | None:
 
 
 def extreme_number(data: bytes, random: Random, donor: bytes) -> bytes | None:
-    """Numbers that a reader trusts (/Length, /Count, /MediaBox …) at the edge of what it can hold."""
+    """Set a number that readers trust (/Length, /Count, /MediaBox …) to an extreme value."""
     return _extreme(data, random)
 
 
 def redirect_reference(data: bytes, random: Random, donor: bytes) -> bytes | None:
-    """A reference to another object than the one meant, perhaps to itself."""
+    """Make a reference point to another object, perhaps to its own."""
     found = _pick(re.compile(rb"(?<!\d)(\d{1,6}) \d{1,5} R\b"), data, random)
     target = _pick(OBJECT, data, random)
     return found and target and data[: found.start(1)] + target[1] + data[found.end(1) :]
 
 
 def damage_table(data: bytes, random: Random, donor: bytes) -> bytes | None:
-    """The cross-reference table or what points to it."""
+    """Damage the cross-reference table or what points to it."""
     places = [m.start() for m in re.finditer(rb"startxref|xref|trailer|/XRef\b", data)]
     if not places:
         return None
@@ -155,7 +155,7 @@ def swap_filter(data: bytes, random: Random, donor: bytes) -> bytes | None:
 
 
 def damage_encryption(data: bytes, random: Random, donor: bytes) -> bytes | None:
-    """The encryption dictionary where there is one; else the file says that it has one."""
+    """Damage the encryption dictionary; if the file has none, claim that it has one."""
     found = _pick(re.compile(rb"/(?:V|R|P|Length|StmF|StrF|CFM|O|U|OE|UE|Perms)\b\s*\S{1,6}"), data, random)
     if b"/Encrypt" in data and found:
         return data[: found.start()] + _flipped(found[0], random, 2) + data[found.end() :]
@@ -176,17 +176,17 @@ class _Stream:
 
 
 def damage_content(data: bytes, random: Random, donor: bytes) -> bytes | None:
-    """The operators that draw a page."""
+    """Damage the operators that draw a page."""
     return _in_stream(data, random, _is_content, _damage_text)
 
 
 def damage_unicode_map(data: bytes, random: Random, donor: bytes) -> bytes | None:
-    """Entries of a font's ToUnicode map: text that looks right and reads wrong."""
+    """Change entries of a font's ToUnicode map, so that text looks right and reads wrong."""
     return _in_stream(data, random, _is_unicode_map, _damage_map)
 
 
 def shuffle_unicode_map(data: bytes, random: Random, donor: bytes) -> bytes | None:
-    """A whole ToUnicode map with its targets in another order."""
+    """Shuffle all targets of a ToUnicode map."""
     return _in_stream(data, random, _is_unicode_map, _shuffle_map)
 
 
@@ -200,7 +200,7 @@ def damage_font(data: bytes, random: Random, donor: bytes) -> bytes | None:
 
 
 def damage_object_stream(data: bytes, random: Random, donor: bytes) -> bytes | None:
-    """Dictionaries that are packed in an object stream: pages, fonts, the page tree."""
+    """Damage the dictionaries in an object stream: pages, fonts, the page tree."""
     return _in_stream(data, random, lambda s: b"/ObjStm" in s.header, _damage_text)
 
 
@@ -248,7 +248,7 @@ def _damage_map(body: bytes, random: Random) -> bytes:
 
 
 def _shuffle_map(body: bytes, random: Random) -> bytes:
-    # In `<code> <target>` lines the second of each pair.
+    # The targets: in lines `<code> <target>`, the second of each pair.
     line = re.compile(
         rb"(<[0-9A-Fa-f]+>\s*(?:<[0-9A-Fa-f]+>\s*)?)(<[0-9A-Fa-f]{4,}>)(?=\s*[\r\n]|\s+<|\s*end)"
     )
@@ -278,7 +278,7 @@ def _in_stream(
 
 
 def _pick_stream(data: bytes, random: Random, fits: Callable[[_Stream], bool]) -> _Stream | None:
-    """One of the inflatable streams that fit; the first found from a random one on."""
+    """The first inflatable stream that fits, from a random one on; None if none does."""
     matches = list(STREAM.finditer(data))
     start = random.randrange(len(matches)) if matches else 0
     for match in matches[start:] + matches[:start]:
@@ -311,7 +311,7 @@ def _extreme(data: bytes, random: Random, where: re.Pattern[bytes] = TOLD) -> by
 
 
 def _pick(pattern: re.Pattern[bytes], data: bytes, random: Random) -> re.Match[bytes] | None:
-    """One of the places where `pattern` fits: the first from a random place on."""
+    """The first match of `pattern` from a random place on; None if there is none."""
     if not data:
         return None
     return pattern.search(data, random.randrange(len(data))) or pattern.search(data)

@@ -1,6 +1,6 @@
 """Many damaged files through one pool → what became of each, and every law that was broken.
 
-File number I of a seed is always the same: its random numbers come from seed and number alone.
+File number I of a seed is always the same: its random numbers depend on seed and number alone.
 """
 
 import gc
@@ -20,16 +20,16 @@ from ingest.workers.pool import WorkerPool
 from tests.fuzz.laws import garbled_pages, page_texts, violations
 from tests.fuzz.mutate import mutate
 
-# Larger files take one of fifty turns.
+# At least this size makes a file large; large files are LARGE_SHARE of the cases.
 LARGE_BYTES = 3 * 2**20
 LARGE_SHARE = 0.02
-GRACE_SECONDS = 10.0  # to end a child and start another on a busy machine
+GRACE_SECONDS = 10.0  # allowed for ending a child and starting another on a busy machine
 GROWTH_MB = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One damaged file; `donor`: the other file that was at hand for parts."""
+    """One damaged file. `donor`: the other file, whose parts may have been put into it."""
 
     index: int
     source: Path
@@ -40,7 +40,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A law that did not hold; `index` is -1 where it is of the whole run."""
+    """A law that did not hold; `index` is that of the file, -1 for a law about the whole run."""
 
     index: int
     source: str
@@ -50,7 +50,7 @@ class Broken:
 
 @dataclass(slots=True)
 class FuzzReport:
-    """Counts by mutation and outcome; garbled pages are listed, for no reader can see them all."""
+    """Counts by mutation and outcome. Garbled pages are listed and break no law, since no reader sees them all."""
 
     seed: int
     outcomes: dict[str, Counter[str]] = field(default_factory=dict)
@@ -71,7 +71,7 @@ class FuzzReport:
 
 
 def make_case(sources: Sequence[Path], seed: int, index: int) -> Case:
-    """Damaged file number `index`."""
+    """The damaged file number `index` of `seed`."""
     random = Random(f"{seed}:{index}")
     small = [path for path in sources if path.stat().st_size < LARGE_BYTES]
     large = [path for path in sources if path.stat().st_size >= LARGE_BYTES]
@@ -89,10 +89,10 @@ def run(
     folder: Path,
     keep: Path | None = None,
 ) -> FuzzReport:
-    """Read the damaged files of `indices`, written to `folder` one after another, and judge each.
+    """The report on the damaged files of `indices`, which are written to `folder` one by one and read.
 
     Args:
-        keep: where files that broke a law or were garbled are saved.
+        keep: a folder in which files that broke a law or were garbled are saved.
     """
     report, started = FuzzReport(seed), time.monotonic()
     with WorkerPool(options) as pool:
@@ -125,7 +125,7 @@ def run(
 
 
 def fuzz_options(tokenizer_json: str, workers: int = 2) -> ParseOptions:
-    """Limits under which damaged files are read."""
+    """The options, with tight limits, under which damaged files are read."""
     limits = IngestConfig(workers=workers, timeout_seconds=20, max_memory_mb=1024)
     return ParseOptions(tokenizer_json, "bigram", limits=limits)
 
@@ -144,10 +144,11 @@ def _written(
 def _judge(
     result: Parsed | UnreadableFile, case: Case, texts: dict[Path, dict[int, str]], known: set[str]
 ) -> tuple[list[str], list[str]]:
-    """The laws that `result` breaks, and how many of its pages are garbled, if any.
+    """The laws that `result` breaks, in words; and one line about its garbled pages, if there are any.
 
     Args:
-        texts: of the undamaged files, by page.
+        texts: undamaged file → page number → text.
+        known: the bigrams of all undamaged files.
     """
     if isinstance(result, UnreadableFile):
         line = result.say("ko")
@@ -163,7 +164,7 @@ def _broken(case: Case, what: str) -> Broken:
 
 
 def _after(pool: WorkerPool, whole: dict[Path, Parsed | UnreadableFile], memory: int) -> Iterator[str]:
-    """What is wrong with the pool, or with this process, after all files were read."""
+    """What is wrong with the pool or with this process after all files were read, in words."""
     gc.collect()
     if (grown := _memory_mb() - memory) > GROWTH_MB:
         yield f"the caller grew by {grown} MB"

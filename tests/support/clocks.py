@@ -1,4 +1,4 @@
-"""A clock whose pauses need not be waited for."""
+"""A clock for tests, whose pauses take no time."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from rag.models.clock import Clock
 
 
 class QuickClock:
-    """Time that passes only by pauses, which end at once. `pauses`: their seconds, in order."""
+    """A clock that only pauses and `advance` move; pauses return at once. `pauses`: their seconds, in order."""
 
     def __init__(self) -> None:
         self.seconds = 1000.0
@@ -16,18 +16,18 @@ class QuickClock:
         self._alarms: list[tuple[float, Callable[[], object]]] = []
 
     def after(self, seconds: float, action: Callable[[], object]) -> None:
-        """Run `action` when that many more seconds have passed."""
+        """Run `action` when `seconds` more have passed."""
         self._alarms.append((self.seconds + seconds, action))
 
     def advance(self, seconds: float) -> None:
-        """Let time pass."""
+        """Let `seconds` pass."""
         self._go_to(self.seconds + seconds)
 
     async def _pause(self, seconds: float) -> None:
         self.pauses.append(seconds)
         ends = self.seconds + seconds
         await asyncio.sleep(0)
-        self._go_to(max(self.seconds, ends))  # others may have paused longer meanwhile
+        self._go_to(max(self.seconds, ends))  # another pause may have moved the clock further
 
     def _go_to(self, seconds: float) -> None:
         self.seconds = seconds

@@ -1,4 +1,4 @@
-"""Small citizens that stand in for models."""
+"""Fakes of models and of a search engine, small enough to understand."""
 
 import math
 import zlib
@@ -30,7 +30,7 @@ from rag.prompting.packing import Prompt
 
 
 class BigramEmbedder:
-    """Character bigrams hashed into `dim` dimensions: texts that share words are near."""
+    """Hashes character bigrams into `dim` dimensions, so that texts that share words are near."""
 
     def __init__(self, revision: str = "1", max_tokens: int = 1 << 30, dim: int = 64) -> None:
         self.identity = EmbedderIdentity("bigrams", revision, dim, "", "")
@@ -54,7 +54,7 @@ class BigramEmbedder:
 
 
 class WordReranker:
-    """Scores a text by the share of the query's words in it, or against it; keeps what it was given."""
+    """Scores a text by the share of the query's words in it, or by its negative; keeps what it was given."""
 
     revision = "1"
     max_tokens = 1 << 30
@@ -71,7 +71,7 @@ class WordReranker:
 
 
 class ScriptedGenerator:
-    """Replies from a list, in order, and keeps the prompts it was given."""
+    """Replies with the texts of a list, in order; keeps the prompts that it was given."""
 
     name = "scripted"
     margin = 0
@@ -99,23 +99,23 @@ class ScriptedGenerator:
 
 
 class InMemoryIndex:
-    """What `InMemoryWriter` commits: versions of documents, each a mapping that is never changed."""
+    """An index in memory: the versions that `InMemoryWriter` committed, each a mapping that never changes."""
 
     def __init__(self, manifest: Manifest) -> None:
         self.manifest = manifest
-        self.versions: list[dict[str, NewContent]] = [{}]  # the first, 0, was never committed
+        self.versions: list[dict[str, NewContent]] = [{}]  # version 0, which nobody committed
         self.calibration: Calibration | None = None
         self.writing = False
 
     def open(self, embedder, analyser) -> "InMemoryEngine":
-        """The last version."""
+        """An engine for the last version."""
         opened = InMemoryEngine(list(self.versions[-1].values()), self.manifest, embedder, analyser)
         opened.version, opened.calibration = len(self.versions) - 1, self.calibration
         return opened
 
 
 class InMemoryWriter:
-    """Writes to an index in memory: a commit is one more mapping at the end of a list."""
+    """Writes to an index in memory; a commit appends one mapping to its versions."""
 
     def __init__(self, index: InMemoryIndex) -> None:
         if index.writing:
@@ -186,7 +186,7 @@ class InMemoryWriter:
 
 
 class InMemoryEngine:
-    """A search engine that is slow and plain: every query looks at every chunk. BM25 as Lucene has it."""
+    """A slow and plain search engine: every query looks at every chunk. BM25 is Lucene's."""
 
     version = 1
     calibration: Calibration | None = None

@@ -1,4 +1,4 @@
-"""Small documents of an index, made without reading a file, and what an index is asked in tests."""
+"""Small documents for an index, made without reading a file, and questions that tests ask of an index."""
 
 import subprocess
 import sys
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def content(name: str, *texts: str, **fields) -> NewContent:
-    """A document of one page whose chunks are `texts`; its id is made of its name."""
+    """A document of one page whose chunks are `texts`; its id is made from `name`."""
     identity = name.encode().hex().ljust(16, "0")[:16]
     chunks, start = [], 0
     for text in texts:
@@ -50,12 +50,12 @@ def reader(folder: Path) -> Retriever:
 
 
 def found(retriever: Retriever, query: str, mode: str = "hybrid") -> list[str]:
-    """The texts of the ten best passages."""
+    """The texts of the ten best passages for `query`."""
     return [passage.chunk.text for passage in retriever.retrieve([query], 10, mode)[0]]
 
 
 def held(folder: Path) -> list[str]:
-    """Titles of the documents in the last version, each checked to be whole."""
+    """The titles of the documents in the last version; asserts that each document is whole."""
     store = Store(folder)
     rows = store.documents.of(store.version)
     for row in rows:
@@ -65,7 +65,7 @@ def held(folder: Path) -> list[str]:
 
 
 def python(program: str, *arguments) -> subprocess.Popen:
-    """A process of this Python that runs `program`, and its output to read from."""
+    """A process of this Python that runs the source `program`; its output is a pipe."""
     return subprocess.Popen(
         [sys.executable, "-c", program, *map(str, arguments)],
         stdout=subprocess.PIPE,
@@ -92,13 +92,13 @@ with Writer(Path(sys.argv[1]), MANIFEST) as writer:
 
 
 def short_chunks(**limits) -> ParseOptions:
-    """Chunks of at most 60 characters, so that a small document has several."""
+    """Options for chunks of at most 60 characters, so that a small document has several."""
     limits = IngestConfig(**{"workers": 2} | limits)
     return ParseOptions(CHARACTERS, "bigram", ChunkingConfig(60), limits)
 
 
 def ingest_files(index: Path, *paths: Path, embedder=None, parse: ParseOptions | None = None, **more):
-    """`paths` read and put into `index` with the fakes; what `indexes.build.ingest` returns."""
+    """What `indexes.build.ingest` returns for `paths` read into `index` with the fakes."""
     return ingest(
         index, paths, embedder or BigramEmbedder(), parse or short_chunks(), tokenizer="characters", **more
     )

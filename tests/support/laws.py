@@ -1,4 +1,4 @@
-"""How much a law is tried: on few examples in every run, on ten times as many or all in `make test-full`."""
+"""The number of examples that a law is tried with: few in every run, ten times as many or all in `make test-full`."""
 
 import os
 import random
@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import settings
 
 TIMES = {"quick": 1, "full": 10}
-# Time is measured by benchmarks: a busy machine must not fail a law.
+# Hypothesis sets no deadline: benchmarks measure time, and a busy machine must not fail a law.
 for name, times in TIMES.items():
     settings.register_profile(name, max_examples=50 * times, deadline=None)
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "quick")
@@ -16,13 +16,15 @@ settings.load_profile(PROFILE)
 
 
 def examples(quick: int, **more) -> settings:
-    """Settings of a law that is tried with `quick` examples, and with ten times as many in the full profile."""
+    """The settings of a law that is tried with `quick` examples, in the full profile with ten times as many."""
     return settings(max_examples=quick * TIMES[PROFILE], **more)
 
 
 def some(items: Sequence[Path], quick: int) -> list[Path]:
-    """`quick` of `items`, other ones in each run, in their order; all of them in the full profile."""
+    """`quick` of `items` at random, different ones in each run, in their order; in the full profile all."""
     if PROFILE == "full" or len(items) <= quick:
         return list(items)
-    places = random.SystemRandom().sample(range(len(items)), quick)  # hypothesis seeds the module's own
+    places = random.SystemRandom().sample(
+        range(len(items)), quick
+    )  # hypothesis seeds the generator of `random` itself
     return [items[place] for place in sorted(places)]

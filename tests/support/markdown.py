@@ -1,4 +1,4 @@
-"""Markdown read by a parser that is not ours, and text that would do something in it if it were written as it stands."""
+"""Markdown read by a parser that is not ours, and text that has a meaning in Markdown if it is not escaped."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 PARSER = MarkdownIt("gfm-like")  # tables, HTML, and a linkifier that makes links of bare addresses
-# Each does something where it is written to a Markdown file as it stands.
+# Each of these has a meaning (a link, HTML, a table …) if it is written to a Markdown file without escaping.
 HOSTILE = [
     "![그림](http://evil.example/p.png)",
     "![x][1]\n\n[1]: http://evil.example",
@@ -61,19 +61,19 @@ WORDS = {"text", "code_inline", "softbreak"}
 
 
 def inline_tokens(markdown: str) -> Iterator[Token]:
-    """What stands in the lines of `markdown`; there may be no block of HTML."""
+    """The inline tokens of `markdown`; asserts that it has no block of HTML."""
     for token in PARSER.parse(markdown):
         assert token.type != "html_block"
         yield from token.children or ()
 
 
 def shown(markdown: str) -> str:
-    """The words of Markdown that may hold nothing but words: no link, no picture, no emphasis, no HTML."""
+    """The words of `markdown`; asserts that it holds nothing else: no link, picture, emphasis or HTML."""
     tokens = list(inline_tokens(markdown))
     assert {token.type for token in tokens} <= WORDS
     return "".join(token.content for token in tokens)
 
 
 def blocks(markdown: str) -> list[str]:
-    """The kinds of blocks that open and close, as the parser calls them."""
+    """The types of all block tokens of `markdown`, as the parser names them."""
     return [token.type for token in PARSER.parse(markdown)]

@@ -1,4 +1,4 @@
-"""Files to be read by worker processes, and what is asked of the processes."""
+"""Options for reading files in worker processes, and questions that tests ask of the processes and results."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from ingest.errors import UnreadableFile
 from ingest.parse import IngestConfig, ParseOptions
 from tests.support.files.pdfs import make_pdf
 
-# One token a character, in tokenizers' format.
+# A tokenizer that makes each character one token, in the format of the tokenizers library.
 CHARACTERS = (
     '{"version":"1.0","truncation":null,"padding":null,"added_tokens":[],"normalizer":null,"pre_tokenizer":'
     '{"type":"Split","pattern":{"Regex":"[\\\\s\\\\S]"},"behavior":"Isolated","invert":false},'
@@ -15,7 +15,7 @@ CHARACTERS = (
 
 
 def options(**limits) -> ParseOptions:
-    """One token a character, bigrams instead of Kiwi, two processes."""
+    """Options with one token per character, bigrams instead of Kiwi, and two processes if `limits` do not say."""
     return ParseOptions(CHARACTERS, analyser="bigram", limits=IngestConfig(**{"workers": 2} | limits))
 
 
@@ -34,7 +34,7 @@ def write_big(folder: Path, name: str, pages: int) -> str:
 
 
 def children_of(pid: int) -> list[int]:
-    """The ids of the processes that `pid` started and that still run."""
+    """The ids of the running processes that the process `pid` started."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -47,5 +47,5 @@ def children_of(pid: int) -> list[int]:
 
 
 def codes(results) -> list[str]:
-    """Why each file was not read; "read" where it was."""
+    """For each result the code of why the file was not read; "read" if it was."""
     return [result.code if isinstance(result, UnreadableFile) else "read" for result in results]

@@ -9,7 +9,7 @@ TOKENIZER = ModelTokenizer("embedded")
 
 
 def passages(documents: list[list[str]]) -> list[Passage]:
-    """One document per list; its chunks touch."""
+    """Passages from one document for each list; the texts of the list are its chunks, without gaps."""
     found = []
     for number, chunks in enumerate(documents):
         start = 0

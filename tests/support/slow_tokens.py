@@ -1,4 +1,4 @@
-"""A slow, obvious twin of byte-level byte-pair encoding, to compare token ids with.
+"""A slow, obvious implementation of byte-level byte-pair encoding, to compare token ids with.
 
 It reads tokenizer.json and shares no code with rag/prompting/tokens.py or the tokenizers library.
 """
@@ -11,12 +11,12 @@ from pathlib import Path
 
 import regex
 
-# How GPT-2 cuts text before it merges bytes: Radford and others 2019, encoder.py.
+# How GPT-2 cuts text into words before it merges bytes. Source: Radford and others 2019, encoder.py.
 WORD = regex.compile(r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+")
 
 
 class SlowTokenizer:
-    """Ids by the vocabulary, merges and control tokens in a tokenizer.json."""
+    """Text → token ids, by the vocabulary, merges and control tokens of a tokenizer.json."""
 
     def __init__(self, path: Path) -> None:
         state = json.loads(path.read_text("utf-8"))
@@ -33,11 +33,14 @@ class SlowTokenizer:
         return any(control in text for control in self._controls)
 
     def encode(self, text: str) -> list[int]:
-        """Ids of plain text; control tokens in it are text."""
+        """The ids of plain text; control tokens in it are read as text."""
         return [token for word in WORD.findall(text) for token in self._encode_word(word)]
 
     def encode_turns(self, turns: Sequence[tuple[str, str]]) -> list[int]:
-        """Ids of (role, text), each in its control tokens, as A.X's template writes them; the assistant's turn begins."""
+        """The ids of (role, text) turns, each in its control tokens, as A.X's template writes them.
+
+        The assistant's turn is begun at the end.
+        """
         ids: list[int] = []
         for role, text in turns:
             ids += [self._controls["<|im_start|>"], self._controls[f"<|{role}|>"]]
@@ -64,7 +67,7 @@ class SlowTokenizer:
 
 
 def _letters_of_bytes() -> list[str]:
-    """The printable letter that stands for each byte: itself, or from U+0100 on, in order."""
+    """The printable letter for each byte: itself if it is printable, else the next one from U+0100 on."""
     printable = {*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     others = iter(range(0x100, 0x200))
     return [chr(byte) if byte in printable else chr(next(others)) for byte in range(256)]

@@ -1,4 +1,4 @@
-"""Real models of a few thousand random weights, saved as sentence-transformers saves any model."""
+"""Real models with a few thousand random weights, saved as sentence-transformers saves any model."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ DIM = 32
 
 
 def make_tokenizer():
-    """WordPieces of WORDS, with BERT's marks around a text and between two."""
+    """A WordPiece tokenizer trained on WORDS, with BERT's marks around a text and between two."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -53,7 +53,7 @@ def _config(tokenizer, reads: int, **more):
 def make_bi_encoder(
     folder: Path, prompts: dict[str, str] | None = None, reads: int = 128, seed: int = 0
 ) -> Path:
-    """A BERT of one layer, whose tokens' mean is the vector; reads so many tokens."""
+    """The folder of a one-layer BERT that embeds a text as the mean of its tokens; it reads `reads` tokens."""
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
@@ -69,7 +69,7 @@ def make_bi_encoder(
 
 
 def make_cross_encoder(folder: Path, reads: int = 128, labels: int = 1) -> Path:
-    """A BERT of one layer that gives pairs of texts so many scores."""
+    """The folder of a one-layer BERT that gives a pair of texts `labels` scores; it reads `reads` tokens."""
     import torch
     from transformers import BertForSequenceClassification
 
@@ -81,7 +81,7 @@ def make_cross_encoder(folder: Path, reads: int = 128, labels: int = 1) -> Path:
 
 
 def static_folder(folder: Path, prompts: dict[str, str]) -> Path:
-    """The embedded model with other prompts."""
+    """A copy of the embedded model in `folder`, with other prompts."""
     for path in EMBEDDED_FOLDER.rglob("*"):
         if path.is_file():
             target = folder / path.relative_to(EMBEDDED_FOLDER)

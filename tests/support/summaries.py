@@ -1,4 +1,4 @@
-"""Reports to be summarised, and what must hold of every summary of them."""
+"""Reports to be summarised, and the laws that every summary of them must keep."""
 
 import hashlib
 from collections.abc import Sequence
@@ -81,12 +81,12 @@ def extract_summary(stages: SummaryStages, document: StoredDocument, options: Su
 
 
 def codes_of(summary: Summary) -> set[str]:
-    """The codes of what is told beside it."""
+    """The codes of the summary's warnings."""
     return {notice.code for notice in summary.warnings}
 
 
 def check_prompts(stages: SummaryStages, prompts: Sequence[Prompt]) -> None:
-    """None is over the window, the ledger adds up, and only the template writes control tokens."""
+    """Assert that prompts fit the window, token counts add up, and only the template writes control tokens."""
     empty = [replace(message, parts=()) for message in prompts[0].messages] if prompts else []
     controls = sum(TOKENIZER.decode([token]) == "" for token in TOKENIZER.render(empty).token_ids)
     for prompt in prompts:
@@ -99,7 +99,7 @@ def check_prompts(stages: SummaryStages, prompts: Sequence[Prompt]) -> None:
 
 
 def check_summary(stages: SummaryStages, content: NewContent, summary: Summary) -> None:
-    """What holds for every summary."""
+    """Assert what must hold for every summary."""
     text = "".join(chunk.text for chunk in content.chunks)
     assert summary.document_id == content.document.document_id
     for index, sentence in enumerate(summary.sentences):

@@ -1,4 +1,4 @@
-"""Cells that a spreadsheet or Markdown would take for something else than text."""
+"""Cells that a spreadsheet or Markdown would not take for plain text."""
 
 NASTY_CELLS = [
     "=1+1",

@@ -1,4 +1,4 @@
-"""Generators that write about a report what nobody would want, and one that is faithful."""
+"""Generators for summaries: replies that are faithful or bad, one prompt at a time or many."""
 
 import asyncio
 import re
@@ -17,7 +17,7 @@ def markers(prompt: Prompt) -> range:
 
 
 def faithful(prompt: Prompt) -> str:
-    """A sentence for every second marker, in the words of its passage."""
+    """A reply with a sentence for every second marker, in the words of its passage."""
     said = [
         (" ".join(re.sub(r"\[\d+\]", "", passage.text).split())[:60], passage.marker)
         for passage in prompt.passages[::2]
@@ -50,7 +50,7 @@ Reply = Callable[[Prompt], str]
 
 
 class Writer:
-    """Writes what a function says of a prompt, which may raise; keeps the prompts. One at a time."""
+    """Writes what the function `reply`, which may raise, gives for a prompt; one at a time. Keeps the prompts."""
 
     name = "writer"
     margin = 0
@@ -73,7 +73,7 @@ class Writer:
 
 
 class BusyWriter(Writer):
-    """The same, many at a time, in an order of its own, as a server does it."""
+    """A `Writer` that works on several prompts at a time and finishes them in a random order, as a server does."""
 
     def __init__(self, reply: Reply, concurrency: int, seed: int) -> None:
         super().__init__(reply)
@@ -93,7 +93,7 @@ class BusyWriter(Writer):
 
 
 def failing_at(prompts: Callable[[Prompt], bool], error: PipelineError, reply: Reply) -> Reply:
-    """`reply`, but for `prompts`, at which it raises."""
+    """A reply that raises `error` for a prompt that `prompts` accepts, and else is `reply`."""
 
     def write(prompt: Prompt) -> str:
         if prompts(prompt):

@@ -1,4 +1,4 @@
-"""Writes small HWPX files of the parts, namespaces and attributes that Hancom Office writes."""
+"""XML of paragraphs → small HWPX files, with the parts, namespaces and attributes that Hancom Office writes."""
 
 import zipfile
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ NAMESPACES = " ".join(
     )
 )  # fmt: skip
 PROLOGUE = '<?xml version="1.0" encoding="UTF-8" standalone="yes" ?>'
-# Paragraph shapes 1 to 9 are outline levels 1 to 9; 0 is running text. Character shapes: below.
+# Ids of paragraph shapes: 1 to 9 are headings of those outline levels, 0 is running text. Character shapes:
 PLAIN, WHITE, TINY, SHADED = 0, 1, 2, 3
 SUBLIST = 'id="" textDirection="HORIZONTAL" lineWrap="BREAK" vertAlign="CENTER" linkListIDRef="0"'
 
 
 def hwpx(*sections: str, title: str = "", **parts: str) -> bytes:
-    """A file of `sections`, each the XML of its paragraphs; `parts` by name add or replace others."""
+    """An HWPX file of `sections`, each the XML of its paragraphs. `parts` add or replace other parts, by name."""
     numbers = range(len(sections))
     files = {
         "mimetype": "application/hwp+zip",
@@ -75,7 +75,7 @@ def section(body: str) -> str:
 
 
 def text(content: str) -> str:
-    """hp:t with `content`, whose tabs and line breaks become elements."""
+    """hp:t with `content`, in which tabs and line breaks become elements."""
     marked = escape(content).replace("\t", '<hp:tab width="4000" leader="0" type="1"/>')
     return f"<hp:t>{marked.replace(chr(10), '<hp:lineBreak/>')}</hp:t>"
 
@@ -85,7 +85,7 @@ def run(content: str, shape: int = PLAIN) -> str:
 
 
 def paragraph(*runs: str, level: int = 0) -> str:
-    """A paragraph of `runs`: XML of runs, or plain text."""
+    """A paragraph of `runs`, each the XML of a run or plain text."""
     inner = "".join(part if part.startswith("<hp:run") else run(text(part)) for part in runs)
     return (
         f'<hp:p id="0" paraPrIDRef="{level}" styleIDRef="0" pageBreak="0" columnBreak="0" merged="0">{inner}'
@@ -107,7 +107,7 @@ def cell(body: str, column: int, row: int, columns: int = 1, rows: int = 1, head
 
 
 def table(*rows: Sequence[str], caption: str = "") -> str:
-    """A table of `rows` of cells: their XML, or text that takes one column each."""
+    """A table of `rows` of cells, each the XML of a cell or the text of one that takes one column."""
     inner = "".join(
         "<hp:tr>"
         + "".join(c if c.startswith("<hp:tc") else cell(c, column, i) for column, c in enumerate(row))
@@ -122,6 +122,6 @@ def table(*rows: Sequence[str], caption: str = "") -> str:
 
 
 def control(name: str, body: str, **attributes: str) -> str:
-    """hp:ctrl with a note, a header or a comment of `body`."""
+    """hp:ctrl with an element called `name` (a note, header or comment) that holds `body`."""
     given = "".join(f" {key}={quoteattr(value)}" for key, value in attributes.items())
     return f"<hp:ctrl><hp:{name}{given}>{sublist(body)}</hp:{name}></hp:ctrl>"

@@ -1,7 +1,7 @@
 """PDF files for tests, written byte by byte: Korean text in a font that every reader knows by name.
 
-The font is one of the standard Korean ones (UniKS-UTF16-H), not embedded, so no font file is needed
-and the text comes out as it went in.
+The font is a standard Korean one with the encoding UniKS-UTF16-H and is not embedded, so no font file is
+needed, and readers find exactly the characters that were written.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ LINE_HEIGHT = 16
 def make_pdf(
     pages: Sequence[Sequence[str]], title: str = "", outline: Sequence[tuple[str, int]] = ()
 ) -> bytes:
-    """A PDF whose page i shows the lines `pages[i]`; `outline` is (title, page number from 1)."""
+    """A PDF whose page i shows the lines `pages[i]`. `outline`: (title, page number from 1) of each bookmark."""
     objects: list[bytes] = []
 
     def add(body: bytes) -> int:
@@ -109,7 +109,7 @@ def _file(objects: Sequence[bytes], catalog: int, info: int) -> bytes:
 
 
 def turned(data: bytes, degrees: int, crop: tuple[float, ...] = ()) -> bytes:
-    """`data` with its first page turned, and cut to `crop`."""
+    """The PDF `data` with its first page turned by `degrees` and cut to the box `crop`."""
     from pypdf import PdfReader, PdfWriter
     from pypdf.generic import RectangleObject
 

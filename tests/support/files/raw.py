@@ -1,4 +1,4 @@
-"""Raw files for tests: pages of plain text, a line each, as a reader gives them, without boxes."""
+"""Texts → raw files for tests, as a reader gives them: one raw line per line of text, without boxes."""
 
 import re
 import unicodedata
@@ -13,7 +13,7 @@ from ingest.sourcemap import unpack
 def raw_file(
     *texts: str, wrapped: bool = True, drawn: bool = True, outline: Sequence[OutlineEntry] = ()
 ) -> RawFile:
-    """A file whose page i shows `texts[i]`; lines end as PDFium ends them, or in \\n."""
+    """A raw file whose page i shows `texts[i]`; lines of `texts` may end as PDFium ends them, or in \\n."""
     pages = tuple(
         RawPage(number, str(number), text, drawn=drawn) for number, text in enumerate(texts, start=1)
     )
@@ -26,12 +26,15 @@ def raw_file(
 
 
 def paragraphs(text: str, outline: Sequence[OutlineEntry] = ()) -> Normalised:
-    """What normalising makes of a page whose every line is a paragraph."""
+    """A page normalised whose every line is a paragraph."""
     return normalise(raw_file(text, wrapped=False, outline=outline))
 
 
 def assert_leads_back(raw: RawFile, normalised: Normalised) -> int:
-    """Every kept character is its raw character, but for what clean.py declares; returns how many."""
+    """The number of characters that lead back to the raw text; asserts that each equals its raw character.
+
+    Those that ingest/repair/clean.py declares to change may differ.
+    """
     kept = 0
     for page, raw_page in zip(normalised.pages, raw.pages, strict=True):
         text = normalised.text[page.start : page.end]

@@ -1,4 +1,4 @@
-"""A reader that does, by the name of the file, what a broken library could do to its process."""
+"""A reader that does to its process what a broken library could do; the name of the file says what."""
 
 import ctypes
 import os
@@ -13,7 +13,7 @@ from ingest.workers.jobs import Job, Result, Worker
 
 
 class MisbehavingWorker(Worker):
-    """Does its jobs as ever, but for files that are named after something to do."""
+    """Reads files like its parent class, except those whose name says what to do instead."""
 
     def do(self, job: Job) -> Result:
         misdeed = getattr(self, "_" + Path(job.path).stem, None)
@@ -34,10 +34,10 @@ class MisbehavingWorker(Worker):
         os.abort()
 
     def _kill(self) -> None:
-        os.kill(os.getpid(), signal.SIGKILL)  # as the system does where memory runs out
+        os.kill(os.getpid(), signal.SIGKILL)  # as the system does when memory runs out
 
     def _hang(self) -> None:
-        ctypes.CDLL(None).sleep(600)  # native code: no Python runs meanwhile
+        ctypes.CDLL(None).sleep(600)  # in native code, so no Python code runs meanwhile
 
     def _devour(self) -> None:
         hoard = []

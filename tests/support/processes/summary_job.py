@@ -21,7 +21,7 @@ WINDOW, RESERVED, CONCURRENCY = 900, 120, 3
 
 
 class LoggingWriter(BusyWriter):
-    """Notes each window as it begins it."""
+    """Writes a line to the log at the beginning of each window."""
 
     def __init__(self, log: Path, tokenizer) -> None:
         super().__init__(faithful, CONCURRENCY, os.getpid())

@@ -1,7 +1,7 @@
 """Helper processes of a worker pool, forked from one process that has loaded what all of them need.
 
-A fresh one loads Kiwi for three seconds, and the tests start more than a hundred. What runs in the process is
-the product's own: only `ingest.workers.pool.start_process` is another.
+A fresh helper takes three seconds to load Kiwi, and the tests start more than a hundred. The code that runs in
+the process is the product's own; only `ingest.workers.pool.start_process` is replaced.
 
     python -m tests.support.processes.warm DESCRIPTOR    (of the socket that says what to run)
 """
@@ -26,15 +26,15 @@ from ingest.korean.analyse import load_kiwi
 from ingest.workers.pool import child_environment
 
 ROOT = Path(__file__).parents[3]
-NUMBER = struct.Struct("<i")  # a process id when it begins, its exit code when it has ended
-MOST_BYTES = 1 << 17  # of a message, most of it the environment
+NUMBER = struct.Struct("<i")  # on `status`: first the process id, and when it has ended its exit code
+MOST_BYTES = 1 << 17  # the greatest size of a message, most of which is the environment
 LIBRARIES = ("ingest.parse", "langchain_text_splitters", "pypdf", "pypdfium2", "lxml.etree", "docx")
 
 
 class WarmStart:
     """Starts helpers as `start_process` does, each in a few milliseconds; a context manager.
 
-    The process that they are forked from is started with the first of them, and ends with this one.
+    The process that they are forked from starts with the first helper and ends with this process.
     """
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class WarmStart:
 
 
 class WarmProcess:
-    """What a pool uses of `subprocess.Popen`: it is no child of this process, so another one waits for it."""
+    """What a pool uses of `subprocess.Popen`. The process is no child of this one, so another one waits for it."""
 
     def __init__(self, stdin: int, status: int) -> None:
         self.stdin = open(stdin, "wb")  # noqa: SIM115 - the pool closes it
@@ -103,15 +103,15 @@ class WarmProcess:
 
 
 def serve(control: socket.socket) -> None:
-    """Fork a process for each message, and write how it ended, until the tests are gone."""
+    """Fork a process for each message, and report how it ended, until the tests close the socket."""
     load_kiwi()
     for library in LIBRARIES:
         importlib.import_module(library)
     awake, wake = os.pipe()
     os.set_blocking(wake, False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)  # only to be written to `wake`
+    signal.signal(signal.SIGCHLD, lambda *_: None)  # so that the signal is written to `wake`
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-    running: dict[int, int] = {}  # the descriptor that wants to know, by process id
+    running: dict[int, int] = {}  # process id → the descriptor to report its end to
     with selectors.DefaultSelector() as selector:
         for readable in (awake, control):
             selector.register(readable, selectors.EVENT_READ)
@@ -139,13 +139,13 @@ def report_ended(running: dict[int, int]) -> None:
         if not pid:
             return
         descriptor = running.pop(pid)
-        with contextlib.suppress(BrokenPipeError):  # nobody wants to know
+        with contextlib.suppress(BrokenPipeError):  # nobody reads the report
             os.write(descriptor, NUMBER.pack(os.waitstatus_to_exitcode(status)))
         os.close(descriptor)
 
 
 def become(message: Mapping, connection: int, stdin: int, stdout: int, stderr: int, status: int) -> None:
-    """Run a module as `python -m` would, in a session of its own; never comes back."""
+    """Run a module as `python -m` would, in a session of its own; never returns."""
     code = 1
     try:
         signal.set_wakeup_fd(-1)

@@ -1,4 +1,4 @@
-"""A model server whose model says its lines one after the other; with tools it hands on calls as vLLM does."""
+"""A model server whose model says its lines one after the other; with tools it passes on calls as vLLM does."""
 
 import json
 import re
@@ -10,26 +10,26 @@ from typing import Any
 from rag.prompting.tokens import Call, Message, ModelTokenizer
 from tests.support.servers.scripted import MODEL, Reply, Script, scripted_server
 
-# As vLLM's parser of this name has it.
+# The pattern of vLLM's parser of this name.
 HERMES = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What the model writes; `cut`: the output limit ended it. `calls`: those that the server hands on."""
+    """What the model writes. `cut`: the output limit ended it. `calls`: the tool calls in it."""
 
     text: str
     cut: bool = False
     calls: tuple[dict[str, Any], ...] | None = None
 
 
-# Or what makes it of the prompt as the model sees it.
+# What the model writes, or a function that makes it from the prompt as the model sees it.
 Line = str | Said | Callable[[str], str]
 
 
 @dataclass
 class Dialogue(Script):
-    """The lines, of which the last is said again and again; and the prompts, as the model saw them."""
+    """The lines of the model, the last of which is repeated for ever; and the prompts, as the model saw them."""
 
     lines: list[Line] = field(default_factory=list)
     prompts: list[str] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Dialogue(Script):
 
     def _reply(self, body: dict[str, Any]) -> Reply:
         chat = "messages" in body
-        if chat:  # the server's own tokenisation, with control tokens wherever they stand
+        if chat:  # the server tokenises itself and takes control tokens wherever they stand
             prompt = self.tokenizer.render_text(messages_of(body["messages"]), body.get("tools", ()))
         else:
             prompt = self.tokenizer.decode(body["prompt"], skip_special=False)
@@ -73,7 +73,7 @@ def chat_choice(said: Said, tools: bool) -> dict[str, Any]:
 
 
 def read_as_vllm_does(text: str) -> tuple[dict[str, Any], ...]:
-    """The calls in `text`; none where one of them cannot be read, and then the text stays as it is."""
+    """The tool calls in `text`; none if one of them cannot be parsed, for then vLLM passes on the text."""
     try:
         bodies = [json.loads(body) for body in HERMES.findall(text)]
         return tuple(
@@ -89,7 +89,7 @@ def function_call(identity: str, name: str, arguments: str) -> dict[str, Any]:
 
 
 def messages_of(shapes: Sequence[dict[str, Any]]) -> list[Message]:
-    """OpenAI's messages as ours."""
+    """OpenAI's messages as `Message`s."""
     return [
         Message(
             shape["role"],
@@ -103,7 +103,7 @@ def messages_of(shapes: Sequence[dict[str, Any]]) -> list[Message]:
 
 @contextmanager
 def dialogue_server(tokenizer: ModelTokenizer, *lines: Line) -> Iterator[tuple[str, Dialogue]]:
-    """The base URL of a server whose model says `lines`, and what it is asked."""
+    """The base URL of a server whose model says `lines`, and the `Dialogue` that records what it is asked."""
     dialogue = Dialogue(tokenizer, lines=list(lines))
     with scripted_server(dialogue) as base_url:
         yield base_url, dialogue

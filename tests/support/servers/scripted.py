@@ -1,4 +1,4 @@
-"""An OpenAI-compatible server that follows a script: what real servers do when they are in trouble."""
+"""An OpenAI-compatible server that follows a script and does what real servers do when they are in trouble."""
 
 import json
 import socket
@@ -12,12 +12,12 @@ from typing import Any
 from rag.prompting.tokens import Message, ModelTokenizer
 
 MODEL = "test/model"
-# What to do with a request: answers it on the handler.
+# Answers one request, through its handler.
 Reply = Callable[["Handler"], None]
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One connection. A request for a completion is answered by the script, others as vLLM would."""
+    """One connection. The script answers requests for completions; others are answered as vLLM would."""
 
     protocol_version = "HTTP/1.1"
     script: "Script"
@@ -40,7 +40,7 @@ class Handler(BaseHTTPRequestHandler):
         self.script.answer(self)
 
     def send(self, body: dict[str, Any], status: int = 200, missing: int = 0, **headers: str) -> None:
-        """A JSON answer; `missing` bytes of it never come, and the connection ends."""
+        """Send a JSON answer; without its last `missing` bytes, after which the connection ends."""
         data = json.dumps(body).encode()
         self.send_response(status)
         for name, value in {"Content-Type": "application/json", **headers}.items():
@@ -66,9 +66,9 @@ class Handler(BaseHTTPRequestHandler):
 
 @dataclass
 class Script:
-    """What the server does: `replies` one by one, then what `choose` says; and what it was asked.
+    """What the server does (`replies` one by one, then what `choose` says), and what it was asked.
 
-    `most`: how many requests for a completion it had at a time.
+    `most`: the greatest number of requests for completions that it had at one time.
     """
 
     tokenizer: ModelTokenizer
@@ -108,7 +108,7 @@ def scripted_server(script: Script, port: int = 0) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
-        for connection in connections:  # as of a process that ends
+        for connection in connections:  # as when the process ends
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
@@ -117,7 +117,7 @@ def scripted_server(script: Script, port: int = 0) -> Iterator[str]:
 
 
 def completion(text: str, body: dict[str, Any], reason: str | None = "stop") -> dict[str, Any]:
-    """The JSON of a completion; the prompt's length and the choice tell the texts apart."""
+    """The JSON of a completion; each text names the prompt's length and its choice, so no two are the same."""
     length, choices = len(body["prompt"]), range(body.get("n") or 1)
     return {
         "id": "1",
@@ -126,7 +126,7 @@ def completion(text: str, body: dict[str, Any], reason: str | None = "stop") -> 
         "model": MODEL,
         "choices": [
             {"index": index, "text": f"{text} {length} {index}", "finish_reason": reason, "logprobs": None}
-            for index in reversed(choices)  # in no order that anybody promises
+            for index in reversed(choices)  # clients must not rely on their order
         ],
         "usage": {"prompt_tokens": length, "completion_tokens": 7, "total_tokens": length + 7},
     }
@@ -141,12 +141,12 @@ def failing(status: int, **headers: str) -> Reply:
 
 
 def truncated(handler: Handler) -> None:
-    """A body that ends before its length."""
+    """Reply with a body that ends before its length."""
     handler.send(completion("반쪽", handler.body), missing=40)
 
 
 def garbled(handler: Handler) -> None:
-    """A body that is whole by its length and no JSON."""
+    """Reply with a body of the right length that is not JSON."""
     handler.send_response(200)
     handler.send_header("Content-Type", "application/json")
     handler.send_header("Content-Length", "9")
@@ -155,7 +155,10 @@ def garbled(handler: Handler) -> None:
 
 
 def streamed(pieces: Sequence[str], reason: str | None, *, done: bool = True, cut: bool = False) -> Reply:
-    """A stream of `pieces`, the last with `reason`; without «[DONE]», or cut off in the middle of HTTP."""
+    """A reply that streams `pieces`, the last with `reason`.
+
+    Without `done` it lacks «[DONE]»; with `cut` the connection ends in the middle of the HTTP body.
+    """
 
     def reply(handler: Handler) -> None:
         handler.send_response(200)

@@ -1,9 +1,9 @@
 """A folder of tokenizer files → a random Qwen2 of the same vocabulary, which any server can load.
 
-It has the shape of skt/A.X-4.0-Light in small: the names of the weights, the window, bfloat16, and
-its traps: config.json names the wrong end (0; generation_config.json is right) and switches the cache
-off, and tokenizer files beside that config.json are read as another tokenizer. What it writes is
-noise with citation markers in it, which ends by itself after some hundred tokens.
+It is a small copy of skt/A.X-4.0-Light: it has the same names of weights, the same window, bfloat16, and
+the same traps. Its config.json gives the wrong end token (0; generation_config.json is right) and
+switches the cache off, and tokenizer files beside that config.json are read as another tokenizer. It
+writes noise with citation markers, and ends by itself after some hundred tokens.
 
     python tests/support/servers/tiny_model.py TOKENIZER_FOLDER OUT
 
@@ -28,20 +28,20 @@ KV_HEADS = 1
 HEAD_SIZE = 32
 INTERMEDIATE = 128
 WINDOW = 16_384
-# Random rows of the output matrix would end an answer, or open a bracket, once in a vocabulary, so
-# no test would see either. The rows of these tokens are longer, and so win more often.
+# With random rows in the output matrix, the end token and "[" would come once in as many tokens as the vocabulary
+# has, so no test would see either. Their rows are longer, and so win more often.
 END_LENGTH = 1.6
 BRACKET_LENGTH = 2.4
-# How strongly "[" asks for a digit and a digit for "]": most brackets become markers.
+# How strongly "[" is followed by a digit and a digit by "]", so that most brackets become markers.
 MARKER_PULL = 12.0
-# The larger, the more the last token decides the next, and the less the rest of the prompt.
+# The larger this is, the more the last token decides the next one, and the less the rest of the prompt does.
 EMBEDDING_SIZE = 2.0
 NOT_TOKENIZER = ("config.json", "model.safetensors.index.json")
 
 
 @dataclass(frozen=True, slots=True)
 class TinyModel:
-    """Three folders: weights alone, tokenizer files alone, and both together."""
+    """The three folders of a model: weights alone, tokenizer files alone, and both together."""
 
     weights: Path
     tokenizer: Path
@@ -49,10 +49,10 @@ class TinyModel:
 
 
 def write_tiny_model(source: Path, target: Path, seed: int = 0) -> TinyModel:
-    """Write the folders `weights`, `tokenizer` and `together` below `target`.
+    """The folders `weights`, `tokenizer` and `together`, written below `target`.
 
-    A server is right with `--model weights --tokenizer tokenizer`. From `together` it reads the
-    tokenizer by the model type in config.json, which is wrong.
+    A server needs `--model weights --tokenizer tokenizer`. From `together` it chooses the tokenizer by the
+    model type in config.json, which is wrong.
 
     Args:
         source: a folder with tokenizer.json, tokenizer_config.json and generation_config.json.
@@ -127,7 +127,7 @@ def _random_weights(
     random = torch.Generator().manual_seed(seed)
 
     def normal(*shape: int, gain: float = 1.0) -> "torch.Tensor":
-        """Rows that keep the size of what they multiply, times `gain`."""
+        """A random matrix whose rows keep the size of what they multiply, times `gain`."""
         return torch.randn(*shape, generator=random) * (gain / shape[-1] ** 0.5)
 
     weights = {"model.embed_tokens.weight": normal(vocabulary, HIDDEN, gain=EMBEDDING_SIZE * HIDDEN**0.5)}
@@ -145,7 +145,7 @@ def _random_weights(
         weights[f"{name}post_attention_layernorm.weight"] = torch.ones(HIDDEN)
     weights["model.norm.weight"] = torch.ones(HIDDEN)
     embedding = weights["model.embed_tokens.weight"]
-    embedding[digits] += embedding[digits].mean(0) * len(digits) ** 0.5  # alike, so that "]" knows them
+    embedding[digits] += embedding[digits].mean(0) * len(digits) ** 0.5  # a common part, which "]" follows
     output = normal(vocabulary, HIDDEN)
     output[end] *= END_LENGTH
     output[opening] *= BRACKET_LENGTH
