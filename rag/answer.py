@@ -1,7 +1,12 @@
-"""SearchResult, Answer, Summary and what they are made of: plain data, as the JSON contract shows it."""
+"""SearchResult, Answer, Summary and what they are made of: plain data, as the JSON contract shows it.
 
-import importlib
-from collections.abc import Iterator, Mapping, Sequence
+What a caller of the Python API is handed (Passage, Citation, SearchResult, Answer, Summary, FailedSummary,
+IngestReport, and Comparison in `rag.comparing`) has four forms: `str` is text for a person, in Korean or English by the
+locale; `repr` is one line for a programmer; `_repr_html_` is HTML for a notebook, without script and with all text
+escaped; `to_dict` is the JSON object that `rag … --json` prints, and `json.dumps` takes it.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, overload
 
@@ -10,44 +15,33 @@ from indexes.types import Understood
 from ingest.document import Chunk
 from ingest.errors import Notice, PipelineError
 from ingest.raw import Unit
+from rag.display.html import answer_html, citation_html, passage_html, search_html, summary_html, text_html
+from rag.display.line import (
+    answer_line,
+    citation_line,
+    failed_summary_line,
+    ingest_line,
+    passage_line,
+    search_line,
+    summary_line,
+)
+from rag.display.text import (
+    answer_text,
+    citation_text,
+    failed_summary_text,
+    ingest_text,
+    passage_text,
+    search_text,
+    summary_text,
+)
 from rag.language import language
 from rag.wire import bodies, shapes
 
 Support = Literal["supported", "partial", "unsupported", "uncited"]
 
 
-class Result:
-    """What every result can do for its reader, on a terminal, in a notebook and in another program.
-
-    The modules that write text and HTML read the results, so they lie above this one. They are therefore
-    imported by name, and not before a result is shown.
-    """
-
-    __slots__ = ()
-
-    def __str__(self) -> str:
-        """Text for a person, in Korean or English by the locale."""
-        return str(importlib.import_module("rag.display.text").text_of(self))
-
-    def __repr__(self) -> str:
-        """One line for a programmer."""
-        return str(importlib.import_module("rag.display.text").line_of(self))
-
-    def _repr_html_(self) -> str:
-        """HTML for a notebook: no script, and all text escaped."""
-        return str(importlib.import_module("rag.display.html").html_of(self))
-
-    def to_dict(self) -> Mapping[str, Any]:
-        """The JSON object of the result, as `rag … --json` prints it; `json.dumps` takes it.
-
-        Raises:
-            NotImplementedError: a subclass without one.
-        """
-        raise NotImplementedError
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Passage(Result):
+@dataclass(frozen=True, slots=True)
+class Passage:
     """A chunk that a search found, with the names of its document. A higher score is better; ranks count from 1.
 
     `unit`: what its pages are. `ocr`: the lowest confidence, from 0 to 1, of those of its pages that OCR read;
@@ -98,6 +92,15 @@ class Passage(Result):
     def text(self) -> str:
         """The document's own words: `document.text[start:end]`."""
         return self.chunk.text
+
+    def __str__(self) -> str:
+        return passage_text(self)
+
+    def __repr__(self) -> str:
+        return passage_line(self)
+
+    def _repr_html_(self) -> str:
+        return passage_html(self)
 
     def to_dict(self) -> shapes.Passage:
         """The JSON object that `rag.wire` states for it."""
@@ -181,8 +184,8 @@ class Sentence:
     support: Support
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Citation(Result):
+@dataclass(frozen=True, slots=True)
+class Citation:
     """Why one sentence may stand: `quote == document.text[start:end]`, looked up, never generated.
 
     `columns`: where the quote is a row of a table, its unit and the names of its columns, else empty.
@@ -204,6 +207,15 @@ class Citation(Result):
     unit: Unit = "page"
     ocr: float | None = None
 
+    def __str__(self) -> str:
+        return citation_text(self)
+
+    def __repr__(self) -> str:
+        return citation_line(self)
+
+    def _repr_html_(self) -> str:
+        return citation_html(self)
+
     def to_dict(self) -> shapes.Citation:
         """The JSON object that `rag.wire` states for it."""
         return bodies.citation_json(self)
@@ -219,8 +231,8 @@ class UnreadablePages:
     unit: Unit = "page"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class SearchResult(Result, Sequence[Passage]):
+@dataclass(frozen=True, slots=True)
+class SearchResult(Sequence[Passage]):
     """The passages that a search found, best first: a sequence of them, with what there is to say about it.
 
     `understood`: what in the query was taken for more than words, such as the name of a document.
@@ -248,6 +260,15 @@ class SearchResult(Result, Sequence[Passage]):
     def __getitem__(self, index: int | slice) -> Passage | tuple[Passage, ...]:
         return self.passages[index]
 
+    def __str__(self) -> str:
+        return search_text(self)
+
+    def __repr__(self) -> str:
+        return search_line(self)
+
+    def _repr_html_(self) -> str:
+        return search_html(self)
+
     def to_dict(self) -> shapes.Search:
         """The JSON object that `rag.wire` states for it."""
         return bodies.search_json(self)
@@ -266,8 +287,8 @@ class ToolCall:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Answer(Result):
+@dataclass(frozen=True, slots=True)
+class Answer:
     """The answer to one question, with its evidence. `abstained`: the documents hold none.
 
     `standalone`: the question as it was searched for and asked; in a conversation it may say more than
@@ -290,6 +311,15 @@ class Answer(Result):
     standalone: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     asks_back: bool = False
+
+    def __str__(self) -> str:
+        return answer_text(self)
+
+    def __repr__(self) -> str:
+        return answer_line(self)
+
+    def _repr_html_(self) -> str:
+        return answer_html(self)
 
     def to_dict(self) -> shapes.Answer:
         """The JSON object that `rag.wire` states for it."""
@@ -346,8 +376,8 @@ class SummaryRow:
     cells: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Summary(Result):
+@dataclass(frozen=True, slots=True)
+class Summary:
     """The summary of one document, each sentence with its evidence.
 
     A marker counts the distinct quotes, from 1 in the order of the text. `calls`: completions that it took,
@@ -380,13 +410,22 @@ class Summary(Result):
     rows: tuple[SummaryRow, ...] = ()
     unit: Unit = "page"
 
+    def __str__(self) -> str:
+        return summary_text(self)
+
+    def __repr__(self) -> str:
+        return summary_line(self)
+
+    def _repr_html_(self) -> str:
+        return summary_html(self)
+
     def to_dict(self) -> shapes.Summary:
         """The JSON object that `rag.wire` states for it."""
         return bodies.summary_json(self)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class FailedSummary(Result):
+@dataclass(frozen=True, slots=True)
+class FailedSummary:
     """A document of a job whose summary could not be made, and why."""
 
     document_id: str
@@ -395,19 +434,37 @@ class FailedSummary(Result):
     kind: str
     error: PipelineError
 
+    def __str__(self) -> str:
+        return failed_summary_text(self)
+
+    def __repr__(self) -> str:
+        return failed_summary_line(self)
+
+    def _repr_html_(self) -> str:
+        return text_html(failed_summary_text(self))
+
     def to_dict(self) -> shapes.FailedSummary:
         """The JSON object that `rag.wire` states for it."""
         return bodies.failed_summary_json(self, language())
 
 
-@dataclass(slots=True, repr=False)
-class IngestReport(Result, report.IngestReport):
+@dataclass(slots=True)
+class IngestReport(report.IngestReport):
     """What one ingest did, as a caller of the Python API gets it."""
 
     @classmethod
     def of(cls, made: report.IngestReport) -> "IngestReport":
-        """`made`, with what every result can do for its reader."""
+        """`made`, with the four forms of a result."""
         return cls(**{field.name: getattr(made, field.name) for field in fields(made)})
+
+    def __str__(self) -> str:
+        return ingest_text(self)
+
+    def __repr__(self) -> str:
+        return ingest_line(self)
+
+    def _repr_html_(self) -> str:
+        return text_html(ingest_text(self))
 
     def to_dict(self) -> shapes.Ingest:
         """The JSON object that `rag.wire` states for it."""

@@ -11,10 +11,13 @@ from dataclasses import dataclass, replace
 
 from indexes.types import Filter, StoredDocument
 from ingest.errors import Notice, PipelineError
-from rag.answer import Answer, Citation, Result, Support
+from rag.answer import Answer, Citation, Support
 from rag.asking.ask import ask_pairs
 from rag.asking.stages import Stages
 from rag.comparing.shared_names import shared_names
+from rag.display.html import comparison_html
+from rag.display.line import comparison_line
+from rag.display.text import comparison_text
 from rag.errors import NoSharedNames
 from rag.evidence.support import strongest
 from rag.extracting.values import by_columns, extract_value, without_name
@@ -65,8 +68,8 @@ class ComparisonRow:
     cells: tuple[ComparisonCell, ...]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Comparison(Result):
+@dataclass(frozen=True, slots=True)
+class Comparison:
     """Documents side by side. `rows_found`: the user gave no names, and the rows are names that documents share."""
 
     documents: tuple[ComparedDocument, ...]
@@ -76,6 +79,15 @@ class Comparison(Result):
     tokenizer: str
     warnings: tuple[Notice, ...]
     seconds: float
+
+    def __str__(self) -> str:
+        return comparison_text(self)
+
+    def __repr__(self) -> str:
+        return comparison_line(self)
+
+    def _repr_html_(self) -> str:
+        return comparison_html(self)
 
     def to_dict(self) -> shapes.Comparison:
         """The JSON object that `rag.wire` states for it."""

@@ -1,27 +1,18 @@
-"""A result → HTML for a notebook: no script, no picture, no link, and all text escaped."""
+"""A result → HTML for a notebook, one `<div>`: no script, no picture, no link, and all text escaped.
 
-from functools import singledispatch
+One function for each result that has a layout of its own; the others are shown as their text. As in
+`rag.display.text`, a result is any object that has the attributes of the class that is named.
+"""
 
-from rag.answer import Answer, Citation, Passage, Result, SearchResult, Summary
-from rag.comparing.compare import Comparison
-from rag.display.text import text_of
+from typing import Any
+
 from rag.display.words import NEAREST, loose, place, told, understanding, verdict
 from rag.html.render import render
 from rag.language import say
 
 
-@singledispatch
-def html_of(result: Result) -> str:
-    """`result` as one `<div>`; a type without a layout of its own is shown as its text.
-
-    Raises:
-        TypeError: `result` is no result.
-    """
-    return _render("text", text=text_of(result))
-
-
-@html_of.register
-def _(answer: Answer) -> str:
+def answer_html(answer: Any) -> str:
+    """A `rag.answer.Answer`."""
     return _render(
         "answer",
         answer,
@@ -31,33 +22,38 @@ def _(answer: Answer) -> str:
     )
 
 
-@html_of.register
-def _(summary: Summary) -> str:
+def summary_html(summary: Any) -> str:
+    """A `rag.answer.Summary`."""
     return _render("summary", summary, loose=loose(summary.sentences), told=told(summary.warnings))
 
 
-@html_of.register
-def _(citation: Citation) -> str:
+def citation_html(citation: Any) -> str:
+    """A `rag.answer.Citation`."""
     return _render("citation", citation)
 
 
-@html_of.register
-def _(passage: Passage) -> str:
+def passage_html(passage: Any) -> str:
+    """A `rag.answer.Passage`."""
     return _render("passage", passage)
 
 
-@html_of.register
-def _(found: SearchResult) -> str:
+def search_html(found: Any) -> str:
+    """A `rag.answer.SearchResult`."""
     lines = told(found.warnings, found.unreadable_pages)
     return _render("search", found, understood=understanding(found.understood), told=lines)
 
 
-@html_of.register
-def _(comparison: Comparison) -> str:
+def comparison_html(comparison: Any) -> str:
+    """A `rag.comparing.compare.Comparison`."""
     return _render("comparison", comparison, told=told(comparison.warnings))
 
 
-def _render(kind: str, it: Result | None = None, **fields: object) -> str:
+def text_html(text: str) -> str:
+    """The text of a result."""
+    return _render("text", text=text)
+
+
+def _render(kind: str, it: Any = None, **fields: object) -> str:
     words = {
         "evidence": say("근거", "Evidence"),
         "nearest": say("가장 가까운 발췌문", "Nearest passages"),
@@ -65,5 +61,5 @@ def _render(kind: str, it: Result | None = None, **fields: object) -> str:
     return render("notebook", kind=kind, it=it, words=words, place=_place, verdict=verdict, **fields)
 
 
-def _place(one: Citation | Passage) -> str:
+def _place(one: Any) -> str:
     return place(one.first_page, one.last_page, one.unit, one.ocr)

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
+from typing import Any
 
 from indexes.types import Understood
 from indexes.wording import page_runs, percent
 from ingest.errors import Notice, shown
 from ingest.raw import Unit
-from rag.answer import Sentence, Support, UnreadablePages
 from rag.language import language, say
+from rag.wire.shapes import Support
 from rag.wording.places import MARKS, in_unit, where
 
 QUOTE_CHARACTERS = 400
@@ -32,15 +33,15 @@ def verdict(support: Support) -> str:
     return f"{MARKS[support]} {named[support]}"
 
 
-def loose(sentences: Sequence[Sentence]) -> list[str]:
-    """A line for each sentence that no quote supports."""
+def loose(sentences: Iterable[Any]) -> list[str]:
+    """A line for each `rag.answer.Sentence` that no quote supports."""
     why = say("근거가 없는 문장", "no evidence for")
     bare = [sentence for sentence in sentences if sentence.support in ("uncited", "unsupported")]
     return [f"{why}: {shown(sentence.text, 80)}" for sentence in bare]
 
 
-def told(warnings: Iterable[Notice], unreadable: Iterable[UnreadablePages] = ()) -> list[str]:
-    """A line for each warning, then one for each document with unreadable pages."""
+def told(warnings: Iterable[Notice], unreadable: Iterable[Any] = ()) -> list[str]:
+    """A line for each warning, then one for each `rag.answer.UnreadablePages`."""
     lines = [warning.say(language()) for warning in warnings]
     for pages in unreadable:
         numbers, several = page_runs(pages.pages), len(pages.pages) > 1

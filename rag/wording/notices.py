@@ -1,14 +1,24 @@
 """The notices that answers and summaries share: one function for each."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from indexes.wording import percent
 from ingest.errors import Notice
 from ingest.korean.words import with_particle
-from rag.answer import Citation
 
 
-def read_by_ocr(citations: Sequence[Citation]) -> list[Notice]:
+class Quoted(Protocol):
+    """What these notices need of a `rag.answer.Citation`."""
+
+    @property
+    def marker(self) -> int: ...
+    @property
+    def ocr(self) -> float | None:
+        """The lowest confidence, from 0 to 1, of its pages that OCR read; None where it read none of them."""
+
+
+def read_by_ocr(citations: Sequence[Quoted]) -> list[Notice]:
     """One notice that names the markers of text read by OCR, with the lowest confidence; empty without such text."""
     confidences = [citation.ocr for citation in citations if citation.ocr is not None]
     if not confidences:

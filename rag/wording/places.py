@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from indexes.wording import page_runs, span
 from ingest.raw import Unit
-from rag.answer import Support
+from rag.wire.shapes import Support
 
 # A list of pages shows its first 4 runs of consecutive pages.
 RUNS = 4

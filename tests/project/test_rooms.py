@@ -21,9 +21,9 @@ MODULES = {
 }
 
 
-def imported(path: Path) -> Iterator[str]:
-    """The project's modules that a file imports anywhere in it, also inside functions."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+def imported(code: str) -> Iterator[str]:
+    """The project's modules that `code` imports anywhere in it, also inside functions and by a name in quotes."""
+    for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in MODULES)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -31,6 +31,11 @@ def imported(path: Path) -> Iterator[str]:
                 inner = f"{node.module}.{alias.name}"
                 if inner in MODULES or node.module in MODULES:
                     yield inner if inner in MODULES else node.module
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
+            given = (*node.args, *(keyword.value for keyword in node.keywords))
+            yield from (
+                each.value for each in given if isinstance(each, ast.Constant) and each.value in MODULES
+            )
 
 
 def room_of(module: str) -> str:
@@ -39,7 +44,9 @@ def room_of(module: str) -> str:
     return ".".join(parts) if len(parts) > 1 else module
 
 
-IMPORTS = {module: sorted(set(imported(path)) - {module}) for module, path in MODULES.items()}
+IMPORTS = {
+    module: sorted(set(imported(path.read_text("utf-8"))) - {module}) for module, path in MODULES.items()
+}
 
 
 def circle(arrows: Mapping[str, list[str]]) -> list[str]:
@@ -58,6 +65,27 @@ def circle(arrows: Mapping[str, list[str]]) -> list[str]:
         return []
 
     return next((found for name in arrows if (found := walk(name, []))), [])
+
+
+def test_an_import_is_seen_wherever_it_stands():
+    """A name in quotes that is not imported here, such as that of a helper process, is none."""
+    code = """
+import rag.config
+def show():
+    from rag import answer
+    import_module("rag.display.text")
+    importlib.import_module(name="rag.display.html")
+    __import__("indexes.open")
+    import_module("json")
+    run("ingest.workers.helper")
+"""
+    assert sorted(imported(code)) == [
+        "indexes.open",
+        "rag.answer",
+        "rag.config",
+        "rag.display.html",
+        "rag.display.text",
+    ]
 
 
 def test_a_circle_is_found():

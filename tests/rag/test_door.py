@@ -17,6 +17,7 @@ HEAVY = (
     "kiwipiepy",
     "tantivy",
     "openai",
+    "jinja2",
     "langchain_core",
     "llama_index",
 )
