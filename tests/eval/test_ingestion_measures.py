@@ -61,7 +61,7 @@ def test_each_kind_of_wrong_joint_is_counted():
     assert result["accuracy"] == pytest.approx(1 / 3)
     assert result["words_right"] == pytest.approx(
         2 / 3
-    )  # the line break is no space, but no cut word, either
+    )  # the line break is no space, but does not cut a word either
     assert result["in_word_right"] == 0.5
     assert result["false_paragraph_ends"] == pytest.approx(1 / 3)
     assert result["paragraph_ends_kept"] == 0.0

@@ -32,7 +32,7 @@ TOPICS = ("개인정보 보호", "예산 집행", "안전 점검", "휴가 신�
 
 
 class Counting(BigramEmbedder):
-    """Notes how many texts it is given at a time."""
+    """An embedder that notes the number of texts in each call."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class Counting(BigramEmbedder):
 
 
 class Interrupted(BigramEmbedder):
-    """An embedder at which somebody presses Ctrl-C, the `at`th time it is asked."""
+    """An embedder during whose `at`th call somebody presses Ctrl-C."""
 
     def __init__(self, at: int) -> None:
         super().__init__()
@@ -303,7 +303,7 @@ def test_an_ingest_that_was_killed_goes_on_after_its_last_commit(tmp_path, many)
 
 
 def committed(index: Path) -> dict[str, tuple]:
-    """The documents of an index that may not be there yet."""
+    """The committed documents of an index; empty if it does not exist yet."""
     return documents(index) if (index / DATABASE).is_file() else {}
 
 

@@ -1,4 +1,4 @@
-"""The engines that there are hold to the laws of engines."""
+"""Each engine keeps the laws of engines (tests/conformance.py)."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Readers beside PDF: same types, same promises. Files are made on the spot."""
+"""Readers of formats other than PDF keep the same promises. The files are made by the tests."""
 
 import random
 import struct
@@ -41,7 +41,7 @@ WORDS = st.text(
 
 
 def read(data: bytes, name: str = "문서.hwpx") -> RawFile:
-    """The file, with what must hold for every one."""
+    """The raw file that `data` is read as; asserts what must hold for every raw file."""
     raw = read_file(Path(name), data, (), MAX_PAGES)
     assert raw.pages and [page.number for page in raw.pages] == list(range(1, len(raw.pages) + 1))
     for line in raw.lines:
@@ -495,7 +495,7 @@ def test_a_truncated_archive_is_damaged(cut):
 
 
 def stamped(data: bytes, name: str, method: int = 8, size: int | None = None, flags: int = 0) -> bytes:
-    """`data` with other fields in the directory entry of the part called `name`."""
+    """The zip `data` with changed fields in the directory entry of the part called `name`."""
     changed = bytearray(data)
     at = data.index(archive.ENTRY_MARK)
     while data[at + 46 : at + 46 + len(name)] != name.encode():
@@ -611,7 +611,7 @@ def test_broken_bytes_are_read_or_refused(name, seed):
 @given(seed=st.integers(0, 2**32))
 @examples(100)
 def test_broken_xml_is_read_or_refused(name, seed):
-    """The same below the checksums of the archive, which find what was changed above."""
+    """Damages the XML before it is packed: checksums of the archive reveal damage done afterwards."""
     dice = random.Random(seed)
     parts = unpacked(wholes()[name])
     part = dice.choice([part for part in parts if part.endswith((".xml", ".rels", ".hpf"))])

@@ -54,8 +54,8 @@ def test_a_page_of_the_file_that_parts_were_taken_from_is_not_garbled():
     assert not garbled_pages(document, {1: KOREAN}, set(bigrams(KOREAN)), [text])
 
 
-# Found by the fuzzer: a table with its entries exchanged, in few words or many; a font gone, so that its
-# glyphs give no character, bytes or numbers; a table of wild characters.
+# Cases that the fuzzer found: a table with permuted entries, in few words or many; a missing font, so that its
+# glyphs give no characters, or bytes, or numbers; a table of random characters.
 FOUND = [
     (45, 10),
     (170, 1),

@@ -1,4 +1,4 @@
-"""Every function that takes text of a document, a question or a model, on long strings of one thing.
+"""Runs every function that takes text of a document, question or model on long strings of one repeated unit.
 
 python -m tests.project.hostile
 """
@@ -123,10 +123,10 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
         text, [passage("가나다")], lambda *_: citations.Place(1, 1, "가.pdf", "가")
     ),
 }
-# Where a pattern that tries every beginning, or every way to part what repeats, takes the square of the time.
+# Repeated units on which a pattern that tries every start, or every way to split repeats, takes quadratic time.
 UNITS = (" ", "a", "3", "-", "다.", "(가", "3.", " \n")
 LENGTH = 200_000
-# A quadratic function takes minutes; the slowest of these, which reads a whole file, some seconds.
+# A quadratic function would take minutes; the slowest of those tested, which reads a whole file, takes seconds.
 LIMIT_SECONDS = 30.0
 
 
@@ -139,7 +139,7 @@ def too_slow(*_) -> None:
 
 
 def main() -> None:
-    """One line a function: its name, and the strings that took longer than the limit, as JSON."""
+    """Print one JSON line per function: its name, and the strings that took longer than the limit."""
     signal.signal(signal.SIGALRM, too_slow)
     for name, function in FUNCTIONS.items():
         slow = []

@@ -32,7 +32,7 @@ def every_class() -> list[type[PipelineError]]:
 
 
 def example(kind: type[PipelineError]) -> PipelineError:
-    """An error whose every text field is hostile, and whose every number is 7."""
+    """An error of this kind whose text fields are all hostile and whose numbers are all 7."""
     fields = {}
     for template in (*kind.en, *kind.ko):
         for _, name, specification, _ in Formatter().parse(template):

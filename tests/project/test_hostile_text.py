@@ -1,4 +1,4 @@
-"""No text, however long and odd, makes a function take the square of its length in time."""
+"""No text, however long and odd, makes a function take time quadratic in its length."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ from tests.project.hostile import FUNCTIONS
 
 @pytest.fixture(scope="module")
 def slow() -> dict[str, list[str]]:
-    """By the name of the function: the strings on which it is slow. In a process of its own."""
+    """Function name → the strings on which it is slow, found in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.project.hostile"], stdout=subprocess.PIPE, text=True, check=True
     )

@@ -50,7 +50,7 @@ IMPORTS = {
 
 
 def circle(arrows: Mapping[str, list[str]]) -> list[str]:
-    """Names that lead from one to the next and back to the first; empty where there are none."""
+    """Names along `arrows` that lead back to the first, a circle; empty if there is none."""
     done: set[str] = set()
 
     def walk(name: str, way: list[str]) -> list[str]:

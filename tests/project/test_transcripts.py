@@ -20,7 +20,7 @@ def test_pages_show_what_is_printed(language):
 
 
 def difference(step: Step, printed: str) -> str:
-    """What stands on the page and what is printed, for people."""
+    """The difference between what the page shows and what is printed, for people to read; "" if there is none."""
     shown, now = (settled(each).splitlines() for each in (step.expected, printed))
     lines = difflib.unified_diff(shown, now, f"{step.page}: {step.source.strip()}", "printed", lineterm="")
     return "\n".join(lines)

@@ -39,7 +39,7 @@ def rag(wheel: Path, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("environment")
     done([sys.executable, "-m", "venv", "--without-pip", str(folder)])
     (site,) = folder.glob("lib/python*/site-packages")
-    # Folders that a .pth file names have their own .pth files left unread: no checkout comes in by them.
+    # A .pth file names these folders. Python does not read .pth files inside them, which could add the checkout.
     libraries = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
     (site / "libraries.pth").write_text("\n".join(libraries), "utf-8")
     python = str(folder / "bin" / "python")
@@ -52,7 +52,7 @@ def pip(*arguments: str) -> list[str]:
 
 
 def done(command: list[str], folder: Path | None = None) -> str:
-    """What `command` writes, run away from the checkout; it must succeed."""
+    """What `command` writes when it runs outside the checkout; asserts that it succeeds."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     result = subprocess.run(
         command, cwd=folder or "/", env=environment, capture_output=True, text=True, check=False

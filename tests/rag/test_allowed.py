@@ -32,7 +32,7 @@ def test_what_is_no_filter_is_refused_and_the_message_says_what_to_write(allowed
 
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory):
-    """An index of two documents, one of the group «인사» and one of nobody's."""
+    """A pipeline over two documents, one of the group «인사» (personnel) and one without groups."""
     folder = tmp_path_factory.mktemp("allowed")
     (folder / "급여.pdf").write_bytes(make_pdf([[SECRET]]))
     (folder / "안내.pdf").write_bytes(make_pdf([["구내식당은 열두 시에 문을 연다."]]))

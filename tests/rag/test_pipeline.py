@@ -169,7 +169,7 @@ def test_the_contents_of_a_document_come_back_whole(samples):
 
 
 class SlowGenerator(ScriptedGenerator):
-    """Takes its time for each piece, and notes that its stream was closed."""
+    """A generator that takes time for each piece and notes when its stream is closed."""
 
     closed = False
 

@@ -16,10 +16,10 @@ from tests.support.servers.vllm import MODEL, Server, running_server
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory) -> TinyModel:
-    """Of the real model's vocabulary where its tokenizer is at hand, else of the embedded one's.
+    """A tiny model with the vocabulary of the real model's tokenizer if that exists, else of the embedded one.
 
-    Either way the tokenizer is an ordinary folder: one of the name "embedded" belongs to no model,
-    and is never sent to a server.
+    Either way its tokenizer is an ordinary folder: one called "embedded" belongs to no model, and its ids
+    are never sent to a server.
     """
     shared = Path(os.environ.get("RAG_SHARED") or Path(__file__).parents[3] / "shared")
     real = shared / "models" / "A.X-4.0-Light"
@@ -51,7 +51,7 @@ def wrong_server(tiny_model: TinyModel, tmp_path_factory) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def generation(server: Server) -> GenerationConfig:
-    """How somebody generates who runs `server`."""
+    """The generation settings of a user of `server`."""
     return GenerationConfig(
         "vllm", MODEL, server.base_url, window=WINDOW, reserved_output=256, timeout_seconds=120
     )
@@ -59,7 +59,7 @@ def generation(server: Server) -> GenerationConfig:
 
 @pytest.fixture(scope="session")
 def config(generation: GenerationConfig, tiny_model: TinyModel) -> Config:
-    """The whole configuration of somebody who runs `server`."""
+    """The whole configuration of a user of `server`."""
     return Config(
         models=ModelsConfig(tokenizer=str(tiny_model.tokenizer)),
         search=SearchConfig(k=12),

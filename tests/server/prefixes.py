@@ -1,4 +1,4 @@
-"""`python -m tests.server.prefixes`: of what a real vLLM server is sent, how much has it read before?
+"""`python -m tests.server.prefixes`: measures how much of its prompts a real vLLM server has read before.
 
 Prompts over the sample documents, as `rag ask` packs them, one after the other: questions that have nothing
 to do with each other; the same worded another way; follow-ups with the turns before them; the same
@@ -30,7 +30,7 @@ RESERVED = 1024
 
 
 class Row(NamedTuple):
-    """Of one kind of question: prompts, their tokens, those the server had read, those it should have."""
+    """One kind of question: prompts, their tokens, those that the server had read, and those it should have."""
 
     kind: str
     prompts: int
@@ -40,7 +40,7 @@ class Row(NamedTuple):
 
 
 def measure(server: Server, pipeline: Pipeline, window: int, count: int) -> Iterator[Row]:
-    """The rows of `count` questions, each kind after the one before it."""
+    """The rows for `count` questions; the kinds are sent one after the other."""
     questions = [q.text for q in load_questions(SAMPLES / "questions.jsonl") if q.answerable][:count]
     dialogues = [d for d in load_dialogues() if d.followup and d.question.evidence][:count]
     cache = Blocks()
@@ -71,7 +71,7 @@ def packed(pipeline: Pipeline, question: str, window: int, history: Sequence[Exc
 
 
 def sent(kind: str, prompts: Sequence[Prompt], server: Server, pipeline: Pipeline, cache: "Blocks") -> Row:
-    """Send the prompts one after the other, for one token each."""
+    """The row of `prompts`, which are sent one after the other for one token each."""
     hits, queries = server.metric("prefix_cache_hits_total"), server.metric("prefix_cache_queries_total")
     expected = 0
     for prompt in prompts:
@@ -83,13 +83,13 @@ def sent(kind: str, prompts: Sequence[Prompt], server: Server, pipeline: Pipelin
 
 
 class Blocks:
-    """The beginnings of prompts that were read, by whole blocks."""
+    """The beginnings of the prompts read so far, in whole blocks."""
 
     def __init__(self) -> None:
         self._seen: set[tuple[int, ...]] = set()
 
     def read(self, ids: Sequence[int]) -> int:
-        """How many tokens of `ids` were read before; from now on, all are."""
+        """The number of tokens of `ids` that were read before; from now on all of them count as read."""
         beginnings = [tuple(ids[:end]) for end in range(BLOCK, len(ids) + 1, BLOCK)]
         known = sum(beginning in self._seen for beginning in beginnings)
         self._seen.update(beginnings)

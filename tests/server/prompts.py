@@ -1,4 +1,4 @@
-"""Prompts for a real server, and what holds of every answer."""
+"""Prompts for a real server, and the laws that every answer must keep."""
 
 import random
 import re
@@ -64,7 +64,7 @@ def random_text(seed: int) -> str:
 
 
 def check_answer(pipeline: Pipeline, answer: Answer) -> None:
-    """What holds for every answer, whatever the model writes."""
+    """Assert what must hold for every answer, whatever the model writes."""
     budget = answer.budget
     assert budget.prompt + budget.reserved_output <= budget.window == WINDOW
     parts = budget.template + budget.system + budget.history + budget.passages + budget.question

@@ -37,7 +37,7 @@ class Started:
 
 @pytest.fixture(scope="module")
 def started(tiny_model: TinyModel, tmp_path_factory) -> Iterator[Started]:
-    """Of a model whose own defaults are strong, and whose folder holds a tokenizer that reads wrongly."""
+    """A server of a model with strong defaults of its own and a wrong tokenizer in its folder."""
     if not PYTHON.is_file():
         pytest.skip("no vLLM environment (make test-server creates it)")
     folder = tmp_path_factory.mktemp("serve-model")

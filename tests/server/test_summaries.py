@@ -37,7 +37,7 @@ class Named:
 
 @contextmanager
 def noting_proxy(server: Server, tokenizer: ModelTokenizer, log: Path) -> Iterator[str]:
-    """A server before `server`, which notes the key of each window that it is asked for; its address."""
+    """The address of a proxy of `server` that writes to `log` the key of each window that it is asked for."""
     notes = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     client = httpx.Client(base_url=server.root, timeout=300, trust_env=False)
 

@@ -41,7 +41,7 @@ def generator(generation: GenerationConfig, tokenizer: ModelTokenizer) -> VllmGe
 
 @pytest.fixture(scope="module")
 def pipeline(config: Config, tmp_path_factory) -> Iterator[Pipeline]:
-    """Of the sample documents and the server."""
+    """A pipeline over the sample documents with the server."""
     with Pipeline.open(tmp_path_factory.mktemp("tool-calls") / "index", config) as opened:
         assert not opened.ingest(sorted(SAMPLES.glob("*.pdf"))).failures
         yield opened
@@ -53,7 +53,7 @@ def tool_prompt(tokenizer: ModelTokenizer, question: str) -> Prompt:
 
 
 def random_dialogue(seed: int) -> list[Message]:
-    """Calls and results with anything in them, but for what the server itself would take for control tokens."""
+    """Calls and results with random text, except what the server itself would take for control tokens."""
     pieces = random.Random(seed)
 
     def text() -> str:

@@ -105,7 +105,7 @@ class Batch:
         return [json.loads(line) for line in whole.split("\n") if line]
 
     def wait_for(self, count: int) -> None:
-        """Until so many rows are there."""
+        """Wait until there are `count` rows."""
         ends = time.monotonic() + 300
         while len(self.rows()) < count:
             assert time.monotonic() < ends and self.process.poll() is None
@@ -117,7 +117,7 @@ class Batch:
 
 @pytest.fixture(scope="module")
 def answers(folder: Path, crashable: Crashable) -> list[str]:
-    """What is answered where nothing goes wrong; the server is running afterwards."""
+    """The answers if nothing goes wrong; the server is running afterwards."""
     crashable.start()
     batch = Batch(folder)
     assert batch.end() == 0

@@ -54,7 +54,7 @@ def index(config: Config, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def pipeline(index: Path, config: Config) -> Iterator[Pipeline]:
-    """Of `index` and the server. One for all tests: it loads Kiwi."""
+    """A pipeline over `index` with the server; one for all tests, because it loads Kiwi."""
     with Pipeline.open(index, config) as opened:
         yield opened
 

@@ -21,7 +21,7 @@ def unit_rows(seed: int, count: int, dim: int = 16) -> np.ndarray:
 
 
 def write(folder: Path, sizes, seed: int = 0):
-    """Segments of these sizes with ascending keys; what they hold as (keys, vectors as stored)."""
+    """(keys, vectors as stored) of what is written: segments of these `sizes` with ascending keys."""
     segments, keys, rows, first = [], [], [], 10
     for number, size in enumerate(sizes):
         own = np.arange(first, first + 3 * size, 3, dtype=np.int64)
@@ -108,7 +108,7 @@ def test_a_full_disk_is_an_error_of_the_operating_system(tmp_path):
 
 
 def clustered(rows: int, seed: int = 3) -> np.ndarray:
-    """Unit rows around sixty centres, as texts of sixty subjects are."""
+    """(rows, D): unit rows around sixty centres, like texts on sixty subjects."""
     random = np.random.default_rng(seed)
     found = unit_rows(seed, 60)[random.integers(0, 60, rows)] + 0.15 * random.standard_normal((rows, 16))
     return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float32)

@@ -197,7 +197,7 @@ def test_threads_read_at_the_same_time(store, tmp_path):
             for _ in range(50):
                 texts.append(reader.texts.text(document))
             reader.close()
-        except Exception as exc:  # noqa: BLE001 - told in the thread that asserts
+        except Exception as exc:  # noqa: BLE001 - the thread that asserts reports it
             errors.append(exc)
 
     threads = [threading.Thread(target=read) for _ in range(8)]

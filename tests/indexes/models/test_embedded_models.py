@@ -42,7 +42,7 @@ def tokenizer():
 
 @pytest.fixture(scope="module")
 def plain_tokenizer(tokenizer):
-    """The same without control tokens, as document text is encoded."""
+    """The tokenizer without its control tokens, as document text is encoded."""
     from tokenizers import Tokenizer
 
     return Tokenizer.from_str(json.dumps(json.loads(tokenizer.to_str()) | {"added_tokens": []}))

@@ -54,7 +54,7 @@ def bi_encoder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def theirs(bi_encoder):
-    """The same, as sentence-transformers runs it."""
+    """The model of `bi_encoder`, run by sentence-transformers."""
     from sentence_transformers import SentenceTransformer
 
     return SentenceTransformer(str(bi_encoder), device="cpu")

@@ -1,4 +1,4 @@
-"""Batches: every text once, like lengths together, never more tokens than there is room for."""
+"""Batches hold every text once, put similar lengths together, and never hold more tokens than fit."""
 
 from itertools import pairwise
 
@@ -17,7 +17,7 @@ class Full(Exception):
 
 
 class Device:
-    """Computes batches of at most `room` tokens when padded; keeps them."""
+    """Computes batches of at most `room` tokens, padding included; keeps the batches."""
 
     def __init__(self, lengths, room: int) -> None:
         self.lengths, self.room, self.freed = lengths, room, 0

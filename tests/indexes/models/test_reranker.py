@@ -1,4 +1,4 @@
-"""The head of a ranking is put in the reranker's order, in time; where that hurts, it is noticed."""
+"""The reranker orders the head of a ranking within its time, and a guard notices if that makes rankings worse."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -151,7 +151,7 @@ def test_what_is_no_reranker_is_refused(tmp_path, folder):
 
 
 def judged(count: int = 20) -> tuple[list[Question], list[list[tuple[int, str]]]]:
-    """Questions, and rankings in which what answers stands third of six."""
+    """Questions, and for each a ranking of six in which the answer stands third."""
     questions = [Question("연차 휴가", frozenset({10 * n + 2})) for n in range(count)]
     texts = ["매출액", "연차", "연차 휴가", "병가", "휴가", "매출액"]
     return questions, [[(10 * n + at, text) for at, text in enumerate(texts)] for n in range(count)]

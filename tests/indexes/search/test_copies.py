@@ -36,14 +36,14 @@ chunks = st.tuples(
 
 
 class Library:
-    """Documents that were made up, and a ranking of chunks of them."""
+    """Made-up documents, and a ranking of their chunks."""
 
     def __init__(self) -> None:
         self.documents: dict[str, StoredDocument] = {}
         self.passages: list[Passage] = []
 
     def add(self, title: str, text: str, context: str = "") -> str:
-        """Rank a chunk of the document `title` next; returns its id."""
+        """The id of a chunk of the document `title`, which is ranked behind all others so far."""
         identity = f"{len({d.title for d in self.documents.values()} | {title})}:{title}"
         identity = next((i for i, d in self.documents.items() if d.title == title), identity)
         self.documents.setdefault(identity, StoredDocument(identity, title, (f"/{title}.pdf",), (), "", 0, 1))

@@ -117,7 +117,7 @@ def around(folder: Path) -> list[Path]:
 
 
 def rename_stored(folder: Path, name: str) -> None:
-    """Let the index name one of its files otherwise, as somebody would who knows how rows are sealed."""
+    """Change a file name in the index, with a valid seal, as somebody could who knows how rows are sealed."""
     store = Store(folder, writable=True)
     with store.transaction() as connection:
         (known, *_) = store.files.current("dense")

@@ -22,7 +22,7 @@ SYLLABLES = [chr(code) for code in range(ord("가"), ord("힣"), 37)]
 
 
 def passages(count: int) -> dict[int, Chunk]:
-    """Sections of four sentences of words of their own, each under its heading."""
+    """Key → chunk: sections of four sentences, each with words of its own and under its own heading."""
     made = {}
     for key in range(count):
         rng = random.Random(key)
@@ -52,7 +52,7 @@ def test_a_heading_is_cut_out_with_its_number():
 
 
 class Oracle(BigramEmbedder):
-    """Knows which passage was meant where `right`, else which was not."""
+    """An embedder that points to the passage meant by a query if `right`, else to another one."""
 
     def __init__(self, by_word: dict[str, int], right: bool) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class Oracle(BigramEmbedder):
 
 
 def calibrated(folder, embedder) -> Calibration:
-    """What is found for an index of sixty sections, stored in it."""
+    """The calibration found for an index of sixty sections, in which it is also stored."""
     made = passages(60)
     with Writer(folder, replace(MANIFEST, embedder=embedder.identity)) as writer:
         for key, chunk in made.items():

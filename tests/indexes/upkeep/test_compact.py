@@ -29,7 +29,7 @@ SECRET = [
 
 
 def index_with_secret(folder: Path) -> str:
-    """An index from which a document was deleted; its id."""
+    """The id of the secret document, which was deleted from an index made in `folder`."""
     with Writer(folder, MANIFEST) as writer:
         for number in range(6):
             writer.add(numbered(number))
@@ -44,7 +44,7 @@ def index_with_secret(folder: Path) -> str:
 
 
 def runs_left(folder: Path) -> dict[str, str]:
-    """Files in which 12 characters of the secret text or path stand, in any form they are stored in."""
+    """The files that hold 12 characters of the secret text or path, in any form in which they are stored."""
     texts = ["".join(SECRET), "/문서/인수합병_비밀계획서_초안.pdf"]
     pieces = [text[at : at + RUN] for text in texts for at in range(len(text) - RUN + 1)]
     kept = "".join(f"{n}번 문서의 {part}번 조각이다. " for n in range(6) for part in range(3))

@@ -1,4 +1,4 @@
-"""Another embedder for an index: in one version, from the stored text, and on from where it was."""
+"""An index gets another embedder in one version, from its stored text; an interrupted job continues."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +24,7 @@ QUERIES = ["17번 담당자에게 적용한다", "예산 집행", "3번 업무"]
 
 
 class Dying(BigramEmbedder):
-    """Another embedder, which embeds a given number of texts and then dies; notes how many it was given."""
+    """Another embedder, which embeds `after` texts and then dies; notes how many it was given."""
 
     def __init__(self, after: float = float("inf")) -> None:
         super().__init__("2", dim=32)

@@ -1,4 +1,4 @@
-"""A font's outlines tell a right table from one whose entries changed places, whatever the words are."""
+"""A font's outlines tell a right table from one whose entries are permuted, whatever the words are."""
 
 import re
 from io import BytesIO
@@ -30,7 +30,7 @@ def note(data: bytes) -> tuple[Fonts, list[Drawn]]:
 
 
 def with_tables(data: bytes, change) -> bytes:
-    """`data` with each ToUnicode table changed; None: without it."""
+    """The PDF `data` with each ToUnicode table changed by `change`, and removed where that gives None."""
     from pypdf import PdfReader, PdfWriter
     from pypdf.generic import DecodedStreamObject
 

@@ -14,7 +14,7 @@ HEIGHT = 10.0
 
 
 class Sheet:
-    """A page on which words are put at places; lines of the file end where `line` is called."""
+    """A page on which words are put at given places; each `put` writes one line of the file."""
 
     def __init__(self) -> None:
         self.text = ""
@@ -22,7 +22,7 @@ class Sheet:
         self._line = 0
 
     def put(self, words: str, left: float, top: float) -> "Sheet":
-        """One line of the file: every character is as wide as it is high, a blank half as wide."""
+        """Write one line of the file, in which a character is as wide as high and a blank half as wide."""
         for number, word in enumerate(words.split(" ")):
             self.text += " " if number else ""
             start, width = len(self.text), HEIGHT * len(word)
@@ -39,7 +39,7 @@ class Sheet:
         return page_lines(0, self.text, self.words, across, down)
 
     def shown(self, across: list[Rule] = [], down: list[Rule] = []) -> list[str]:
-        """Lines with « / » between cells and « + » between the spans of a cell."""
+        """The page's lines as text, with « / » between cells and « + » between the spans of a cell."""
         return [
             " / ".join("+".join(self.text[a:b] for a, b in cell) for cell in line.cells)
             for line in self.lines(across, down)

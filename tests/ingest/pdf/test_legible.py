@@ -37,7 +37,7 @@ def hanja():
 
 
 def exchanged(text, seed=0, more=""):
-    """Each syllable (and each of `more`) as another one of the font, which holds 400 and those of the text."""
+    """`text` with its syllables and `more` permuted among those of a font: 400 frequent ones and the text's."""
     ours = sorted({char for char in text if "가" <= char <= "힣"} | set(FREQUENT[:400]) | set(more))
     return text.translate(dict(zip(map(ord, ours), random.Random(seed).sample(ours, len(ours)), strict=True)))
 

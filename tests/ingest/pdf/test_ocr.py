@@ -30,7 +30,7 @@ def squeezed(text: str) -> str:
 
 
 def scan(degrees: int = 0) -> bytes:
-    """A page of the samples as a picture, as a scanner makes it: 150 dpi, maybe on its side."""
+    """A PDF whose page is a picture of a sample's page at 150 dpi, turned by `degrees`, as from a scanner."""
     pdf = pypdfium2.PdfDocument(RULES)
     image = pdf[PAGE].render(scale=150 / 72, grayscale=True).to_pil().rotate(-degrees, expand=True)
     pdf.close()
@@ -110,7 +110,7 @@ def test_a_picture_without_text_stays_unread(tesseract):
 
 
 def fake(tmp_path, script: str) -> Tesseract:
-    """A program in Tesseract's place."""
+    """A Tesseract whose program is the shell script `script`."""
     path = tmp_path / "tesseract"
     path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
@@ -142,7 +142,7 @@ def test_only_a_tesseract_that_reads_korean_counts(tmp_path, monkeypatch, langua
 
 
 def row(texts: str, distances: list[float]) -> list[Word]:
-    """Words of one line, 10 points high and 9 wide a character, at those distances."""
+    """The words of `texts` on one line, at these `distances`; characters are 10 points high and 9 wide."""
     words, left = [], 0.0
     for text, distance in zip(texts.split(), [*distances, 0.0], strict=True):
         width = 9.0 * len(text)

@@ -16,7 +16,7 @@ LINES = ["제1조(목적) 이 규칙은 근로조건을 정한다.", "제2조(�
 
 
 def check(page: ReadPage) -> None:
-    """What holds of every page that is read."""
+    """Assert what must hold of every page that an engine read."""
     assert len(page.boxes) == len(page.text)
     previous = 0
     for line in page.lines:
@@ -27,7 +27,7 @@ def check(page: ReadPage) -> None:
 
 
 def seen_at(data: bytes, char: str, occurrence: int = 0) -> tuple[float, ...]:
-    """The middle of a character by PDFium, from the top left corner of the page as it is shown."""
+    """The middle of a character by PDFium (x, y), from the top left corner of the page as it is shown."""
     pdf = pypdfium2.PdfDocument(data)
     page = pdf[0]
     textpage = page.get_textpage()

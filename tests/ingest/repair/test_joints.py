@@ -147,7 +147,7 @@ def test_contexts_are_counted_like_a_slow_obvious_twin(lines, around):
 
 
 def _places(line: str) -> list[tuple[np.ndarray, bool]]:
-    """Window and whether there is a blank, for each place of `line` between two characters, one Hangul."""
+    """(window, whether there is a blank) for each place of `line` between two characters, at least one Hangul."""
     found = []
     for at in range(1, len(line)):
         before, after = line[:at], line[at:]

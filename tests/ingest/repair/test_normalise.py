@@ -64,7 +64,7 @@ def text_of(*texts: str) -> str:
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """Lines of `width` characters, cut wherever they end, as PDFs of Korean text are set."""
+    """`text` in lines of `width` characters, cut even inside words, as Korean PDFs are set."""
     lines = []
     while text:
         lines.append(text[:width].rstrip())

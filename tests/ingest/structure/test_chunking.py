@@ -34,12 +34,12 @@ def document(text: str, cuts: tuple[int, ...] = ()) -> Document:
 
 
 def pairs(text: str) -> int:
-    """A tokenizer that merges across: the count of a whole is not the sum of its parts."""
+    """Counts one token for two characters, so the count of a whole is not the sum of its parts' counts."""
     return (len(text) + 1) // 2
 
 
 TEXTS = st.text(ALPHABET, max_size=400)
-# The last counts more for the whole than for its parts, as a real tokenizer may.
+# The last one counts more tokens for a whole than for its parts, as a real tokenizer may.
 COUNTS = st.sampled_from([len, pairs, lambda text: 2 * len(text), lambda text: len(text) // 2])
 
 

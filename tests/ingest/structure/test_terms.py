@@ -1,4 +1,4 @@
-"""What a chunk is found by beside its words, and what in a question may be a name."""
+"""The keys by which a chunk is found besides its words, and the possible names in a question."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -31,7 +31,7 @@ def pool():
 
 
 def deflated(unit: bytes, megabytes: int) -> bytes:
-    """The compressed form of that many megabytes of `unit` after `unit`."""
+    """The compressed form of `megabytes` megabytes of repeated `unit`."""
     compressor = zlib.compressobj(9)
     block = unit * (2**20 // len(unit))
     return b"".join(compressor.compress(block) for _ in range(megabytes)) + compressor.flush()
@@ -68,7 +68,7 @@ def form(content: bytes, inner: int) -> bytes:
 
 
 def shared_kids(levels: int) -> bytes:
-    """A page tree that says of itself 100 ** levels pages, all of them one page."""
+    """A page tree that claims 100 ** levels pages, all of which are the same page."""
     kids = [
         b"<< /Type /Pages /Kids [%s] /Count %d >>" % (b"%d 0 R " % (7 + n) * 100, 100 ** (levels - n))
         for n in range(levels - 1)
@@ -330,7 +330,7 @@ def test_interrupted_while_reading_the_next_run_goes_on(tmp_path):
 
 
 def interrupt_and_go_on(folder: Path, seconds: float | None) -> int:
-    """Interrupt an ingest after that time (None: once it reads); the exit code of that run."""
+    """The exit code of an ingest that is interrupted after `seconds` (None: once it reads)."""
     count = 40 if seconds else 12
     (folder / "문서").mkdir()
     for number in range(count):

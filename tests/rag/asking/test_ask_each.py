@@ -26,7 +26,7 @@ QUESTION = "연차유급휴가는 며칠인가요?"
 
 @contextmanager
 def served(samples: Pipeline, script: Script, concurrency: int) -> Iterator[Stages]:
-    """The flow with a model server that follows `script`."""
+    """The stages of asking, with a model server that follows `script`."""
     with scripted_server(script) as url:
         generation = GenerationConfig("vllm", MODEL, url, concurrency=concurrency, retries=0)
         stages = samples._stages()

@@ -57,7 +57,7 @@ class Terminal:
         os.write(self._keys, f"{line}\n".encode())
 
     def until(self, pattern: str, seconds: float = 120) -> str:
-        """What is shown up to `pattern`, from where the last call ended."""
+        """What the terminal shows up to `pattern`, from where the last call ended."""
         deadline = time.monotonic() + seconds
         while not (found := re.search(pattern, self.shown)):
             assert time.monotonic() < deadline, f"no {pattern!r} in {self.shown!r}"
@@ -75,11 +75,11 @@ class Terminal:
         return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self._decoder.decode(data).replace("\r", ""))
 
     def interrupt(self) -> None:
-        """Ctrl-C."""
+        """Press Ctrl-C."""
         os.killpg(self.process.pid, signal.SIGINT)
 
     def end(self) -> int:
-        """Ctrl-D, and the exit code."""
+        """The exit code after Ctrl-D."""
         os.write(self._keys, b"\x04")
         return self.process.wait(60)
 

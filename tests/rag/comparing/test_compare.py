@@ -55,7 +55,7 @@ def stages_for(contents, generator=None) -> Stages:
 
 
 def check(comparison: Comparison, contents) -> None:
-    """Each cell's quotes are exact, of the document of its column, on its pages; without any it says so."""
+    """Assert that each cell's quotes are exact and from its column's document and pages, or it says it has none."""
     texts = {c.document.document_id: "".join(chunk.text for chunk in c.chunks) for c in contents}
     columns = [document.document_id for document in comparison.documents]
     assert columns == [content.document.document_id for content in contents]

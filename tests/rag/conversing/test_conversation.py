@@ -79,7 +79,7 @@ def test_an_answer_without_markers_is_left_alone(answer):
 
 @pytest.fixture(scope="module")
 def narrow(sample_index) -> Iterator[Pipeline]:
-    """The sample documents, and a window that is soon full."""
+    """A pipeline over the sample documents with a window that is soon full."""
     with Pipeline.open(sample_index, load_config(None, ["generator.window=4096"])) as pipeline:
         yield pipeline
 

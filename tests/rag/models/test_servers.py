@@ -63,7 +63,7 @@ def script(tokenizer) -> Script:
 
 @pytest.fixture
 def config(script) -> Iterator[GenerationConfig]:
-    """Of the scripted server, with short waits."""
+    """The configuration for a scripted server, with short waits."""
     with scripted_server(script) as url:
         yield GenerationConfig("vllm", MODEL, url, retries=3, retry_seconds=20, concurrency=4)
 
@@ -348,7 +348,7 @@ def config_of(port: int, retries: int = 5) -> GenerationConfig:
 
 @contextmanager
 def coming_back(script: Script, port: int, time_passing: QuickClock) -> Iterator[None]:
-    """In it the server is there after one more second."""
+    """A context in which the server comes back when one more second has passed."""
     with ExitStack() as server:
         time_passing.after(1.0, lambda: server.enter_context(scripted_server(script, port)))
         yield

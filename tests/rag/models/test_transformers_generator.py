@@ -35,7 +35,7 @@ def generator(tiny_model: TinyModel, tokenizer: ModelTokenizer) -> Iterator[Tran
     generator = open_generator(config, tokenizer)
     assert isinstance(generator, TransformersGenerator)
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # several wait for each other 40 times as long where cores are busy
+    torch.set_num_threads(1)  # on busy cores, several threads wait for each other 40 times as long
     yield generator
     torch.set_num_threads(threads)
 

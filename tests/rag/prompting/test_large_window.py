@@ -32,7 +32,7 @@ def large(model_folder: Path, tmp_path_factory) -> Config:
 
 @pytest.fixture(scope="module")
 def pipeline(large: Config, shared: Path, tmp_path_factory):
-    """An index of more text than the window holds twice."""
+    """A pipeline over an index with more than twice the text that the window holds."""
     folder = tmp_path_factory.mktemp("statutes")
     with gzip.open(shared / "data/text/statutes.jsonl.gz", "rt", encoding="utf-8") as lines:
         laws = (json.loads(line) for line in lines)

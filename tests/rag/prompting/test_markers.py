@@ -58,7 +58,7 @@ generated = st.lists(
 
 @st.composite
 def cut(draw, texts=generated):
-    """A text in pieces: at times one for each character, at times empty ones."""
+    """A text cut into pieces, sometimes of one character each, sometimes with empty ones."""
     text = draw(texts)
     ends = sorted(draw(st.lists(st.integers(0, len(text)), max_size=20)))
     if draw(st.booleans()):

@@ -32,7 +32,7 @@ def place_of(document_id: str, start: int, end: int) -> Place:
 
 
 def least_prompt(question: str, found: list[Passage]) -> int:
-    """Tokens of the shortest prompt that may be given: with one sentence, or with none where nothing was found."""
+    """The tokens of the shortest permitted prompt: with one sentence, or with none if nothing was found."""
 
     def tokens(shown: list[Passage]) -> int:
         return pack(question, shown, find, place_of, TOKENIZER, 100_000, 1).budget.prompt

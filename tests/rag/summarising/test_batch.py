@@ -96,7 +96,7 @@ def test_a_server_that_is_gone_ends_the_job(concurrency):
 @pytest.mark.parametrize("concurrency", [0, 1, 4])
 @pytest.mark.parametrize(("seed", "taken"), [(0, 0), (1, 1), (2, 3), (3, 8)])
 def test_a_job_that_was_left_goes_on_where_it_was(tmp_path, seed, concurrency, taken):
-    """What was taken is gone from the checkpoints; of the rest no finished window is generated again."""
+    """Results that were taken leave the checkpoints; for the others no finished window is generated again."""
     folder = tmp_path
     contents = reports(8, seed)
     first = BusyWriter(faithful, concurrency, seed) if concurrency else Writer(faithful)

@@ -11,7 +11,7 @@ from rag.summarising.division import Headings, shared, windows
 
 @st.composite
 def documents(draw) -> tuple[list[Headings], list[int], int, int]:
-    """Headings and tokens of the blocks of a document, and what a window holds."""
+    """(headings, tokens) of the blocks of a document, and the most tokens and blocks that a window holds."""
     headings: list[Headings] = []
     for chapter in range(draw(st.integers(1, 6))):
         for section in range(draw(st.integers(0, 4))):

@@ -31,7 +31,7 @@ def hostile_report(hostile: str) -> NewContent:
 
 
 def written_of(content: NewContent, options: SummaryOptions, reply: str) -> Summary:
-    """The summary of a model that says `reply`, about everything."""
+    """The summary of `content` by a model that answers every prompt with `reply`."""
     stages = stages_of([content], Writer(lambda _: reply), 8000, 400)
     (summary,) = summarise(stages, [content.document], options, Checkpoints(None))
     assert isinstance(summary, Summary)
@@ -39,7 +39,7 @@ def written_of(content: NewContent, options: SummaryOptions, reply: str) -> Summ
 
 
 def check_only_words(text: str) -> None:
-    """No link, no picture, and no HTML but the line breaks of cells; the headings are ours."""
+    """Assert that there is no link, no picture and no HTML but line breaks of cells; the headings are ours."""
     assert {token.type for token in inline_tokens(text) if token.content != "<br>"} <= WORDS
     headings = [token.tag for token in PARSER.parse(text) if token.type == "heading_open"]
     assert headings[0] == "h1" and set(headings[1:]) <= {"h2"}

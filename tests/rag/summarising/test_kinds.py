@@ -57,7 +57,7 @@ def options_of(kind: str, **fields) -> SummaryOptions:
 
 
 def check_sections(content: NewContent, summary: Summary) -> None:
-    """They tile the sentences, in the order of the document, each under its own heading and about its own pages."""
+    """Assert that sections tile the sentences in document order, each with its own heading and pages."""
     place = 0
     for section in summary.sections:
         assert section.first_sentence == place and section.count > 0

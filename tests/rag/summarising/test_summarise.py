@@ -40,7 +40,7 @@ adversaries = st.sampled_from(sorted(ADVERSARIES))
 
 
 def most_calls(stages: SummaryStages, content: NewContent) -> float:
-    """What summarise.py states."""
+    """The most calls that a summary may take, as the product states it."""
     tokens = sum(block.tokens for block in document_blocks(stages, content.document))
     room = min(
         room_for_blocks(stages, order_of(stages, OPTIONS), content.document.title), MOST_BLOCKS * LEAST_BLOCK

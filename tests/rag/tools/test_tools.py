@@ -59,7 +59,7 @@ def asking(index, *script, backend="vllm", **tools) -> Iterator[tuple[Pipeline, 
 
 
 def check(pipeline: Pipeline, answer: Answer) -> None:
-    """What holds for every answer, whatever was called."""
+    """Assert what must hold for every answer, whichever tools were called."""
     budget = answer.budget
     assert budget.prompt + budget.reserved_output <= budget.window == WINDOW
     parts = budget.template + budget.system + budget.history + budget.passages + budget.question
@@ -75,7 +75,7 @@ def check(pipeline: Pipeline, answer: Answer) -> None:
 
 
 def answer_from(words: str, text: str):
-    """Says `text` with the marker of the last shown passage that holds `words`."""
+    """A reply that says `text` with the marker of the last shown passage that holds `words`."""
 
     def reply(prompt: str) -> str:
         blocks = re.split(r"\n(?=\[\d+\] 「)", prompt)
@@ -394,14 +394,14 @@ def spans(text: str, least: int):
 
 
 def look_tools(run, count: int) -> list[Tool]:
-    """So many tools without arguments, which all do the same."""
+    """`count` tools without arguments, which all do `run`."""
     parameters = {"type": "object", "properties": {}}
     functions = [{"name": f"look{n}", "description": "본다.", "parameters": parameters} for n in range(count)]
     return [Tool({"type": "function", "function": function}, run) for function in functions]
 
 
 class Looking(ScriptedGenerator):
-    """Calls one tool after the other, and answers where it has none."""
+    """A model that calls one tool after the other, and answers when it has none."""
 
     def generate(self, prompts, options):
         called = write_call(f"look{len(self.prompts)}", "{}")

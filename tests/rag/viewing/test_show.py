@@ -123,7 +123,7 @@ def test_every_span_of_the_samples_is_found_where_it_is_printed():
 
 
 def lacking(quote: str, printed: str) -> int:
-    """How many letters and digits of `quote` are not printed; marks may stand at a line's very edge."""
+    """The number of letters and digits of `quote` that are not in `printed`; marks may lie at a line's edge."""
     wanted = [char for char in quote if char.isalnum()]
     return sum(max(0, wanted.count(char) - printed.count(char)) for char in set(wanted))
 

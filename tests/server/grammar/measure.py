@@ -39,7 +39,7 @@ BRACKET = re.compile(r"[\[［][^\[\]［］]*[\]］]?")
 
 @dataclass(frozen=True, slots=True)
 class Generations:
-    """What a server wrote, why each text ended, how many tokens that were and how long it took."""
+    """What a server wrote: the texts, why each ended, the number of tokens and the seconds taken."""
 
     texts: tuple[str, ...]
     reasons: tuple[str, ...]
@@ -48,7 +48,7 @@ class Generations:
 
 
 def brackets(generations: Generations, known: Collection[int]) -> Counter[str]:
-    """How many brackets are markers of passages `known`, of none, anything else, or cut at the limit."""
+    """The number of brackets by kind: markers of `known` passages, of unknown ones, others, cut at the limit."""
     good = {f"[{marker}]" for marker in known}
     found: Counter[str] = Counter()
     for text, reason in zip(generations.texts, generations.reasons, strict=True):
@@ -75,12 +75,12 @@ def generate(
     tokens: int = TOKENS,
     columns: int = 0,
 ) -> Generations:
-    """`count` answers to questions about as many passages, of at most `tokens`, at temperature 1.
+    """`count` answers of at most `tokens` tokens to questions about `passages` passages, at temperature 1.
 
     Args:
         governed: held to the grammar, just as the product asks for it.
         bias: by token id, as `towards_brackets` or `without_end` make it.
-        columns: of rows, where rows are asked for.
+        columns: the number of columns, if rows are asked for; 0 if not.
     """
     generator = VllmGenerator(GenerationConfig("vllm", MODEL, server.base_url, window=WINDOW), tokenizer)
     options = Sampling(tokens, temperature=1.0, only_shown_markers=governed, columns=columns)
@@ -114,7 +114,7 @@ def without_end(tokenizer: ModelTokenizer) -> dict[str, float]:
 
 
 def make_prompts(tokenizer: ModelTokenizer, passages: int, count: int) -> list[Prompt]:
-    """Prompts that differ in their questions alone."""
+    """`count` prompts over `passages` passages that differ only in their questions."""
     shown = [
         PackedPassage(marker, "d", "규칙.pdf", "규칙", "", 1, 1, 0, 3, "휴가.", 3, 1.0)
         for marker in range(1, passages + 1)
@@ -140,7 +140,7 @@ def _row(name: str, generations: Generations, found: Mapping[str, int]) -> str:
 
 
 def biased_rows(server: Server, tokenizer: ModelTokenizer, count: int, passages: int) -> bool:
-    """Print what is written with the grammar and without; whether the grammar held."""
+    """Whether the grammar held; prints what was written with it and without."""
     held = True
     for governed in (True, False):
         bias = towards_brackets(tokenizer)
@@ -153,7 +153,7 @@ def biased_rows(server: Server, tokenizer: ModelTokenizer, count: int, passages:
 
 
 def cost_rows(server: Server, tokenizer: ModelTokenizer, sizes: Sequence[int]) -> None:
-    """Print how fast it writes, without a bias, with the grammar of each size and without one."""
+    """Print the speed of writing without a bias, with the grammar of each size and without a grammar."""
     for passages, governed in [(sizes[-1], False), *((size, True) for size in sizes)]:
         bias = without_end(tokenizer)
         written = generate(server, tokenizer, passages, 128, governed=governed, bias=bias, tokens=128)
@@ -163,7 +163,7 @@ def cost_rows(server: Server, tokenizer: ModelTokenizer, sizes: Sequence[int]) -
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """1 where a marker of nothing was written under the grammar."""
+    """The exit code: 1 if under the grammar a marker of an unknown passage was written."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--count", type=int, default=1000, help="answers a row")
     parser.add_argument("--sizes", type=int, nargs="+", default=[3, 40, 120], help="passages in a prompt")
