@@ -234,12 +234,10 @@ class _Run:
         self._groups = groups
         self._report = report
         self._committed = time.monotonic()
-        self._copies: dict[
-            str, list[str]
-        ] = {}  # id of a file being read → its path, other paths with the same bytes
-        self._released: dict[
-            str, StoredDocument
-        ] = {}  # removed, because their paths hold other documents now
+        # Id of a file being read → its path, then other paths with the same bytes.
+        self._copies: dict[str, list[str]] = {}
+        # Documents that were removed because their paths hold others now, by id.
+        self._released: dict[str, StoredDocument] = {}
         self._at_path = {path: d.document_id for d in writer.documents.values() for path in d.paths}
 
     def read(self, files: Sequence[str], pool: WorkerPool, progress: Progress) -> None:

@@ -30,9 +30,8 @@ CODED_TOGETHER = 2  # dimensions in one code of four bits
 TRAINED_ON = 20_000  # rows that the codes are trained on
 # A search by codes scores 8 times k rows exactly, and at least 1,000.
 CANDIDATES, LEAST_CANDIDATES = 8, 1_000
-BLOCK = (
-    1 << 16
-)  # rows converted to float32 at a time; all at once would take twice the memory of the stored fp16
+# Rows converted to float32 at a time; all at once would take twice the memory of the stored fp16.
+BLOCK = 1 << 16
 # Half-open ranges of the chunk keys that a search may return, ascending and disjoint.
 KeyRanges = NDArray[np.int64]  # (R, 2)
 

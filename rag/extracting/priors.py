@@ -143,8 +143,16 @@ def source_sentences(chunks: Sequence[Chunk]) -> list[SourceSentence]:
         while place + 1 < len(chunks) and chunks[place + 1].start <= origin + start:
             place += 1
         begins = not text[text.rfind("\n", 0, start) + 1 : start].strip()
-        span = (origin + start, origin + start + len(words))
-        found.append(SourceSentence(words, *span, chunks[place].context, chunks[place].kind, begins))
+        found.append(
+            SourceSentence(
+                text=words,
+                start=origin + start,
+                end=origin + start + len(words),
+                context=chunks[place].context,
+                kind=chunks[place].kind,
+                begins=begins,
+            )
+        )
     return found
 
 

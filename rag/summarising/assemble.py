@@ -139,7 +139,7 @@ def _shortened(stages: SummaryStages, order: Order, said: Sequence[Stated]) -> S
     return said[: max(1, sum(size <= order.tokens for size in sizes))]
 
 
-# where it stands in the summary
+# the statements → the text and its offsets
 
 
 def _heading(report: Report, number: int) -> str:

@@ -53,9 +53,8 @@ class SummaryFolder:
             OutputFailed: the folder cannot be written to.
         """
         self.folder = folder
-        self.checkpoints = (
-            folder / CHECKPOINTS / kind
-        )  # each kind its own, so jobs of other kinds can go on later
+        # One folder for each kind, so that an unfinished job of another kind can go on later.
+        self.checkpoints = folder / CHECKPOINTS / kind
         self._names = file_names(documents)
         self._kind = kind
         self._ending = "" if kind == EXECUTIVE.name else f".{kind}"

@@ -42,7 +42,7 @@ def flow(stages: SummaryStages, order: Order, document: StoredDocument) -> Flow:
     """
     tally = Tally()
     report = read_report(stages, order, document)
-    parts = written_one_by_one(stages, order, report)
+    parts = block_groups(stages, order, report)
     said = yield from together([levels(stages, order, document.title, part, tally) for part in parts], tally)
     return assemble(stages, order, report, list(chain.from_iterable(said)), tally)
 
@@ -54,7 +54,7 @@ def extracted(stages: SummaryStages, order: Order, document: StoredDocument) -> 
     return assemble(stages, order, report, [], tally)
 
 
-def written_one_by_one(stages: SummaryStages, order: Order, report: Report) -> list[Sequence[Block]]:
+def block_groups(stages: SummaryStages, order: Order, report: Report) -> list[Sequence[Block]]:
     """The groups of blocks that are summarised apart: one group, or for a kind by chapters one for each call."""
     if not (order.kind.by_chapter and report.blocks):
         return [report.blocks]

@@ -81,7 +81,7 @@ def _pictures(
         boxes: dict[int, tuple[Box, ...]] = {}
         if start is not None and end is not None:
             boxes = dict(pool.locate(Locate(path, tuple(pages), start, end)).boxes)
-            if page is None:  # a span's last character may be a line break that stands on no page
+            if page is None:  # the last character of a span may be a line break, which is on no page
                 wanted = sorted(boxes) or wanted
         yield None
         for index in wanted:
