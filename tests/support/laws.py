@@ -15,16 +15,20 @@ PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "quick")
 settings.load_profile(PROFILE)
 
 
+def tries(quick: int) -> int:
+    """`quick`, and ten times as many in the full profile."""
+    return quick * TIMES[PROFILE]
+
+
 def examples(quick: int, **more) -> settings:
-    """The settings of a law that is tried with `quick` examples, in the full profile with ten times as many."""
-    return settings(max_examples=quick * TIMES[PROFILE], **more)
+    """The settings of a law that is tried with `tries(quick)` examples."""
+    return settings(max_examples=tries(quick), **more)
 
 
 def some(items: Sequence[Path], quick: int) -> list[Path]:
     """`quick` of `items` at random, different ones in each run, in their order; in the full profile all."""
     if PROFILE == "full" or len(items) <= quick:
         return list(items)
-    places = random.SystemRandom().sample(
-        range(len(items)), quick
-    )  # hypothesis seeds the generator of `random` itself
+    # Hypothesis seeds the generator of `random` itself.
+    places = random.SystemRandom().sample(range(len(items)), quick)
     return [items[place] for place in sorted(places)]

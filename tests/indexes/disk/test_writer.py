@@ -29,6 +29,7 @@ from tests.support.indexes import (
     python,
     reader,
 )
+from tests.support.laws import tries
 
 
 def test_nothing_is_seen_before_the_commit_and_all_of_it_after(tmp_path):
@@ -88,10 +89,10 @@ def test_the_lock_of_a_dead_writer_does_not_linger(tmp_path):
             assert len(writer.documents) == 1
 
 
-def test_ten_kills_leave_exactly_the_last_commit(tmp_path):
+def test_kills_leave_exactly_the_last_commit(tmp_path):
     chance = random.Random(20)
     number, version = 0, 0
-    for _ in range(10):
+    for _ in range(tries(5)):
         with python(ENDLESS_WRITER, tmp_path, number) as process:
             process.stdout.readline()
             time.sleep(chance.uniform(0, 0.7))
@@ -107,7 +108,7 @@ def test_ten_kills_leave_exactly_the_last_commit(tmp_path):
         expected = [n for n in range(number) if not (n % 3 == 0 and n + 2 < number)]
         assert [int(title) for title in held(tmp_path)] == expected
         assert check(tmp_path) == (version, [])
-    assert version >= 5
+    assert version >= 3
 
 
 def test_a_reader_keeps_its_version_while_a_writer_commits_and_sweeps(tmp_path):

@@ -17,6 +17,7 @@ from indexes.upkeep.status import status
 from indexes.upkeep.upgrade import upgrade
 from rag import Pipeline
 from tests.support.indexes import ENDLESS_WRITER, MANIFEST, found, held, numbered, python, reader
+from tests.support.laws import tries
 
 OLD = Path(__file__).parents[2] / "fixtures" / "index-format-2"
 
@@ -53,14 +54,14 @@ def test_backups_while_a_writer_commits_and_sweeps_are_whole_versions(tmp_path):
         while process.stdout.readline() != b"5 6\n":
             pass
         seen = set()
-        for number in range(30):
+        for number in range(tries(12)):
             version = backup(folder, tmp_path / str(number))
             assert check(tmp_path / str(number)) == (version, [])
             titles = [f"{n:04d}" for n in range(version) if n % 3 or n + 2 >= version]
             assert held(tmp_path / str(number)) == titles
             seen.add(version)
         process.kill()
-    assert len(seen) > 10
+    assert len(seen) > 4
 
 
 def test_what_is_there_is_not_overwritten(index, tmp_path):
