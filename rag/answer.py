@@ -44,8 +44,8 @@ Support = Literal["supported", "partial", "unsupported", "uncited"]
 class Passage:
     """A chunk that a search found, with the names of its document. A higher score is better; ranks count from 1.
 
-    `unit`: what its pages are. `ocr`: the lowest confidence, from 0 to 1, of those of its pages that OCR read;
-    None where it read none of them.
+    `unit`: what its pages are: pages, or sections in a format without pages. `ocr`: the lowest confidence, from 0
+    to 1, among its pages that OCR read; None where OCR read none of them.
     """
 
     rank: int
@@ -67,7 +67,7 @@ class Passage:
 
     @property
     def context(self) -> str:
-        """The headings above it and, inside a table, the table's header and units."""
+        """The headings above the chunk; inside a table also the table's header and unit."""
         return self.chunk.context
 
     @property
@@ -80,12 +80,12 @@ class Passage:
 
     @property
     def start(self) -> int:
-        """Where its text begins in the document's, in characters."""
+        """Where the text begins in the document's text, in characters."""
         return self.chunk.start
 
     @property
     def end(self) -> int:
-        """Where its text ends in the document's, in characters; exclusive."""
+        """Where the text ends in the document's text, in characters; exclusive."""
         return self.chunk.end
 
     @property
@@ -109,11 +109,12 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A passage that was found, too, and not shown, for it repeats text[start:end] of the one shown.
+    """A passage that was found but not shown, because it repeats text[start:end] of the document shown.
 
-    `reason`: it is a "copy", or from an "older" edition of the document, or from a "newer" one than was
-    asked for; `changed`: that says something else.
-    `date` is its document's (ISO 8601, as exact as it is known) where it is an edition of the one shown.
+    `reason`: it is a "copy", or from an "older" edition of the document shown, or from a "newer" edition than the
+    one that was asked for. `changed`: that edition says something else there.
+    `date`: the date of its document (ISO 8601, as exact as it is known) if that is an edition of the one shown.
+    `start` and `end` are characters of the document shown; the pages are those of the passage left out.
     """
 
     document_id: str
@@ -133,9 +134,8 @@ class LeftOut:
 class PackedPassage:
     """What the model saw under `marker`: `text == document.text[start:end]`, whole sentences.
 
-    May join chunks that touch. `score` is the retriever's, of the best chunk in it. `unit`: what its
-    pages are. `ocr`: the lowest confidence of those that OCR read; None where it read none of them.
-    `copies`: what was left out for it.
+    It may join chunks that touch; `score` is then the best of theirs, as the retriever gave it. `unit` and `ocr`
+    are as in `Passage`. `copies`: the passages that were left out because they repeat it.
     """
 
     marker: int
@@ -157,7 +157,7 @@ class PackedPassage:
 
 @dataclass(frozen=True, slots=True)
 class BudgetLedger:
-    """Where the window's tokens went. The parts sum to `prompt`; `free` is what nobody used.
+    """How the window's tokens are spent. The parts sum to `prompt`; `free` is what is left of the window.
 
     `reserved_output` includes the margin kept for servers that tokenise themselves.
     """
@@ -186,10 +186,10 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """Why one sentence may stand: `quote == document.text[start:end]`, looked up, never generated.
+    """The evidence for one sentence: `quote == document.text[start:end]`, looked up, never generated.
 
-    `columns`: where the quote is a row of a table, its unit and the names of its columns, else empty.
-    `unit` and `ocr` are as in `PackedPassage`, of the quote's own pages.
+    `columns`: if the quote is a row of a table, the table's unit and the names of its columns; else empty.
+    `unit` and `ocr` are as in `Passage`, but for the quote's own pages.
     """
 
     sentence: int  # index into Answer.sentences
@@ -223,7 +223,7 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class UnreadablePages:
-    """Pages of a searched document that hold something nobody could read."""
+    """The numbers of a searched document's pages that hold something that could not be read."""
 
     document_id: str
     path: str
@@ -233,11 +233,11 @@ class UnreadablePages:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult(Sequence[Passage]):
-    """The passages that a search found, best first: a sequence of them, with what there is to say about it.
+    """The passages that a search found, best first: a sequence of them, and what there is to say about it.
 
-    `understood`: what in the query was taken for more than words, such as the name of a document.
-    `unreadable_pages`: pages of the documents found that nobody could read. `seconds`: of one query; where
-    several were searched together, their mean.
+    `understood`: the parts of the query that were taken for more than words, such as the name of a document.
+    `unreadable_pages`: pages of the documents found that could not be read. `seconds`: the time of the query; if
+    several were searched together, the mean of all.
     """
 
     query: str
@@ -276,9 +276,9 @@ class SearchResult(Sequence[Passage]):
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """One call that the model made to find its answer, and how many passages it was given for it.
+    """One tool call that the model made to find its answer, and the number of passages that it got.
 
-    `error`: why it got none, as the model was told; empty where nothing was wrong.
+    `error`: what the model was told if the call could not be run; else empty.
     """
 
     name: str
@@ -289,11 +289,11 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer to one question, with its evidence. `abstained`: the documents hold none.
+    """The answer to one question, with its evidence. `abstained`: the documents hold no answer.
 
     `standalone`: the question as it was searched for and asked; in a conversation it may say more than
-    `question` does. `tool_calls`: what the model looked up itself; `asks_back`: the text is a question to
-    the user, without which the model cannot search.
+    `question` does. `tool_calls`: what the model looked up itself. `asks_back`: the text is a question to the
+    user, whose answer the model needs before it can search.
     """
 
     question: str
@@ -328,7 +328,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number of a summary with its unit; `stands`: in a quote of its sentence."""
+    """A number of a summary with its unit; `stands`: whether a quote of its sentence holds it."""
 
     sentence: int  # index into Summary.sentences
     text: str
@@ -337,12 +337,12 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What of a document went into its summary. Numbers of pages, ascending.
+    """Which pages of a document went into its summary: page numbers, ascending; `pages` is their total.
 
-    `pages_used`: pages with a quote that a sentence of the summary rests on, its own or, where it was
-    written from summaries of windows, one of theirs. `pages_unreadable`: nobody could read them.
-    `pages_unused`: all others. So each of the `pages` is in one of the three.
-    `pages_read`: pages whose words were shown to the generator, or weighed where there is none.
+    `pages_used`: pages with a quote behind a sentence of the summary, or behind a sentence of a window's summary
+    that it was written from. `pages_unreadable`: pages that could not be read. `pages_unused`: all others. So
+    each page is in exactly one of the three.
+    `pages_read`: pages whose text was shown to the generator; without a model, pages that were considered.
     """
 
     pages: int
@@ -354,10 +354,10 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class SummarySection:
-    """A chapter in a summary: `text[start:]` begins with its heading, and then come its sentences.
+    """A chapter in a summary: `text[start:]` begins with its heading, and its sentences follow.
 
-    They are `sentences[first_sentence : first_sentence + count]`; the sections tile the sentences. The pages
-    are those of the chapter.
+    The sentences are `Summary.sentences[first_sentence : first_sentence + count]`; the sections tile them. The
+    pages are those of the chapter in the document.
     """
 
     heading: str
@@ -370,7 +370,7 @@ class SummarySection:
 
 @dataclass(frozen=True, slots=True)
 class SummaryRow:
-    """A row of a summary: a sentence of it, cell by cell, as `Summary.columns` names them."""
+    """A row of a summary: one of its sentences, in cells that `Summary.columns` names."""
 
     sentence: int  # index into Summary.sentences
     cells: tuple[str, ...]
@@ -380,11 +380,12 @@ class SummaryRow:
 class Summary:
     """The summary of one document, each sentence with its evidence.
 
-    A marker counts the distinct quotes, from 1 in the order of the text. `calls`: completions that it took,
-    in `levels`: 1 where the document fitted into one window, 0 for both where no model wrote it.
-    `key`: of the document and of all that decides the summary; equal where it need not be made again.
-    `sections`: of a summary by chapters; `columns` and `rows`: of one in rows, each row being a sentence.
-    `unit`: of all its pages, as in `PackedPassage`.
+    Markers number the distinct quotes, from 1 in the order of the text. `calls`: the number of completions that
+    it took, in `levels` rounds, of which each summarises what the one before wrote: 1 where the document fitted
+    into one window. Both are 0 where no model wrote it. `key`: a hash of the document and of all that decides the
+    summary; where it is equal, the summary need not be made again.
+    `sections`: only in a summary by chapters. `columns` and `rows`: only in one in rows; each row is a sentence.
+    `unit`: what the document's pages are, as in `Passage`.
     """
 
     document_id: str
@@ -426,7 +427,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class FailedSummary:
-    """A document of a job whose summary could not be made, and why."""
+    """A document whose summary could not be made, and the error."""
 
     document_id: str
     path: str
@@ -450,7 +451,7 @@ class FailedSummary:
 
 @dataclass(slots=True)
 class IngestReport(report.IngestReport):
-    """What one ingest did, as a caller of the Python API gets it."""
+    """What one ingest did, in the form that callers of the Python API get."""
 
     @classmethod
     def of(cls, made: report.IngestReport) -> "IngestReport":

@@ -1,4 +1,4 @@
-"""Configuration: defaults < rag.toml < --set on the command line. Data only; it builds nothing."""
+"""The configuration: the defaults, over them rag.toml, over that --set. It is data only and builds nothing."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ DEFAULT_FILE = "rag.toml"
 
 @dataclass(frozen=True, slots=True)
 class ModelsConfig:
-    """Names of models: "embedded", a local folder, or a hub name; `reranker` may be "": none."""
+    """Names of models: "embedded", a local folder, or a hub name. An empty `reranker` means none."""
 
     tokenizer: str = EMBEDDED
     embedder: str = EMBEDDED
@@ -49,14 +49,15 @@ class Config:
 
 
 def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -> Config:
-    """The configuration in `path`, with `SECTION.KEY=VALUE` overrides on top.
+    """The configuration in `path`, changed by `overrides` in their order.
 
     Args:
         path: a TOML file; None for the defaults.
+        overrides: each `SECTION.KEY=VALUE`.
 
     Raises:
-        ConfigError: the file cannot be read, or a value is out of its range or of another type.
-        UnknownConfigKey: naming the key and the keys that are known.
+        ConfigError: the file cannot be read, or a value has the wrong type or is out of its range.
+        UnknownConfigKey: a section or key that is unknown; the error names those that are known.
     """
     config = Config()
     if path is not None:
@@ -78,7 +79,9 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
 
 
 def read_dictionary(path: str) -> tuple[str, ...]:
-    """The words of a user's dictionary, one a line; what follows a `#` is a remark. None without a path.
+    """The words of a user's dictionary, in order, each once; empty where `path` is "".
+
+    The file has one word a line; the text after a `#` is a comment.
 
     Raises:
         ConfigError: the file cannot be read.
@@ -111,7 +114,7 @@ def _apply(config: Config, section: str, values: Any, where: str) -> Config:
 
 
 def _typed(name: str, value: Any, default: Any, declared: Any) -> Any:
-    """`value` if it is of the default's type or one that is declared; whole numbers pass for decimals."""
+    """`value` if it has the default's type or a declared one; a whole number becomes a float where that is wanted."""
     types = {type(default), *(kind for kind in get_args(declared) if isinstance(kind, type))}
     if float in types and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
@@ -122,7 +125,7 @@ def _typed(name: str, value: Any, default: Any, declared: Any) -> Any:
 
 
 def _parse(text: str) -> Any:
-    """A value from the command line: TOML where it is TOML, else text, so quotes can be left out."""
+    """A value from the command line: read as TOML if it is TOML, else text, so that quotes can be left out."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -253,6 +256,6 @@ backend = "extractive"        # 답을 쓰는 것 / what writes the answers: ext
 """
     + LIGHT,
     "gpu": GPU.format(name="A.X 4.0 Light", model="skt/A.X-4.0-Light") + COMMON.format(k=120) + VLLM + LIGHT,
-    # Passages of statutes that answer a question have 160 tokens in the mean: 131,072 hold some 800.
+    # A passage of a statute that answers a question has 160 tokens on average, so 131,072 tokens hold about 800.
     "gpu-72b": GPU.format(name="A.X 4.0", model="skt/A.X-4.0") + COMMON.format(k=1000) + VLLM + LARGE,
 }

@@ -1,4 +1,4 @@
-"""What is installed, and do the models and servers that the configuration names work?"""
+"""Checks: what is installed, and whether the configured models and servers work."""
 
 import importlib.metadata
 import platform
@@ -11,6 +11,9 @@ from ingest.errors import PipelineError
 from rag.models.servers import VllmGenerator
 from rag.pipeline import Pipeline
 from rag.serving.run import Check
+
+# One text in the reader's language, of a Korean and an English one.
+Say = Callable[[str, str], str]
 
 LIBRARIES = (
     "pypdfium2",
@@ -27,10 +30,13 @@ LIBRARIES = (
 
 
 def examine(pipeline: Pipeline, language: str) -> list[Check]:
-    """Look at everything once; nothing is contacted that the configuration does not name."""
+    """All checks, in the order in which they are shown, worded in `language` ("ko" or English).
+
+    Nothing is contacted that the configuration does not name.
+    """
     config = pipeline.config
 
-    def korean(ko: str, en: str) -> str:
+    def say(ko: str, en: str) -> str:
         return ko if language == "ko" else en
 
     def attempt(name: str, look: Callable[[], str]) -> Check:
@@ -50,14 +56,14 @@ def examine(pipeline: Pipeline, language: str) -> list[Check]:
     def reranker() -> str:
         loaded = pipeline.reranker
         if loaded is None:
-            return korean("쓰지 않습니다", "none")
+            return say("쓰지 않습니다", "none")
         return f"{loaded.name} ({loaded.revision[:12]})"
 
     def generator() -> str:
         loaded = pipeline.generator
         if isinstance(loaded, VllmGenerator):
             loaded.check()
-            return korean(
+            return say(
                 f"{config.generator.base_url} · {config.generator.model} · 토큰화가 일치합니다",
                 f"{config.generator.base_url} · {config.generator.model} · tokenises as we do",
             )
@@ -66,27 +72,27 @@ def examine(pipeline: Pipeline, language: str) -> list[Check]:
     return [
         Check("Python", sys.version_info >= (3, 11), f"{platform.python_version()}, {platform.system()}"),
         Check("SQLite", True, sqlite3.sqlite_version),
-        *_libraries(korean),
-        attempt(korean("토크나이저", "tokenizer"), tokenizer),
-        attempt(korean("임베더", "embedder"), embedder),
-        attempt(korean("리랭커", "reranker"), reranker),
-        attempt(korean("답변 모델", "generator"), generator),
-        _gpu(pipeline, korean),
-        _index(pipeline, language, korean),
-        _disk(pipeline, korean),
+        *_libraries(say),
+        attempt(say("토크나이저", "tokenizer"), tokenizer),
+        attempt(say("임베더", "embedder"), embedder),
+        attempt(say("리랭커", "reranker"), reranker),
+        attempt(say("답변 모델", "generator"), generator),
+        _gpu(pipeline, say),
+        _index(pipeline, language, say),
+        _disk(pipeline, say),
     ]
 
 
-def _libraries(korean) -> Iterator[Check]:
+def _libraries(say: Say) -> Iterator[Check]:
     for name in LIBRARIES:
         try:
             yield Check(name, True, importlib.metadata.version(name))
         except importlib.metadata.PackageNotFoundError:
-            missing = korean("설치되어 있지 않습니다", "not installed")
+            missing = say("설치되어 있지 않습니다", "not installed")
             yield Check(name, False, missing, f'pip install "{name}"')
 
 
-def _gpu(pipeline: Pipeline, korean) -> Check:
+def _gpu(pipeline: Pipeline, say: Say) -> Check:
     found = shutil.which("nvidia-smi") is not None
     if found:
         return Check("GPU", True, "nvidia-smi")
@@ -94,32 +100,32 @@ def _gpu(pipeline: Pipeline, korean) -> Check:
     return Check(
         "GPU",
         not local,
-        korean("이 컴퓨터에는 없습니다", "none on this machine"),
-        korean("transformers 대신 GPU 서버의 vllm 을 쓰세요", "use vllm on a GPU server, not transformers")
+        say("이 컴퓨터에는 없습니다", "none on this machine"),
+        say("transformers 대신 GPU 서버의 vllm 을 쓰세요", "use vllm on a GPU server, not transformers")
         if local
         else "",
     )
 
 
-def _index(pipeline: Pipeline, language: str, korean) -> Check:
-    name = korean("색인", "index")
+def _index(pipeline: Pipeline, language: str, say: Say) -> Check:
+    name = say("색인", "index")
     try:
         documents = len(pipeline.retriever.documents)
     except PipelineError as exc:
         # No index yet is how everybody starts.
         return Check(name, exc.code == "index_not_found", exc.message(language), exc.remedy(language))
-    what = korean(f"{pipeline.index}, 문서 {documents:,}개", f"{pipeline.index}, {documents:,} documents")
+    what = say(f"{pipeline.index}, 문서 {documents:,}개", f"{pipeline.index}, {documents:,} documents")
     return Check(name, True, what)
 
 
-def _disk(pipeline: Pipeline, korean) -> Check:
+def _disk(pipeline: Pipeline, say: Say) -> Check:
     folder = pipeline.index.absolute()
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free / 2**30
     return Check(
-        korean("디스크", "disk"),
+        say("디스크", "disk"),
         free >= 1,
-        korean(f"{free:,.1f}GiB 남음", f"{free:,.1f} GiB free"),
-        "" if free >= 1 else korean("공간을 비우세요", "free some space"),
+        say(f"{free:,.1f}GiB 남음", f"{free:,.1f} GiB free"),
+        "" if free >= 1 else say("공간을 비우세요", "free some space"),
     )

@@ -1,4 +1,4 @@
-"""What can go wrong between a question and its answer, in the wording of ingest/errors.py."""
+"""What can go wrong between a question and its answer: errors worded as in ingest/errors.py."""
 
 from ingest.errors import PipelineError
 
@@ -66,7 +66,7 @@ class QuestionTooLong(PipelineError):
 
 
 class EmptyQuestion(PipelineError):
-    """A question of blanks. No fields."""
+    """A question is empty or blank. No fields."""
 
     code = "empty_question"
     en = ("the question is empty", "write one")
@@ -112,7 +112,7 @@ class SourceMissing(PipelineError):
 
 
 class SourceChanged(PipelineError):
-    """The file is not the one that was read. Fields: path."""
+    """The file of a document has changed since it was ingested. Fields: path."""
 
     code = "source_changed"
     en = ("{path} has changed since it was ingested, so its words stand elsewhere now", "ingest it again")
@@ -158,7 +158,7 @@ class GeneratorUnavailable(PipelineError):
 
 
 class GeneratorMismatch(PipelineError):
-    """The server serves something else than the configuration says. Fields: url, what, remedy_*."""
+    """The server serves something other than the configuration says. Fields: url, what, fix, what_ko, fix_ko."""
 
     code = "generator_mismatch"
     en = ("the server at {url} {what}", "{fix}")
@@ -174,7 +174,7 @@ class GenerationFailed(PipelineError):
 
 
 class GeneratorBusy(GenerationFailed):
-    """It answers, and not this request: overloaded, starting, or failing inside. Fields: url, detail."""
+    """The server answers but turns the request down: overloaded, starting, or failing. Fields: url, detail."""
 
     code = "generator_busy"
     en = (
@@ -189,7 +189,7 @@ class GeneratorBusy(GenerationFailed):
 
 
 class BrokenAnswer(GenerationFailed):
-    """The answer began and did not reach its end. Fields: url, detail."""
+    """The answer began and broke off before its end. Fields: url, detail."""
 
     code = "broken_answer"
     en = ("the answer of {url} broke off: {detail}", "ask again; look at the model server's log")
@@ -200,7 +200,7 @@ class BrokenAnswer(GenerationFailed):
 
 
 class GenerationTimeout(GenerationFailed):
-    """Reached, but not done in time. Fields: url, seconds."""
+    """The server was reached but did not finish in time. Fields: url, seconds."""
 
     code = "generation_timeout"
     en = (
@@ -214,7 +214,7 @@ class GenerationTimeout(GenerationFailed):
 
 
 class GpusUnfit(PipelineError):
-    """The model cannot be shared out over so many GPUs. Fields: model, gpus, heads, kv_heads, possible."""
+    """The model cannot be split evenly over `gpus` GPUs. Fields: model, gpus, heads, kv_heads, possible."""
 
     code = "gpus_unfit"
     en = (
@@ -236,7 +236,7 @@ class TokenizerFolderUnfit(PipelineError):
 
 
 class PortTaken(PipelineError):
-    """Something listens already where the model server should. Fields: url."""
+    """Something listens already at the model server's address. Fields: url."""
 
     code = "port_taken"
     en = (
@@ -258,7 +258,7 @@ class ModelServerEnded(PipelineError):
 
 
 class NotIngested(PipelineError):
-    """A file or folder is there, but nothing of it is in the index. Fields: path, index."""
+    """A file or folder exists, but nothing of it is in the index. Fields: path, index."""
 
     code = "not_ingested"
     en = ("{path} is not in the index {index}", "rag ingest {path} first")
@@ -266,7 +266,7 @@ class NotIngested(PipelineError):
 
 
 class NoSharedNames(PipelineError):
-    """Reports that share no names cannot be compared by themselves. Fields: documents."""
+    """The reports share no names, so the rows to compare must be given. Fields: documents."""
 
     code = "no_shared_names"
     en = ("the {documents} reports share no labels, rows or headings to compare", "name rows: --row 사업기간")

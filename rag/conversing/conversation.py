@@ -1,4 +1,4 @@
-"""Questions that follow each other → answers: each is made whole by what was said before it, then asked."""
+"""Questions that follow each other → answers: each is rewritten to stand alone, from the turns before, and asked."""
 
 import asyncio
 import collections.abc
@@ -22,9 +22,10 @@ from rag.prompting.prompts import MARKER, Turn, in_other_brackets, rewriting_mes
 from rag.prompting.tokens import ModelTokenizer
 from rag.streaming.streams import AnswerStream, AsyncAnswerStream
 
-# What the model is shown to make a question whole, and how much it may write.
+# To make a question whole, the model is shown at most this many turns and characters of each answer, and may
+# write this many tokens.
 TURNS_SHOWN, ANSWER_SHOWN, REWRITING_TOKENS = 3, 300, 128
-# So much of what it writes must stand in the question or in the turns before: else it is noise, or an answer.
+# At least this share of its terms must stand in the question or the turns before; else it is noise, or an answer.
 FROM_CONVERSATION = 0.6
 QUOTES = "«»\"'“”‘’「」 "
 LABEL = re.compile(r"^(?:\[?고쳐 쓴 질문\]?|질문)\s*[:：]\s*")
@@ -45,10 +46,10 @@ class Exchange:
 
 
 class Conversation:
-    """A conversation over an index. `turns` is all of its state: plain data, which may be kept and given back.
+    """A conversation over an index. `turns` is its whole state: plain data, which can be kept and given back.
 
-    Questions asked at the same time from several threads see the turns that were there when they were
-    asked, and are added as they are answered.
+    Questions that several threads ask at the same time see the turns that were there when they were asked;
+    each is added to the turns when it is answered.
     """
 
     def __init__(
@@ -60,8 +61,9 @@ class Conversation:
     ) -> None:
         """
         Args:
-            stages: what answers the next question; asked each time, for an index may move on.
-            allowed: of which documents the answers are; not part of the state.
+            stages: gives what answers a question; called for each, because the index may have changed.
+            allowed: the documents that answers may come from; not part of the state.
+            turns: the turns so far, oldest first.
             rewrite: how a follow-up question is made whole.
         """
         self._stages = stages
@@ -73,18 +75,20 @@ class Conversation:
         """The cited answer to `question`; `Answer.standalone` says how it was understood.
 
         Raises:
-            EmptyQuestion, QuestionTooLong, PromptTooLong: like every error they leave the conversation as
-                it was.
+            EmptyQuestion, QuestionTooLong, PromptTooLong: like every error, they leave the turns as they
+                were.
         """
         stages, standalone = self._prepared(question)
         (answer,) = ask(stages, [standalone], self.allowed)
         return self._added(question, answer)
 
     def ask_stream(self, question: str, standalone: str | None = None) -> AnswerStream:
-        """The answer's text in pieces as it is generated, then the answer; one that is left is forgotten.
+        """The answer's text in pieces as it is generated, then the answer.
+
+        The turn is added at the end, so a stream that is left early adds none.
 
         Args:
-            standalone: what `understand` made of the question, where it was asked before.
+            standalone: what `understand` made of the question; None to find out.
         """
         return AnswerStream(self._pieces(question, standalone))
 
@@ -108,7 +112,7 @@ class Conversation:
         return AsyncAnswerStream(self.ask_stream(question, standalone))
 
     def understand(self, question: str) -> str:
-        """`question` as it would be asked without what came before it.
+        """`question` as it would be asked without the turns before it; unchanged where it stands alone.
 
         Raises:
             QuestionTooLong.
@@ -116,7 +120,7 @@ class Conversation:
         return _standalone(self._stages(), read_query(question), tuple(self.turns), self._rewrite)
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Drop all turns."""
         self.turns.clear()
 
     def save(self, path: str | Path) -> None:
@@ -177,15 +181,18 @@ def exchange_of(answer: Answer) -> Exchange:
 
 
 def history_of(turns: Sequence[Exchange]) -> tuple[Turn, ...]:
-    """The turns as the model sees them: each question as it was understood, for those before it may be left
-    out; and no marker, which would point at passages of another prompt."""
+    """The turns as the model sees them, oldest first.
+
+    Each question is shown in the form that stands alone, because the turns before it may be left out. Answers
+    have no markers: those would point at passages of another prompt.
+    """
     return tuple(Turn(in_other_brackets(turn.standalone), plain(turn.answer)) for turn in turns)
 
 
 def plain(answer: str) -> str:
     """An answer's text without its markers."""
     before = None
-    while answer != before:  # what is left around a marker may be one, too
+    while answer != before:  # what stood around a marker may form another one
         before, answer = answer, re.sub(rf"(?<![ \t])[ \t]*+{MARKER.pattern}", "", answer)
     return answer.strip()
 
@@ -194,7 +201,7 @@ def plain(answer: str) -> str:
 
 
 def _standalone(stages: Stages, question: str, turns: Sequence[Exchange], how: Rewrite) -> str:
-    """`question` made whole as `chat.rewrite` says: by the model where there is one, else by rule."""
+    """`question` made whole, as `how` (chat.rewrite) says: by the model where there is one, else by rule."""
     if not turns or how == "off" or not question.strip():
         return question
     asked = [Asked(turn.standalone, turn.answer, turn.title, turn.context) for turn in turns]
@@ -207,7 +214,7 @@ def _standalone(stages: Stages, question: str, turns: Sequence[Exchange], how: R
 
 
 def _by_model(stages: Stages, question: str, history: Sequence[Turn]) -> str:
-    """What the model makes of `question`; empty where that does not fit, or did not end."""
+    """`question` as the model rewrites it; empty where the prompt does not fit or the model did not finish."""
     shown = [Turn(turn.question, turn.answer[:ANSWER_SHOWN]) for turn in history]
     prompt = rewriting_prompt(stages.tokenizer, question, shown, stages.generation.window)
     if prompt.budget.free < stages.generator.margin:
@@ -219,7 +226,10 @@ def _by_model(stages: Stages, question: str, history: Sequence[Turn]) -> str:
 def rewriting_prompt(
     tokenizer: ModelTokenizer, question: str, history: Sequence[Turn], window: int
 ) -> Prompt:
-    """The prompt that asks for `question` on its own; `budget.free` is below 0 where it does not fit."""
+    """The prompt that asks for `question` in a form that stands alone.
+
+    Where it does not fit the window, its `budget.free` is below 0.
+    """
     messages = rewriting_messages(question, history)
     rendered = tokenizer.render(messages)
     budget = ledger(rendered.counts, len(rendered.token_ids), window, REWRITING_TOKENS)
@@ -227,15 +237,16 @@ def rewriting_prompt(
 
 
 def one_question(written: str) -> str:
-    """The first line of what a model wrote, without quotation marks or a label around it."""
+    """The first line of `written` that is not blank, without a label before it and quotation marks around it."""
     line = next((line.strip() for line in written.splitlines() if line.strip()), "")
     return LABEL.sub("", line).strip(QUOTES)
 
 
 def is_sound(written: str, question: str, asked: Sequence[Asked]) -> bool:
-    """Whether a model's `written` can stand for `question`: of its words and those said before, with its numbers.
+    """Whether `written` by a model can stand for `question`.
 
-    An answer, an explanation or noise cannot.
+    It can if most of its terms come from the question and the turns `asked`, it keeps all numbers of the question,
+    and it adds none that the turns do not hold. An answer, an explanation or noise cannot.
     """
     if not written or len(written) > LONGEST + len(question) or MARKER.search(written) or "<|" in written:
         return False

@@ -1,8 +1,11 @@
 """A follow-up question and what was asked before it → a question that stands alone, by rule.
 
-«그럼 본부장은요?» after «팀장의 직책수당은 얼마인가요?» is «본부장의 직책수당은 얼마인가요?». A question that is whole
-stays as it is, to the letter. What is carried over comes from the last question in its stand-alone
-form, so that a topic lives through any number of turns.
+«그럼 본부장은요?» ("and the division head?") after «팀장의 직책수당은 얼마인가요?» ("what is a team leader's allowance?")
+becomes «본부장의 직책수당은 얼마인가요?» ("what is a division head's allowance?"). A question that stands alone is left
+unchanged, to the letter. What is added comes from the last question in the form that stands alone, so that a
+topic lasts for any number of turns.
+
+A private function that tries one kind of question returns None where the question is not of that kind.
 """
 
 import re
@@ -61,7 +64,7 @@ class Asked:
     context: str = ""
 
 
-# Connectives that go back to what was said; the weak ones say nothing about the question after them.
+# Openings such as «then» and «by the way». Only the strong ones show that the question goes on from the last one.
 CONNECTIVE = re.compile(
     r"(?P<strong>그럼|그러면|그렇다면|그래서|그러니까)[,\s]+|(?:그런데|근데|그리고|또한?|혹시)[,\s]+"
 )
@@ -78,30 +81,30 @@ AFTER = re.compile(r"(?<![가-힣])그\s?(?P<after>뒤|후|다음)(?:에는|에|
 POINTED = re.compile(r"(?<![가-힣])(?P<det>[그이]|위|해당|앞의|상기)\s(?P<noun>[가-힣A-Za-z0-9]+)")
 POINTERS = (PRONOUN, MANNER, AMONG, THEN, AFTER, POINTED)
 NOT_POINTED = re.compile(r"밖|외|동안|대로|자체|중|가운데|경우|뒤|후|다음|전")
-# What «이 규정» and «해당 조항» point at: the document, or the place in it, that was cited.
+# Nouns by which «이 규정» (this rule) points at the cited document, and «해당 조항» (that clause) at a place in it.
 DOCUMENT_NOUN = re.compile(rf"(?:규정|규칙|지침|법률?|시행령|조례|문서|보고서|계약서|매뉴얼)(?={PARTICLE}?$)")
 PLACE_NOUN = re.compile(rf"(?:조항|조문|조|항|별표|표|절|장)(?={PARTICLE}?$)")
 
 COMMAND = re.compile(r"(?:줘|주세요|주십시오|바랍니다|하라|해라)[.!]?$")
 CONDITION = re.compile(r"면$")
 COPULA_CONDITION = re.compile(r"이?(?:라)?면")
-# «국내 출장은 어떤가요?» asks no more than «국내 출장은요?».
+# «국내 출장은 어떤가요?» (how about trips at home?) asks no more than «국내 출장은요?» (trips at home?).
 HOW_ABOUT = re.compile(r"(?<=[은는])\s(?:어떤가요|어때요|어떻습니까|어떠한가요|어떻죠)$")
-# What stands before the «요» of a fragment.
+# Tags of the word before the polite ending «요» of a fragment.
 FRAGMENT_TAGS = NOMINAL | {"JX", "JKB", "JKS", "JKO", "MAG"}
 IN_CASE = re.compile(r"^.{1,40}?의 경우 ")
-# So many words at most say what a question is about.
+# The topic of a question is given in at most this many words.
 MOST_WORDS = 6
-# How alike two words must be, one to take the place of the other.
+# A word takes the place of another if `alike` gives at least this.
 ALIKE = 1
-# Beyond the question's own length, what is carried over is no question any more.
+# What is made of a question may have at most this many characters more than it; beyond, it is no question any more.
 LONGEST = 240
 
 
 def stand_alone(question: str, last: Asked) -> str:
-    """`question`, asked after `last`, as it would be asked first; itself where it is whole.
+    """`question`, asked after `last`, in a form that stands alone; unchanged where it does so already.
 
-    Never empty where the question is not.
+    It is empty only where the question is.
     """
     opening = CONNECTIVE.match(question.strip())
     rest = question.strip()[opening.end() :] if opening else question.strip()
@@ -115,13 +118,13 @@ def stand_alone(question: str, last: Asked) -> str:
     return found if 0 < len(found) <= LONGEST + len(question) else question
 
 
-# what is pointed at
+# Questions with a pronoun or another pointer
 
 
 def _pointing(question: str, last: Asked) -> str | None:
-    """`question` with its pronouns and «그 …» replaced; None where it has none.
+    """`question` with its pronouns and «그 …» (that …) replaced; None where it has none.
 
-    What stands behind another noun goes back to that, in the question itself: «휴직하면 그 기간은 …».
+    A pointer behind a noun of the question itself points at that noun, and stays: «휴직하면 그 기간은 …».
     """
     named = (word for word in read_words(question) if is_entity(word) or CLASSES.fullmatch(word.noun))
     first = next((word.start for word in named), len(question))
@@ -148,7 +151,7 @@ def _pointing(question: str, last: Asked) -> str | None:
 
 
 def _place_name(previous: str) -> str:
-    """The first name in `previous`, with the nouns that go with it; empty where there is none."""
+    """The first proper name in `previous`, with the nouns joined to it; empty where there is none."""
     words = read_words(previous)
     first = next((index for index, word in enumerate(words) if word.proper), None)
     if first is None:
@@ -160,12 +163,13 @@ def _place_name(previous: str) -> str:
 
 
 def _named(match: re.Match, last: Asked, topic: str) -> str:
-    """What «그 기간», «이 규정», «해당 조항» name."""
+    """What «그 기간» (that period), «이 규정» (this rule) or «해당 조항» (that clause) stands for."""
     noun = match["noun"]
     if NOT_POINTED.match(noun):
         return match[0]
     of_document = not noun.startswith("규정") or squeeze(last.title) in squeeze(last.question)
-    if DOCUMENT_NOUN.match(noun) and last.title and of_document:  # 규정 may be a document or a part of one
+    # 규정 (rule) may be a document or a part of one.
+    if DOCUMENT_NOUN.match(noun) and last.title and of_document:
         return _renamed(noun, DOCUMENT_NOUN, last.title)
     if PLACE_NOUN.match(noun):
         return _renamed(noun, PLACE_NOUN, _place(last) or topic)
@@ -175,7 +179,7 @@ def _named(match: re.Match, last: Asked, topic: str) -> str:
         return match[0]
     if fuller := _fuller(stem, last):
         return fuller + noun[len(stem) :]
-    if CLASSES.fullmatch(stem):  # 그 회사, 이 제품: what it is called, not what of it was asked
+    if CLASSES.fullmatch(stem):  # 그 회사 (that company): its name, not what was asked about it
         return with_particle(topic.partition("의 ")[0], noun[len(stem) :])
     return f"{topic} {noun}"
 
@@ -186,7 +190,7 @@ def _renamed(noun: str, pattern: re.Pattern, name: str) -> str:
 
 
 def _place(last: Asked) -> str:
-    """The article or heading that was asked for, else the one that was cited."""
+    """The article that the last question names, with its document; else the document and heading cited."""
     asked = next(find_references(last.question), None)
     if asked:
         before = last.question[: asked.start].rstrip()  # 취업규칙 제34조, 개인정보 보호법 제15조
@@ -196,7 +200,7 @@ def _place(last: Asked) -> str:
 
 
 def _fuller(stem: str, last: Asked) -> str:
-    """The longer name of `stem` in the last question, else in its answer: 기간 → 수습기간."""
+    """The longer name of `stem` in the last question, else in its answer: 기간 (period) → 수습기간 (probation)."""
     for text in (last.question, last.answer):
         words = read_words(text)
         for index, word in enumerate(words):
@@ -210,11 +214,14 @@ def _fuller(stem: str, last: Asked) -> str:
     return ""
 
 
-# «계약직은요?», «2024년은요?», «왜요?»
+# Fragments: «계약직은요?» (contract staff?), «2024년은요?» (2024?), «왜요?» (why?)
 
 
 def _fragment(question: str, last: Asked) -> str | None:
-    """A question without a predicate, in the place of what it is like in the last; None where it is whole."""
+    """The last question, with a question without a predicate in the place of what that is like.
+
+    None where `question` has a predicate.
+    """
     core = _without_ending(question)
     if core is None:
         return None
@@ -237,7 +244,7 @@ def _fragment(question: str, last: Asked) -> str | None:
         return _about(last.question, f"{with_particle(said, '은')} 어떻게 되나요?")
     if is_period(said):
         return f"{said} {last.question}"
-    return f"{said}의 경우 {IN_CASE.sub('', last.question)}"  # not of several cases, one from each turn
+    return f"{said}의 경우 {IN_CASE.sub('', last.question)}"  # replaces the case of an earlier turn
 
 
 def _without_ending(question: str) -> str | None:
@@ -256,23 +263,25 @@ def _without_ending(question: str) -> str | None:
         if final.form == "요" and before.form.endswith("면"):
             return bare[:-1]
         return None
-    # Without «요» it may be the whole question of somebody in a hurry: «미국에서 가장 높은 산은?»
+    # Without «요» several words may be a whole question in short: «미국에서 가장 높은 산은?» (the highest US mountain?)
     closes = final.tag in ("JX", "JKB") or (final.tag == "EC" and final.form.endswith("면"))
     return bare if closes and len(bare.split()) == 1 else None
 
 
 def _under_condition(clause: str, previous: str) -> str:
-    """«자녀가 결혼하면요?»: the last question under another condition."""
+    """The last question under the condition `clause`: «자녀가 결혼하면요?» (if a child marries?)."""
     words = read_words(previous)
     old = next((word for word in reversed(words) if CONDITION.search(previous[word.start : word.end])), None)
     if old is None:
         return f"{clause} {previous}"
     new, before = read_words(clause), [word for word in words if word.end <= old.end]
     own = {word.noun for word in new if is_entity(word)}
-    if own & {word.noun for word in words if word.start > old.end}:  # of what is asked, not of another case
+    # It names what was asked about, so it is no other case.
+    if own & {word.noun for word in words if word.start > old.end}:
         return _about(previous, f"{clause} 어떻게 되나요?")
     if own & {word.noun for word in before}:
-        kept = []  # the same thing happens to somebody else: «본인이 결혼하면» → «자녀가 결혼하면»
+        # The same happens to somebody else: «본인이 결혼하면» (if one marries) → «자녀가 결혼하면» (if a child marries).
+        kept = []
     elif own:
         marks = (
             {"other", "verb"}
@@ -286,7 +295,7 @@ def _under_condition(clause: str, previous: str) -> str:
 
 
 def _in_place(said: str, previous: str) -> str | None:
-    """`previous` with `said` where what is like it stood; None where nothing is."""
+    """`previous` with `said` in the place of what is like it; None where nothing is like it."""
     old, new = list(find_references(previous)), list(find_references(said))
     if old and new:
         return previous[: old[0].start] + _joined(said[new[0].start : new[0].end], previous[old[0].end :])
@@ -295,26 +304,32 @@ def _in_place(said: str, previous: str) -> str | None:
         return _in_place(others, dated) or _about(dated, f"{with_particle(others, '은')} 어떻게 되나요?")
     words = [word for word in read_words(previous) if word.noun and not ASKING.match(word.noun)]
     if {word.noun for word in read_words(said)} <= {word.noun for word in words}:
-        return previous  # it has been asked
+        return previous  # it is asked again
     if others and (replaced := _each_in_place(said, words, previous)) is not None:
         return replaced
     head = said.rsplit(maxsplit=1)[-1]
     heads = [part for part in said.split() if part not in previous] or [head]
     if len(heads) < len(said.split()) and not said.endswith(heads[-1]):
-        return _modified(said, heads, words, previous)  # of «10년 된 직원» only the number is new
+        # In «10년 된 직원» (staff of 10 years) only the number is new.
+        return _modified(said, heads, words, previous)
     if (slot := _slot(head, words, previous)) is not None:
         return _replaced(slot, said, previous)
     entities = [word for word in words if is_entity(word) and not MEASURE.search(word.noun)]
     if len(entities) != 1 or RELATIONAL.fullmatch(head) or MEASURE.search(head) or is_period(said) or new:
         return None
     (slot,) = entities
-    if slot.mark in ("bare", "of"):  # of what something is asked: «유럽은요?» → 유럽 매출은 …
+    # What the thing asked about belongs to: «유럽은요?» (Europe?) → 유럽 매출은 … (sales in Europe)
+    if slot.mark in ("bare", "of"):
         return _replaced(slot, said, previous)
-    return f"{previous[: slot.start]}{said} {previous[slot.start :]}"  # «협력사는요?» → 협력사 산업재해는 …
+    # «협력사는요?» (suppliers?) → 협력사 산업재해는 … (accidents at suppliers)
+    return f"{previous[: slot.start]}{said} {previous[slot.start :]}"
 
 
 def _each_in_place(said: str, words: Sequence[Word], previous: str) -> str | None:
-    """`previous` with each noun of `said` for its like, in order: «G4에서 G5는요?»; None where one has none."""
+    """`previous` with each noun of `said` in the place of its like, in order; None where a noun has no like.
+
+    «G4에서 G5는요?» (from grade G4 to G5?) after the same question about G3 and G4.
+    """
     at, pairs = 0, []
     for part in read_words(said):
         slots = [n for n in range(at, len(words)) if part.noun and _goes_for(part.noun, words[n], previous)]
@@ -332,7 +347,10 @@ def _goes_for(noun: str, word: Word, text: str) -> bool:
 
 
 def _modified(said: str, heads: Sequence[str], words: Sequence[Word], previous: str) -> str | None:
-    """`previous` with the new words `heads` of `said` for their like, or before the noun that they go with."""
+    """`previous` with the new words `heads` of `said` in the place of their like.
+
+    Else with the whole of `said` in the place of the noun that it ends with; None where that is not there.
+    """
     if len(heads) == 1 and (slot := _slot(heads[0], words, previous)) is not None:
         return _replaced(slot, heads[0], previous)
     last = said.rsplit(maxsplit=1)[-1]
@@ -346,7 +364,7 @@ def _modified(said: str, heads: Sequence[str], words: Sequence[Word], previous: 
 
 
 def _slot(head: str, words: Sequence[Word], text: str) -> Word | None:
-    """The word of `text` that is most like `head`, the last of equals; None where none is."""
+    """The word of `text` that is most like `head`, the last of equals; None where none is `ALIKE` enough."""
     best = max(words, key=lambda word: (alike(head, word, text), word.start), default=None)
     return best if best is not None and alike(head, best, text) >= ALIKE else None
 
@@ -356,13 +374,17 @@ def _replaced(slot: Word, said: str, previous: str) -> str:
 
 
 def _joined(noun: str, after: str) -> str:
-    """`noun` and the text after another one, with the particle that `noun` takes."""
+    """`noun`, then `after`, the text behind the noun that it replaces, with the particle changed to fit `noun`."""
     particle = re.match(rf"({'|'.join(PAIRS)}|으로|로)(?![가-힣])", after)
     return with_particle(noun, particle[0]) + after[particle.end() :] if particle else noun + after
 
 
 def alike(head: str, word: Word, text: str) -> int:
-    """How much `word` of `text` is of the kind of `head`: periods, numbers of one thing, names, endings."""
+    """How much `word` of `text` is of the same kind as `head`, from 0 (not at all) to 4.
+
+    4: both are periods, or numbers that count the same, or ordinals. 3 and 2: they share their last characters,
+    or their first two, or both are measures. 1: both are proper names. A word is not like itself.
+    """
     noun = word.noun
     if head == noun:
         return 0
@@ -386,11 +408,11 @@ def alike(head: str, word: Word, text: str) -> int:
     return 1 if word.proper and is_proper(head) else 0
 
 
-# «파트장은 얼마예요?» after «팀장의 직책수당은 얼마인가요?»
+# Short whole questions: «파트장은 얼마예요?» (how much for a part leader?) after «팀장의 직책수당은 얼마인가요?»
 
 
 def _parallel(question: str, last: Asked) -> str | None:
-    """A short question that asks for the same of something else of its kind; None where it does not."""
+    """The last question, about the like thing that a short `question` names; None where it asks something else."""
     words = read_words(question)
     asking = next(
         (index for index, word in enumerate(words) if ASKING.match(word.noun or question[word.start :])), 0
@@ -416,19 +438,19 @@ def _parallel(question: str, last: Asked) -> str | None:
     return _in_place(said, last.question)
 
 
-# «신청은 며칠 전까지 해야 하나요?»
+# Questions that leave out what they are about: «신청은 며칠 전까지 해야 하나요?» (how early must one apply?)
 
 
 def _dependent(question: str, last: Asked) -> str | None:
-    """A question of things that are things of something, with what they are of; None where it says that."""
+    """`question` with the topic of the last one; None where it says by itself what it is about."""
     return None if _specific(question) else _about(last.question, question)
 
 
 def _specific(question: str) -> bool:
     """Whether `question` says by itself what it is about.
 
-    It does not where it begins with a condition of nothing («끝나면 …», «휴일이면 …»), or where all that it names
-    is what is done («언제 시상해요?»).
+    It does not where it begins with a condition without a subject («끝나면 …», when it ends; «휴일이면 …», if it is a
+    holiday), or where it names only what is done («언제 시상해요?», when is it awarded?).
     """
     words = read_words(question)
     opening = question[: words[0].end]
@@ -441,7 +463,7 @@ def _specific(question: str) -> bool:
 
 
 def _about(previous: str, question: str) -> str:
-    """`question` with what `previous` was about before it."""
+    """`question` with the topic of `previous` in front of it."""
     topic = _topic(previous, without=question, conditions=True)
     if not topic:
         return question
@@ -455,12 +477,12 @@ def _about(previous: str, question: str) -> str:
 
 
 def _topic(previous: str, without: str = "", conditions: bool = False) -> str:
-    """The words of `previous` that say what it is about, in order; not those of `without`.
+    """The words of `previous` that say what it is about; words that stand in `without` are left out.
 
-    Periods are left out where `without` has its own.
+    Periods come first, the others in order. Periods are left out where `without` has its own.
 
     Args:
-        conditions: what leads to a condition is kept as it stands: «회사를 그만두려면».
+        conditions: the text up to the last condition is kept as it stands: «회사를 그만두려면» (to leave the firm).
     """
     words, dated = read_words(previous), is_period(without)
     start = 0

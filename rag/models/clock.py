@@ -1,4 +1,4 @@
-"""The time that waiting for a server goes by; tests hand in one that need not be waited for."""
+"""The time by which we wait for a server; tests hand in a clock whose pauses take no time."""
 
 import asyncio
 import time
@@ -8,15 +8,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """How time is read, and how it is waited for.
+    """How time is read, and how to wait.
 
     Attributes:
         now: seconds since some fixed moment.
-        pause: waits that many seconds, in an event loop.
+        pause: waits that many seconds in an event loop.
+        sleep: waits that many seconds in a thread.
     """
 
     now: Callable[[], float] = time.monotonic
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    sleep: Callable[[float], None] = time.sleep
 
 
 REAL = Clock()

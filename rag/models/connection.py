@@ -1,4 +1,4 @@
-"""Requests to a model server from synchronous code: many at a time, tried again, given up."""
+"""Requests to a model server from synchronous code: many at a time, repeated where it helps, cancelled."""
 
 import asyncio
 import json
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 T = TypeVar("T")
-# Seconds before the second try, at most; twice as long before each further one.
+# Seconds: at most FIRST_PAUSE before the second try, then twice as long each time, up to LONGEST_PAUSE.
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 20.0
-# No server with a model in it starts faster.
+# No server that has to load a model starts faster than this.
 SILENT_SECONDS = 5.0
-# Statuses that may pass; of those above, 501 says that it never will.
+# Statuses after which another try may work: 408, 429, and all from 500 on but 501, which will never work.
 TIMEOUT, TOO_MANY, SERVER_ERROR, NOT_IMPLEMENTED = 408, 429, 500, 501
 
 
 class Connection:
     """The server at `config.base_url`, asked from an event loop in a thread of its own.
 
-    A request that waits in a thread cannot be given up; one that waits in a loop can: cancelling it
-    closes its connection, on which vLLM drops what it was writing.
+    A request that waits in a thread cannot be cancelled; one that waits in an event loop can. Cancelling it
+    closes its connection, and vLLM then stops writing.
     """
 
     def __init__(self, config: GenerationConfig, clock: Clock = REAL) -> None:
@@ -53,10 +53,10 @@ class Connection:
         ).start()
         weakref.finalize(self, self._loop.call_soon_threadsafe, self._loop.stop)
 
-    # from synchronous code
+    # called from synchronous code
 
     def run(self, request: Coroutine[Any, Any, T]) -> T:
-        """What `request` returns; an interrupt gives it up."""
+        """What `request` returns; an interrupt cancels it."""
         future = asyncio.run_coroutine_threadsafe(request, self._loop)
         try:
             return future.result()
@@ -64,17 +64,18 @@ class Connection:
             future.cancel()
 
     def each(self, complete: Callable[[Prompt], Awaitable[Completion]], job: Job) -> Iterator[Generated]:
-        """`complete` of each prompt as it is done, at most `config.concurrency` at a time.
+        """The place of each prompt of `job` with its completion or error, as soon as it is done.
 
-        Prompts are taken in a thread of their own: making one holds up no result. As many again as run
-        are taken beforehand or wait to be looked at; then no more, until a result was.
+        At most `config.concurrency` requests run at a time. Prompts are taken in a thread of their own, so that
+        making one holds up no result. Besides the requests that run, as many more may be waiting for their turn
+        or for the caller; then no prompt is taken until the caller has taken a result.
         """
         done: SimpleQueue[tuple[int, Future[Completion]] | None] = SimpleQueue()
         running: set[Future[Completion]] = set()
         room = threading.Semaphore(2 * self._config.concurrency)
         slots = asyncio.Semaphore(self._config.concurrency)
         closed = threading.Event()
-        looked_at = threading.Event()  # a result, since the last prompt was asked for
+        looked_at = threading.Event()  # the caller has taken a result since the last None
 
         async def in_turn(prompt: Prompt | PipelineError) -> Completion:
             if isinstance(prompt, PipelineError):
@@ -124,7 +125,7 @@ class Connection:
                 request.cancel()
 
     def stream(self, write: Callable[[Callable[[str], None]], Coroutine[Any, Any, FinishReason]]) -> Pieces:
-        """The pieces that `write` hands to its argument, as they come, and what it returns."""
+        """The pieces that `write` hands to its argument, as they come; returns what `write` returns."""
         pieces: SimpleQueue[str | None] = SimpleQueue()
         writing = asyncio.run_coroutine_threadsafe(write(pieces.put), self._loop)
         writing.add_done_callback(lambda _: pieces.put(None))
@@ -135,17 +136,17 @@ class Connection:
         finally:
             writing.cancel()
 
-    # in the loop
+    # called in the loop
 
     async def call(self, attempt: Callable[["AsyncOpenAI"], Awaitable[T]]) -> T:
-        """What `attempt` returns, tried again where what went wrong may pass.
+        """What `attempt` returns; it is tried again after errors that may pass.
 
-        A server that never answered is named at once, and so is one that was waited for in vain: of a
-        long job only the first prompts wait for it.
+        There is no second try with a server that never answered, nor with one that was waited for in vain until
+        it answers again: in a long job only the first prompts wait for it.
 
         Raises:
-            GeneratorUnavailable, GeneratorBusy, BrokenAnswer: of the last try.
-            GenerationTimeout, GenerationFailed: of the first; another would end alike.
+            GeneratorUnavailable, GeneratorBusy, BrokenAnswer: the error of the last try.
+            GenerationTimeout, GenerationFailed: the error of the first try; another would fail the same way.
         """
         tries, last = 0, None
         while True:
@@ -168,7 +169,7 @@ class Connection:
 
     @asynccontextmanager
     async def limits(self) -> AsyncIterator[None]:
-        """In it a whole answer has its time, and the client's errors become ours."""
+        """A context that limits the time of a whole answer and turns the client's errors into ours."""
         import openai
 
         try:
@@ -176,7 +177,7 @@ class Connection:
                 yield
         except TimeoutError as exc:
             raise GenerationTimeout(url=self.url, seconds=self._config.timeout_seconds) from exc
-        except openai.APITimeoutError as exc:  # of the connection: only that has a limit in the client
+        except openai.APITimeoutError as exc:  # while connecting: the client limits only that
             self._contact.era += 1
             seconds = self._config.connect_seconds
             raise GeneratorUnavailable(url=self.url, detail=f"no connection within {seconds:g} s") from exc
@@ -194,10 +195,10 @@ class Connection:
             raise GenerationFailed(detail=_one_line(exc)) from exc
 
     def era(self) -> int:
-        """A number that changes where another server may have taken the place of the last one.
+        """A number that changes when another server may have replaced the last one.
 
-        It may where the server could not be reached, or said nothing for longer than one takes to start:
-        a connection that was closed in between is made anew without a word.
+        That may be when the server could not be reached, or was silent for longer than a server takes to start:
+        the client opens a connection that was closed meanwhile again, and does not say so.
         """
         if self._clock.now() - self._contact.last > SILENT_SECONDS:
             self._contact.era += 1
@@ -205,10 +206,11 @@ class Connection:
         return self._contact.era
 
     def whole(self, reason: str | None) -> FinishReason:
-        """`reason`, if an answer that ended so is a whole one, or ran into its limit.
+        """`reason` as ours, if the answer that ended with it is complete or reached its limit.
 
         Raises:
-            BrokenAnswer: the server gave it up (vLLM says "abort" when it is told to stop), or it just ended.
+            BrokenAnswer: the server gave the answer up (vLLM says "abort" when it is told to stop), or the answer
+                ended without a reason.
         """
         if reason == "length":
             return "length"
@@ -219,7 +221,7 @@ class Connection:
 
 @dataclass(slots=True)
 class _Contact:
-    """Whether there is a server at all, when it last answered, and how often it may have been replaced."""
+    """Whether the server ever answered, when it last did, and how often it may have been replaced."""
 
     known: bool = False
     last: float = 0.0
@@ -227,12 +229,12 @@ class _Contact:
 
 
 def server_root(base_url: str) -> str:
-    """Where what is not of OpenAI's API lies: /tokenize, /health, /metrics."""
+    """The address under which vLLM has what is not part of OpenAI's API: /tokenize, /health, /metrics."""
     return base_url.rstrip("/").removesuffix("/v1")
 
 
 def is_local(url: str) -> bool:
-    """Whether it is on this machine, where a proxy named in the environment does not reach it."""
+    """Whether `url` is on this machine; a proxy that the environment names cannot reach it there."""
     return urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
 
 
@@ -250,13 +252,13 @@ def _outcome(request: Future[Completion]) -> Completion | PipelineError:
 
 
 def _pause(tries: int, error: PipelineError) -> float:
-    """Seconds until the next try: what the server asks for, and no less than comes of the tries so far."""
+    """Seconds until the next try: what the server asks for, or ours, which grow with `tries`, if longer."""
     pause = min(FIRST_PAUSE * 2 ** (tries - 1), LONGEST_PAUSE)
     return max(pause * random.uniform(0.5, 1), _retry_after(error.__cause__))
 
 
 def _retry_after(error: BaseException | None) -> float:
-    """What the answer's Retry-After says, in seconds or as a date; 0 where there is none."""
+    """The seconds that the reply's Retry-After asks for, as a number or a date; 0 where there is none."""
     response = getattr(error, "response", None)
     value = response.headers.get("retry-after", "") if response is not None else ""
     if value.strip().isdigit():
@@ -268,7 +270,7 @@ def _retry_after(error: BaseException | None) -> float:
 
 
 def _after(error: GenerationFailed | GeneratorUnavailable, tries: int) -> PipelineError:
-    """`error`, saying how often it was tried."""
+    """`error`, whose detail says how many tries there were."""
     if tries == 1:
         return error
     return type(error)(**error.fields | {"detail": f"{error.fields['detail']} (×{tries})"})

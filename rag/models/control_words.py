@@ -2,9 +2,9 @@
 
 A chat server puts our messages into its model's template and turns the whole into tokens, so that «[INST]»
 or «<|im_end|>» in a document would become the control token itself, and the document could speak as the user.
-Which model serves is not known for sure, so the words of all common families are taken apart: their first
-bracket is written in its full-width form, which reads the same and is no token of any of them. Quotes are
-read from the store and keep the document's own characters.
+We cannot know for sure which model serves, so the control words of all common families are defused: their first
+bracket is written in its full-width form, which reads the same and is a control token of none of them. Quotes
+are read from the index and keep the document's own characters.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Prompt → completion, by a model server, a model in this process, or none: what they share."""
+"""Prompt → completion: what a model server, a model in this process and the extracts have in common."""
 
 import collections.abc
 import threading
@@ -22,9 +22,9 @@ class GenerationConfig:
     """Who writes the answer, and in how many tokens. See rag.toml for what each key means.
 
     `samples`: the number of answers written for each question; the one that its quotes support best is taken.
-    `timeout_seconds` is the limit of one answer, `connect_seconds` that of reaching the server. What
-    failed for a reason that may pass is tried again up to `retries` times, the last of them at most
-    `retry_seconds` after the first failure.
+    `timeout_seconds` limits one answer, `connect_seconds` reaching the server. A request that failed for a
+    reason that may pass is tried again up to `retries` times, the last time at most `retry_seconds` after the
+    first failure.
     """
 
     backend: Backend = "extractive"
@@ -70,12 +70,13 @@ class GenerationConfig:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How to generate. `ignore_eos` writes all `max_tokens`; it measures, nobody reads it.
+    """How to generate.
 
-    `n`: how many completions of each prompt; the prompt is read once for all of them.
-    `only_shown_markers`: a backend that can holds the text to `rag.prompting.markers.marker_grammar`; with `columns`
-    above 0 the text is then rows of `columns` cells.
-    `must_call`: where the prompt has tools, nothing but calls of them may be written.
+    `ignore_eos`: all `max_tokens` are written; for measurements, whose text nobody reads.
+    `n`: the number of completions of each prompt; the prompt is read once for all of them.
+    `only_shown_markers`: a backend that can restricts the text to `rag.prompting.markers.marker_grammar`; with
+    `columns` above 0 the text is then rows of `columns` cells.
+    `must_call`: if the prompt has tools, only calls of them may be written.
     """
 
     max_tokens: int
@@ -89,16 +90,16 @@ class Sampling:
 
 # Why a completion ended: by itself, or at the output limit.
 FinishReason = Literal["stop", "length"]
-# Text as it is generated; the value that the iterator returns at its end says why it ended.
+# The pieces of a text as it is generated; at its end the iterator returns why the text ended.
 Pieces = collections.abc.Generator[str, None, FinishReason]
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What came back for one prompt; token counts as the backend reports them, else 0.
+    """What came back for one prompt; the token counts are 0 where the backend reports none.
 
-    `others`: the further ones of the same prompt, where `Sampling.n` asked for several; the backend's
-    counts are then of all of them, and stand in the first.
+    `others`: the further completions of the same prompt, where `Sampling.n` asks for several. The counts of the
+    first are then those of all of them.
     """
 
     text: str
@@ -109,17 +110,17 @@ class Completion:
 
 
 def several(completions: Iterable[Completion], prompt_tokens: int, completion_tokens: int) -> Completion:
-    """The completions of one prompt as one; the counts are of all of them."""
+    """The first of `completions`, all of one prompt, with the others in it; the counts are those of all."""
     first, *others = completions
     return Completion(first.text, first.finish_reason, prompt_tokens, completion_tokens, tuple(others))
 
 
-# What is to be generated. An error in the place of a prompt that could not be made comes out at its place.
-# None, which has no place: the next prompt will be made of results, so ask again when one more was looked at.
+# What to generate, in order. A prompt that could not be made is replaced by its error, which comes out as its result.
+# None has no place and no result: the next prompt needs a result, so ask again when the caller has taken one more.
 Job = Iterable[Prompt | PipelineError | None]
-# The place of a prompt among those given, from 0, and what came of it.
+# The place of a prompt in its job, from 0, and its completion or error.
 Generated = tuple[int, Completion | PipelineError]
-# The same for each prompt, as it is done; closing it gives up what is being generated.
+# The same for each prompt of a job, in the order in which they are done; closing it ends the generation.
 Results = collections.abc.Generator[Generated, None, None]
 
 
@@ -128,8 +129,8 @@ class Generator(Protocol):
 
     Attributes:
         name: goes into the answer.
-        margin: tokens of the window that stay free.
-        writes: a model writes the text; False: it is taken from the passages word for word.
+        margin: tokens of the window to keep free, for a server that tokenises itself.
+        writes: True: a model writes the text; False: it is taken from the passages word for word.
     """
 
     name: str
@@ -140,28 +141,29 @@ class Generator(Protocol):
         """One completion per prompt, in order.
 
         Raises:
-            PipelineError: of the first prompt that fails; those that wait are given up.
+            PipelineError: the error of the first prompt that fails; the others are cancelled.
         """
         ...
 
     def generate_each(self, job: Job, options: Sampling) -> Results:
-        """What came of each prompt, as it is done; one that fails does not stop the others.
+        """The completion or the error of each prompt as it is done; an error does not stop the others.
 
         Prompts are taken as there is room for them, so that a long job is never whole in memory.
-        Closing the iterator gives up what is being generated.
+        Closing the iterator ends the generation.
         """
         ...
 
     def stream(self, prompt: Prompt, options: Sampling) -> Pieces:
         """The completion of one prompt in pieces; closing the iterator ends the generation.
 
-        One that ends without having been finished raises: half an answer never passes for a whole.
+        Raises:
+            PipelineError: also where the text broke off, so that half an answer never passes for a whole one.
         """
         ...
 
 
 def one_by_one(generator: Generator, job: Job, options: Sampling) -> Results:
-    """`generate_each` of a generator that works at one prompt at a time."""
+    """`generate_each` for a generator that works on one prompt at a time."""
     for place, prompt in enumerate(prompt for prompt in job if prompt is not None):
         try:
             if isinstance(prompt, PipelineError):
@@ -174,7 +176,7 @@ def one_by_one(generator: Generator, job: Job, options: Sampling) -> Results:
 
 
 def in_order(generated: Results, count: int) -> list[Completion]:
-    """`generate` of a generator that works at many: all completions, or the first failure raised."""
+    """All `count` completions in the order of their prompts; raises the first error."""
     completions: dict[int, Completion] = {}
     with closing(generated):
         for place, result in generated:
@@ -185,7 +187,7 @@ def in_order(generated: Results, count: int) -> list[Completion]:
 
 
 def check_window(prompt: Prompt, options: Sampling, window: int) -> None:
-    """Refuse what is over the window: vLLM would clamp it in silence."""
+    """Raise ValueError where prompt and answer exceed the window; vLLM would shorten the answer silently."""
     if len(prompt.token_ids) + options.max_tokens > window:
         raise ValueError(
             f"{len(prompt.token_ids)} prompt tokens and {options.max_tokens} for the answer"
@@ -194,7 +196,7 @@ def check_window(prompt: Prompt, options: Sampling, window: int) -> None:
 
 
 def in_thread(work: Callable[[], T]) -> Future[T]:
-    """`work` in a thread that nobody has to wait for."""
+    """The result of `work` in the future; it runs in a daemon thread, which does not hold up the exit."""
     future: Future[T] = Future()
 
     def run() -> None:

@@ -1,4 +1,4 @@
-"""Prompt → completion, by the model in this process: vLLM, for many prompts, or transformers."""
+"""Prompt → completion, by a model in this process: in vLLM, for many prompts, or in transformers."""
 
 import os
 import threading
@@ -28,22 +28,22 @@ from rag.prompting.markers import marker_grammar
 from rag.prompting.packing import Prompt
 from rag.prompting.tokens import ModelTokenizer
 
-# How many rounds of `concurrency` prompts vLLM gets at a time: it idles at the end of the last alone.
+# vLLM gets up to this many rounds of `concurrency` prompts at a time, so that it idles only after the last.
 ROUNDS = 4
 
 
 class VllmInProcess:
-    """The model in this process, by vLLM: for batches, where no server is wanted.
+    """The model in this process, run by vLLM: for batches, where no server is wanted.
 
-    vLLM is given ids and gives ids back. It loads a tokenizer only for the grammar, which needs the
-    vocabulary alone: there a wrong one is right, too.
+    vLLM is given ids and gives ids back. It loads a tokenizer only for the grammar, which needs nothing but the
+    vocabulary, so it does not matter there that this tokenizer splits text in another way.
     """
 
     margin = 0
     writes = True
 
     def __init__(self, config: GenerationConfig, tokenizer: ModelTokenizer) -> None:
-        # Standard output is the product's own, and nobody is to be told that it runs.
+        # Standard output belongs to the product, and vLLM must not report its use to anybody.
         os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
         os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
         try:
@@ -61,13 +61,13 @@ class VllmInProcess:
                 max_model_len=config.window,
                 max_num_seqs=config.concurrency,
                 enable_prefix_caching=True,
-                enforce_eager=not torch.cuda.is_available(),  # without a GPU compiling costs minutes, and gains little
+                enforce_eager=not torch.cuda.is_available(),  # without a GPU, compiling costs minutes and gains little
             )
         self._parameters, self._tokens = SamplingParams, TokensPrompt
         self._structured = StructuredOutputsParams
         self._config = config
         self._tokenizer = tokenizer
-        self._lock = threading.Lock()  # an engine that two threads step would mix up their results
+        self._lock = threading.Lock()  # two threads that step one engine would get each other's results
         self.name = f"vllm-inprocess:{config.model}"
 
     def generate(self, prompts: Sequence[Prompt], options: Sampling) -> list[Completion]:
@@ -82,7 +82,7 @@ class VllmInProcess:
             if not chunk and not more:
                 return
             size = min(2 * size, ROUNDS * self._config.concurrency)
-            # While this one is answered; where there is none, all results were looked at.
+            # The next prompts are made while these are answered. After a None, all earlier results have been taken.
             taking = in_thread(lambda size=size: _take(prompts, places, size))
             yield from self._chunk(chunk, options)
 
@@ -140,7 +140,7 @@ class VllmInProcess:
 def _take(
     prompts: Iterator[Prompt | PipelineError | None], places: Iterator[int], size: int
 ) -> tuple[list[tuple[int, Prompt | PipelineError]], bool]:
-    """The next `size` of `prompts` with their places, or those up to a None; and whether there may be more."""
+    """The next prompts with their places, at most `size`, up to a None; and whether there may be more."""
     taken: list[tuple[int, Prompt | PipelineError]] = []
     for prompt in prompts:
         if prompt is None:
@@ -152,7 +152,7 @@ def _take(
 
 
 def _vocabulary(model: str) -> int:
-    """How many token ids `model` knows, by its configuration: its weights take minutes to load."""
+    """The number of token ids that `model` knows, from its configuration; loading its weights takes minutes."""
     from transformers import AutoConfig
 
     try:
@@ -162,7 +162,7 @@ def _vocabulary(model: str) -> int:
 
 
 class TransformersGenerator:
-    """The model in this process, by transformers: one prompt at a time, for trying and testing."""
+    """The model in this process, run by transformers: one prompt at a time, for trials and tests."""
 
     margin = 0
     writes = True
@@ -219,7 +219,7 @@ class TransformersGenerator:
         }
         with ThreadPoolExecutor(1) as thread:
             writing = thread.submit(self._model.generate, **arguments)
-            # Also where it failed: the streamer would wait for its end for ever.
+            # Also after a failure: else the loop below would wait for ever.
             writing.add_done_callback(lambda _: streamer.end())
             try:
                 yield from (piece for piece in streamer if piece)
@@ -250,7 +250,7 @@ class TransformersGenerator:
 
 
 def _ended(written: list[int], stops: Collection[int]) -> list[int]:
-    """`written` up to its end: of several completions the shorter ones are filled up."""
+    """`written` up to and with its first stop; where several are generated, the shorter ones are padded."""
     ends = (count for count, token in enumerate(written, start=1) if token in stops)
     return written[: next(ends, None)]
 
@@ -265,17 +265,17 @@ def _check_vocabulary(config: GenerationConfig, tokenizer: ModelTokenizer, known
 
 @contextmanager
 def _failures() -> Iterator[None]:
-    """What torch and vLLM raise, out of memory included, as GenerationFailed."""
+    """A context that turns what torch and vLLM raise, out of memory included, into GenerationFailed."""
     try:
         yield
     except GenerationFailed:
         raise
-    except Exception as exc:  # vLLM has many kinds, and names none of them in public
+    except Exception as exc:  # vLLM raises many classes and makes none of them public
         raise GenerationFailed(detail=" ".join(str(exc).split())[:300]) from exc
 
 
 class _Decoder:
-    """The face of our tokenizer that transformers' streamer asks for."""
+    """Our tokenizer with the interface that transformers' streamer needs."""
 
     def __init__(self, tokenizer: ModelTokenizer) -> None:
         self._tokenizer = tokenizer

@@ -23,7 +23,7 @@ def open_generator(config: GenerationConfig, tokenizer: ModelTokenizer) -> Gener
     """The generator that `config` names. Servers are contacted at first use, not here.
 
     Raises:
-        ConfigError: the tokenizer cannot be that of the model.
+        ConfigError: the configured tokenizer cannot be the model's: it is the embedded one, or has more entries.
         MissingDependency: a library of the backend is not installed.
     """
     if config.backend == "extractive":
@@ -55,7 +55,7 @@ def _embedded_tokenizer(config: GenerationConfig) -> ConfigError:
 
 
 class ExtractiveGenerator:
-    """No model: the sentences of the passages that answer best, word for word, with markers."""
+    """No model: the answer is the best sentences of the passages, word for word, with markers."""
 
     name = "extractive"
     margin = 0

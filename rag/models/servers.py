@@ -29,11 +29,11 @@ from rag.prompting.tokens import Message, ModelTokenizer, ToolSpec
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-# Kept free for servers that tokenise themselves: a sixteenth of the window.
+# Servers that tokenise themselves may count more tokens than we do: a sixteenth of the window is kept free.
 OPENAI_MARGIN = 16
-# A server that was not started by `rag serve-model` may have other defaults, of the model's makers.
+# Sent with each request: a server that `rag serve-model` did not start may have defaults of the model's makers.
 NEUTRAL = {"repetition_penalty": 1.0, "top_k": 0, "min_p": 0.0}
-# What a server's tokenisation is compared on: digits and amounts are what wrong tokenizers split.
+# Lines on which the server's tokenisation is compared with ours: wrong tokenizers split digits and amounts.
 PROBES = (
     "제12345조 2026년 11월 23일 매출액 1,234,567백만원 (전년대비 12.5% 증가)",
     "① 사용자는 근로자에게 「근로기준법」 제60조제1항에 따라 15일의 유급휴가를 주어야 한다.\n  가. ㎡ … R&D 투자",
@@ -41,7 +41,7 @@ PROBES = (
 
 
 class _ServerGenerator:
-    """What both servers share: requests over one connection, many at a time."""
+    """What both kinds of server have in common: requests over one connection, many at a time."""
 
     writes = True
 
@@ -84,15 +84,15 @@ class VllmGenerator(_ServerGenerator):
     def __init__(self, config: GenerationConfig, tokenizer: ModelTokenizer, clock: Clock = REAL) -> None:
         super().__init__(config, clock)
         self._tokenizer = tokenizer
-        self._checked: int | None = None  # the era of the server that was
+        self._checked: int | None = None  # the era in which the server was checked
         self._checking = asyncio.Lock()
         self.name = f"vllm:{config.model}"
 
     async def _send(self, client: "AsyncOpenAI", request: dict[str, Any]) -> Any:
-        """Its completion, or its stream.
+        """The server's completion, or its stream.
 
-        By `post`, for `completions.create` of openai 3.54 looks at every token id: 145 ms of processor time
-        for 15,000, against 5 ms.
+        Sent with `post`, because `completions.create` of openai 3.54 looks at every token id: 145 ms of
+        processor time for 15,000 ids, against 5 ms.
         """
         from openai import AsyncStream
         from openai.types import Completion as Reply
@@ -109,7 +109,7 @@ class VllmGenerator(_ServerGenerator):
     _added = _said
 
     def check(self) -> None:
-        """Ask the server whether it is the one that the configuration means.
+        """Check that the server is the one that the configuration means.
 
         Raises:
             GeneratorUnavailable: it does not answer.
@@ -118,7 +118,7 @@ class VllmGenerator(_ServerGenerator):
         self._connection.run(self._connection.call(self._ensure_checked))
 
     async def _ensure_checked(self, client: "AsyncOpenAI") -> None:
-        """Once, and again where another server may have taken its place."""
+        """Check the server if it was not checked yet, or if another may have replaced it since."""
         async with self._checking:
             era = self._connection.era()
             if self._checked != era:
@@ -184,7 +184,7 @@ class VllmGenerator(_ServerGenerator):
             ) from exc
 
     def tokenize(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> list[int]:
-        """How the server itself tokenises `messages`, ready for the assistant's turn."""
+        """The token ids that the server itself makes of `messages`, ready for the assistant's turn."""
         return self._connection.run(
             self._connection.call(lambda client: self._tokenize(client, messages, tools))
         )
@@ -203,9 +203,9 @@ class VllmGenerator(_ServerGenerator):
         return (await client.post(url, cast_to=object, body=body))["tokens"]
 
     def request(self, prompt: Prompt, options: Sampling) -> dict[str, Any]:
-        """What is sent to `/v1/completions` for `prompt`."""
+        """The body that is sent to `/v1/completions` for `prompt`."""
         check_window(prompt, options, self._config.window)
-        # vLLM 0.32 ends at stop_token_ids even where ignore_eos is set.
+        # vLLM 0.32 stops at stop_token_ids even with ignore_eos.
         stops = [] if options.ignore_eos else self._tokenizer.stop_ids
         form = _form(prompt, options)
         return {
@@ -223,7 +223,7 @@ class VllmGenerator(_ServerGenerator):
 
 
 def _form(prompt: Prompt, options: Sampling) -> dict[str, str]:
-    """vLLM's structured outputs: what the completion has to look like; empty where it is free."""
+    """The form that the completion must have, as vLLM's structured_outputs; empty where it is free."""
     if prompt.tools and options.must_call:
         tag = only_calls(prompt.tools)
     elif not options.only_shown_markers:
@@ -248,7 +248,7 @@ class OpenAIGenerator(_ServerGenerator):
         return await client.chat.completions.create(**request)
 
     def _said(self, choice: Any) -> str:
-        # Calls that the server has read out of the text are written back into it, and read by us.
+        # The server cuts calls out of the text; they are written back into it, because we read them there.
         made = (call.function for call in choice.message.tool_calls or () if call.type == "function")
         calls = (write_call(function.name, function.arguments or "{}") for function in made)
         return (choice.message.content or "") + "".join(calls)
@@ -257,7 +257,7 @@ class OpenAIGenerator(_ServerGenerator):
         return choice.delta.content or ""
 
     def request(self, prompt: Prompt, options: Sampling) -> dict[str, Any]:
-        """What is sent to `/v1/chat/completions` for `prompt`."""
+        """The body that is sent to `/v1/chat/completions` for `prompt`."""
         request = {
             "model": self._config.model,
             "messages": [_openai_message(message, without_control_words) for message in prompt.messages],
@@ -272,7 +272,7 @@ class OpenAIGenerator(_ServerGenerator):
 
 
 def _openai_message(message: Message, plain: Callable[[str], str] = str) -> dict[str, Any]:
-    """`message` in OpenAI's form; `plain`: what is made of its texts."""
+    """`message` in the form of OpenAI's API; its texts go through `plain`."""
     shape: dict[str, Any] = {"role": message.role, "content": plain(message.content)}
     if message.calls:
         shape["tool_calls"] = [
@@ -289,10 +289,10 @@ def _openai_message(message: Message, plain: Callable[[str], str] = str) -> dict
 
 
 def _completion(connection: Connection, result: Any, text: Callable[[Any], str]) -> Completion:
-    """The choices of `result`, in their order.
+    """The choices of `result` as one completion, in their order.
 
     Raises:
-        BrokenAnswer: there are none, or one was given up.
+        BrokenAnswer: there are none, or the server gave one up.
     """
     choices = getattr(result, "choices", None)
     if not choices:
@@ -308,10 +308,10 @@ def _completion(connection: Connection, result: Any, text: Callable[[Any], str])
 async def _read(
     connection: Connection, pieces: Any, text: Callable[[Any], str], put: Callable[[str], None]
 ) -> FinishReason:
-    """Hand on the text of a stream's pieces; returns why it ended.
+    """Hand the text of a stream's pieces to `put`; returns why the stream ended.
 
     Raises:
-        BrokenAnswer: it ended without having been finished.
+        BrokenAnswer: it ended before the text was finished.
     """
     reason = None
     try:

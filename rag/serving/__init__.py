@@ -1,1 +1,1 @@
-"""The configuration → the vLLM command, and that server started, checked and ended."""
+"""The configuration → the vLLM command, and a server that is started with it, checked and ended."""

