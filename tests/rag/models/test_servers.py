@@ -1,4 +1,4 @@
-"""What the product does about a model server in trouble; the server is a script (model_server.py)."""
+"""What the product does about a model server in trouble; the server follows a script, see tests.support.servers."""
 
 import threading
 import time
