@@ -169,11 +169,14 @@ class Place(NamedTuple):
     ocr: float | None
 
 
+UnderstoodKind = Literal["document", "section", "reference", "period", "amount", "alias"]
+
+
 @dataclass(frozen=True, slots=True)
 class Understood:
     """Words of a query that were understood as a name, a reference or a value; shown to explain the results."""
 
-    kind: Literal["document", "section", "reference", "period", "amount", "alias"]
+    kind: UnderstoodKind
     words: str
     meaning: str
 

@@ -7,11 +7,11 @@ higher score than chunks that only share its words, so a wrong guess costs littl
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from indexes.types import StoredDocument, Understood
+from indexes.types import StoredDocument, Understood, UnderstoodKind
 from ingest.korean.aliases import find_aliases
 from ingest.korean.expressions import find_expressions, resolve_relative
 from ingest.structure.terms import (
@@ -59,6 +59,27 @@ class Question:
     understood: tuple[Understood, ...]
 
 
+@dataclass(slots=True)
+class _Reading:
+    """What has been found in `text` so far, each with the place where it begins.
+
+    `taken`: the stretches that name something already; `spans`: all that may be a name, longest first.
+    """
+
+    text: str
+    spans: list[Span]
+    taken: list[tuple[int, int]] = field(default_factory=list)
+    found: list[tuple[int, Understood]] = field(default_factory=list)
+    documents: set[str] = field(default_factory=set)
+    other_names: list[str] = field(default_factory=list)
+    keys: dict[str, float] = field(default_factory=dict)
+
+    def take(self, start: int, end: int, kind: UnderstoodKind, meaning: str) -> None:
+        """`text[start:end]` names something; no later name may overlap it."""
+        self.taken.append((start, end))
+        self.found.append((start, Understood(kind, self.text[start:end], meaning)))
+
+
 def read_question(
     text: str,
     names: Names,
@@ -74,52 +95,65 @@ def read_question(
         texts_with: the texts of some of the chunks with a key.
         today: to resolve relative dates such as «last year».
     """
-    taken: list[tuple[int, int]] = []
-    found: list[tuple[int, Understood]] = []
-
-    def take(start: int, end: int, kind, meaning: str) -> None:
-        taken.append((start, end))
-        found.append((start, Understood(kind, text[start:end], meaning)))
-
-    spans = possible_names(text)
-    documents: set[str] = set()
-    for span, name in _known(spans, taken, lambda form: form in names):
-        documents |= names[name]
-        take(span.start, span.end, "document", name)
-    others = []
-    called = [*taken]  # not `taken` itself: words with another name may also be part of a heading
-    for span, name in _known(spans, called, lambda form: is_key(ALIAS + form)):
-        called.append((span.start, span.end))
-        for other in _other_names(name, texts_with(ALIAS + name)):
-            if squeeze(other) in names and not documents:
-                documents |= names[squeeze(other)]
-                take(span.start, span.end, "document", other)
-            elif squeeze(other) not in squeeze(text):
-                others.append(other)
-                found.append((span.start, Understood("alias", text[span.start : span.end], other)))
-    keys: dict[str, float] = {}
-    for reference in find_references(text):
-        known = [key for key in reference.keys if is_key(key)]
-        if known:
-            keys |= dict.fromkeys(known, NAMED_NUMBER)
-            take(reference.start, reference.end, "reference", known[0].removeprefix(REFERENCE))
-    by_number = bool(keys)
-    for span, name in _known(spans, taken, lambda form: is_key(HEADING + form)):
-        keys[HEADING + name] = NAMED_HEADING
-        take(span.start, span.end, "section", name)
+    reading = _Reading(text, possible_names(text))
+    _read_documents(reading, names)
+    _read_other_names(reading, names, is_key, texts_with)
+    _read_references(reading, is_key)
+    by_number = bool(reading.keys)
+    _read_headings(reading, is_key)
     values = list(_values(text, today))
-    found += [(start, each) for start, each in values]
-    understood = tuple(each for _, each in sorted(found, key=lambda pair: pair[0]))
+    found = sorted([*reading.found, *values], key=lambda pair: pair[0])
     terms = ((AMOUNT if each.kind == "amount" else PERIOD) + each.meaning for _, each in values)
     return Question(
         words=without_asking(text),
-        other_names=" ".join(others),
+        other_names=" ".join(reading.other_names),
         values=tuple(dict.fromkeys(terms)),
-        documents=frozenset(documents),
-        keys=keys,
+        documents=frozenset(reading.documents),
+        keys=reading.keys,
         by_number=by_number,
-        understood=understood,
+        understood=tuple(each for _, each in found),
     )
+
+
+def _read_documents(reading: _Reading, names: Names) -> None:
+    for span, name in _known(reading.spans, reading.taken, lambda form: form in names):
+        reading.documents |= names[name]
+        reading.take(span.start, span.end, "document", name)
+
+
+def _read_other_names(
+    reading: _Reading,
+    names: Names,
+    is_key: Callable[[str], bool],
+    texts_with: Callable[[str], Iterable[str]],
+) -> None:
+    """Words that the documents define another name for: that of a document, or words to search for, too."""
+    called = [*reading.taken]  # a copy: words with another name may also be part of a heading
+    for span, name in _known(reading.spans, called, lambda form: is_key(ALIAS + form)):
+        called.append((span.start, span.end))
+        for other in _other_names(name, texts_with(ALIAS + name)):
+            if squeeze(other) in names and not reading.documents:
+                reading.documents |= names[squeeze(other)]
+                reading.take(span.start, span.end, "document", other)
+            elif squeeze(other) not in squeeze(reading.text):
+                reading.other_names.append(other)
+                words = reading.text[span.start : span.end]
+                reading.found.append((span.start, Understood("alias", words, other)))
+
+
+def _read_references(reading: _Reading, is_key: Callable[[str], bool]) -> None:
+    """Articles and annexes named by their number."""
+    for reference in find_references(reading.text):
+        known = [key for key in reference.keys if is_key(key)]
+        if known:
+            reading.keys |= dict.fromkeys(known, NAMED_NUMBER)
+            reading.take(reference.start, reference.end, "reference", known[0].removeprefix(REFERENCE))
+
+
+def _read_headings(reading: _Reading, is_key: Callable[[str], bool]) -> None:
+    for span, name in _known(reading.spans, reading.taken, lambda form: is_key(HEADING + form)):
+        reading.keys[HEADING + name] = NAMED_HEADING
+        reading.take(span.start, span.end, "section", name)
 
 
 def _other_names(name: str, texts: Iterable[str]) -> list[str]:
