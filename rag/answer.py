@@ -1,6 +1,6 @@
-"""SearchResult, Answer, Summary and what they are made of: plain data, as the JSON contract shows it.
+"""SearchResult, Answer, Summary and their parts: plain data, as the JSON contract shows it.
 
-What a caller of the Python API is handed (Passage, Citation, SearchResult, Answer, Summary, FailedSummary,
+What a caller of the Python API gets (Passage, Citation, SearchResult, Answer, Summary, FailedSummary,
 IngestReport, and Comparison in `rag.comparing`) has four forms: `str` is text for a person, in Korean or English by the
 locale; `repr` is one line for a programmer; `_repr_html_` is HTML for a notebook, without script and with all text
 escaped; `to_dict` is the JSON object that `rag … --json` prints, and `json.dumps` takes it.

@@ -86,7 +86,17 @@ def pack(
         if passages:  # in the rendering without passages this phrase stood in their place
             room += tokenizer.count(NO_PASSAGES)
         shown = [turn for turn, _ in turns]
-        prompt = _filled(question, shown, passages, ranks, shelf, room, window, reserved_output, system)
+        prompt = _filled(
+            question=question,
+            turns=shown,
+            passages=passages,
+            ranks=ranks,
+            shelf=shelf,
+            room=room,
+            window=window,
+            reserved_output=reserved_output,
+            system=system,
+        )
         if prompt.budget.free >= 0 and (prompt.passages or not passages):
             return replace(prompt, turns_left_out=len(history) - len(turns))
         if not turns:
@@ -221,6 +231,7 @@ def cut(whole: PackedPassage, room: int, least: int, shelf: Shelf) -> PackedPass
 
 
 def _filled(
+    *,
     question: str,
     turns: Sequence[Turn],
     passages: Sequence[Passage],
