@@ -269,7 +269,7 @@ def _marked(kinds: dict[str, dict[str, int]], of: dict[str, int]) -> int:
 
 
 def _unlisted(kinds: dict[str, dict[str, int]], of: dict[str, int]) -> int:
-    """The number of Hanja, if so many are in no national character set that they must be random; else 0."""
+    """The number of Hanja in `text`, if too many of them are in no national character set to be real text; else 0."""
     hanja = kinds.get("hanja")
     if not hanja:
         return 0

@@ -57,7 +57,8 @@ def compare(
         ),
     ] = [],
     most: Annotated[
-        int, typer.Option("--rows", min=1, help=say("찾을 항목은 많아도 이만큼", "find at most so many rows"))
+        int,
+        typer.Option("--rows", min=1, help=say("찾을 항목은 많아도 이만큼", "find at most this many rows")),
     ] = ROWS,
     file: Annotated[
         Path | None,

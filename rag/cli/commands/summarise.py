@@ -70,10 +70,10 @@ class Wanted(NamedTuple):
     ] = EXECUTIVE.name
     sentences: Annotated[
         int | None,
-        typer.Option(min=1, help=say("많아도 이만큼의 문장이나 행", "at most so many sentences, or rows")),
+        typer.Option(min=1, help=say("많아도 이만큼의 문장이나 행", "at most this many sentences, or rows")),
     ] = None
     tokens: Annotated[
-        int | None, typer.Option(min=1, help=say("많아도 이만큼의 토큰", "at most so many tokens"))
+        int | None, typer.Option(min=1, help=say("많아도 이만큼의 토큰", "at most this many tokens"))
     ] = None
     style: Annotated[
         str,
