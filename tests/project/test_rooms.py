@@ -6,7 +6,7 @@ foundations, some below all rooms of the package and some above, so each of them
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -47,6 +47,17 @@ def room_of(module: str) -> str:
 IMPORTS = {
     module: sorted(set(imported(path.read_text("utf-8"))) - {module}) for module, path in MODULES.items()
 }
+
+
+def between_rooms() -> dict[str, list[str]]:
+    """Room → the other rooms that it imports from."""
+    rooms: dict[str, set[str]] = {}
+    for module, others in IMPORTS.items():
+        rooms.setdefault(room_of(module), set()).update(room_of(other) for other in others)
+    return {room: sorted(others - {room}) for room, others in rooms.items()}
+
+
+ARROWS = between_rooms()
 
 
 def circle(arrows: Mapping[str, list[str]]) -> list[str]:
@@ -98,11 +109,7 @@ def test_no_file_imports_itself_in_a_circle():
 
 
 def test_rooms_import_one_another_in_one_direction():
-    rooms: dict[str, set[str]] = {}
-    for module, others in IMPORTS.items():
-        rooms.setdefault(room_of(module), set()).update(room_of(other) for other in others)
-    arrows = {room: sorted(others - {room}) for room, others in rooms.items()}
-    assert " → ".join(circle(arrows)) == ""
+    assert " → ".join(circle(ARROWS)) == ""
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -151,3 +158,64 @@ def test_the_picture_of_the_house_names_no_file_that_is_gone():
     picture = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
     named = re.findall(r"\b[a-z]+/([a-z_]+)\b(?!/|\.)", picture)
     assert sorted({name for name in named if name not in files} - {"path", "conformance"}) == []
+
+
+def places_of(picture: str) -> dict[str, int]:
+    """Room → the line on which the picture of the house shows it.
+
+    A room stands on the line that begins with it, or else on the first line of its package whose words name it.
+    """
+    lines = picture.split("\n## Rooms", 1)[1].split("```")[1].splitlines()
+    begun: dict[str, int] = {}
+    named: dict[str, int] = {}
+    package = ""
+    for number, line in enumerate(lines):
+        if found := re.match(r"(\w+)/(.*)", line):
+            package, words = found.groups()
+            head = ""
+        else:
+            head, words = re.fullmatch(r" *(.*?)(?:  (.*))?", line).groups(default="")
+        begun.update({f"{package}.{name.strip('/')}": number for name in head.split()})
+        for name in re.findall(r"\b(\w+)/", words):
+            named.setdefault(f"{package}.{name}", number)
+    return named | begun
+
+
+def below(arrows: Mapping[str, Collection[str]], places: Mapping[str, int]) -> list[str]:
+    """Those of `arrows` that lead to a line further down; a room in a room is shown by its own name."""
+
+    def place(room: str) -> int | None:
+        parts = room.split(".")
+        return places.get(f"{parts[0]}.{parts[-1]}")
+
+    found = []
+    for room, others in arrows.items():
+        for other in others:
+            here, there = place(room), place(other)
+            if here is not None and there is not None and here < there:
+                found.append(f"{room} → {other}")
+    return found
+
+
+def test_the_order_of_a_picture_is_read():
+    picture = """
+## Rooms
+```
+ingest/          files by pdf/
+  document raw   the types
+  korean/ pdf/   text
+  parse          all
+rag/             questions
+  asking/        the flow; streaming/ in pieces
+  cli/           commands/ and terminal/
+```
+"""
+    places = places_of(picture)
+    order = ["ingest.raw", "ingest.pdf", "ingest.parse", "rag.asking", "rag.streaming", "rag.commands"]
+    assert [places[room] - places["ingest.raw"] for room in order] == [0, 1, 2, 4, 4, 5]
+    wrong = {"rag.streaming": ["rag.asking", "rag.cli.commands"], "rag.asking": ["ingest.raw", "rag"]}
+    assert below(wrong, places) == ["rag.streaming → rag.cli.commands"]
+
+
+def test_a_room_imports_none_that_stands_below_it_in_the_picture():
+    assert below(ARROWS, places_of((ROOT / "ARCHITECTURE.md").read_text("utf-8"))) == []
