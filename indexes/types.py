@@ -2,7 +2,7 @@
 
 import json
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
 from functools import lru_cache
@@ -186,16 +186,34 @@ class Filter:
     """Who asks, and about which documents. A document that is not explicitly allowed is not searched.
 
     `groups`: None for the owner, who may see all documents; else those of at least one of these groups.
-    `documents`: None for all; else ids, paths, file names or path patterns (`*.pdf`).
+    `documents`: None for all; else ids, paths, file names or path patterns (`*.pdf`). A list or a set is kept as a
+    tuple, a set in sorted order.
+
+    Raises:
+        TypeError: one of the two is one string, or no collection of strings; the message says what to write.
     """
 
     groups: tuple[str, ...] | None = None
     documents: tuple[str, ...] | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "groups", _names("groups", self.groups))
+        object.__setattr__(self, "documents", _names("documents", self.documents))
+
     def allows(self, document: StoredDocument) -> bool:
         if self.groups is not None and not {nfc(group) for group in self.groups} & set(document.groups):
             return False
         return self.documents is None or any(names_document(name, document) for name in self.documents)
+
+
+def _names(field: str, given: object) -> tuple[str, ...] | None:
+    if isinstance(given, str):
+        raise TypeError(f"{field}={given!r} is one string; write {field}=({given!r},) for that one")
+    if given is None:
+        return None
+    if isinstance(given, Set | list | tuple) and all(isinstance(name, str) for name in given):
+        return tuple(sorted(given) if isinstance(given, Set) else given)
+    raise TypeError(f"{field} takes a tuple, list or set of strings, or None for all, got {given!r}")
 
 
 EVERYTHING = Filter()

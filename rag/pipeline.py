@@ -155,6 +155,14 @@ class Pipeline:
                 self._retriever = open_index(self.index, self.embedder, self.analyser)
             return self._retriever
 
+    def require_index(self) -> None:
+        """Open the index, if it is not open yet: before a job of many questions, trouble with it is one error.
+
+        Raises:
+            IndexNotFound, IndexMismatch, IndexDamaged, IndexFormat.
+        """
+        _ = self.retriever
+
     @property
     def reader(self) -> SearchEngine:
         """The version of the index in use, without any model where none was needed yet.

@@ -68,8 +68,13 @@ class Conversation:
         """
         self._stages = stages
         self._rewrite = rewrite
-        self.allowed = allowed
+        self._allowed = allowed
         self.turns: list[Exchange] = list(turns)
+
+    @property
+    def allowed(self) -> Filter:
+        """The documents that answers may come from; fixed when the conversation is made."""
+        return self._allowed
 
     def ask(self, question: str) -> Answer:
         """The cited answer to `question`; `Answer.standalone` says how it was understood.
@@ -79,7 +84,7 @@ class Conversation:
                 were.
         """
         stages, standalone = self._prepared(question)
-        (answer,) = ask(stages, [standalone], self.allowed)
+        (answer,) = ask(stages, [standalone], self._allowed)
         return self._added(question, answer)
 
     def ask_stream(self, question: str, standalone: str | None = None) -> AnswerStream:
@@ -96,7 +101,7 @@ class Conversation:
         self, question: str, standalone: str | None
     ) -> collections.abc.Generator[str | Answer, None, None]:
         stages, standalone = self._prepared(question, standalone)
-        pieces = ask_stream(stages, standalone, self.allowed)
+        pieces = ask_stream(stages, standalone, self._allowed)
         try:
             for piece in pieces:
                 yield self._added(question, piece) if isinstance(piece, Answer) else piece

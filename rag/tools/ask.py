@@ -47,7 +47,9 @@ def ask_with_tools(
     """
     read_question(question)
     if not stages.generator.writes:
-        raise ConfigError(detail='generator.backend = "extractive" has no model that could call tools')
+        raise ConfigError(
+            detail=f"the generator {stages.generator.name!r} has no model that could call tools"
+        )
     given = document_tools(stages, allowed) if tools is None else tools
     dialogue = _Dialogue(stages, question, allowed, limits, given)
     while (prompt := dialogue.next_prompt()) is not None:

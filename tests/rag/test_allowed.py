@@ -2,7 +2,7 @@
 
 import pytest
 
-from indexes.errors import DocumentNotFound
+from indexes.errors import DocumentNotFound, IndexNotFound
 from indexes.types import Filter
 from rag import Pipeline
 from rag.api.allowed import filter_of
@@ -28,6 +28,24 @@ def test_no_group_lets_nothing_through():
 def test_what_is_no_filter_is_refused_and_the_message_says_what_to_write(allowed, told):
     with pytest.raises(TypeError, match=told):
         filter_of(allowed)
+
+
+@pytest.mark.parametrize("field", ["groups", "documents"])
+def test_a_list_or_a_set_is_kept_as_a_tuple(field):
+    for names in (["재무", "인사"], ("재무", "인사")):
+        made = Filter(**{field: names})
+        assert getattr(made, field) == ("재무", "인사") and hash(made) == hash(
+            Filter(**{field: tuple(names)})
+        )
+    assert getattr(Filter(**{field: {"재무", "인사"}}), field) == ("인사", "재무")
+    assert getattr(Filter(**{field: []}), field) == () and getattr(Filter(), field) is None
+
+
+@pytest.mark.parametrize("field", ["groups", "documents"])
+@pytest.mark.parametrize(("names", "told"), [("인사", r"=\('인사',\)"), ([1], "strings"), (3, "strings")])
+def test_a_filter_refuses_what_is_no_collection_of_names(field, names, told):
+    with pytest.raises(TypeError, match=field + ".*" + told):
+        Filter(**{field: names})
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +79,23 @@ READS = {
     "summarise": lambda pipeline, document, allowed: list(pipeline.summarise([document], allowed=allowed)),
     "compare": lambda pipeline, document, allowed: pipeline.compare([document], ["연봉"], allowed=allowed),
 }
+
+
+def test_a_filter_made_of_a_list_finds_what_one_of_a_tuple_finds(pipeline):
+    assert pipeline.search("연봉 인상률", allowed=Filter(groups=["인사"]))[0].text.strip() == SECRET
+
+
+def test_nobody_widens_the_filter_of_a_conversation(pipeline):
+    chat = pipeline.conversation({"재무"})
+    with pytest.raises(AttributeError):
+        chat.allowed = Filter()
+    assert chat.allowed == Filter(groups=("재무",))
+
+
+def test_a_job_of_many_questions_can_require_the_index_first(pipeline, tmp_path):
+    pipeline.require_index()
+    with pytest.raises(IndexNotFound):
+        Pipeline.open(tmp_path / "none").require_index()
 
 
 @pytest.mark.parametrize("read", READS.values(), ids=READS)

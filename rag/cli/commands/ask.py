@@ -89,7 +89,7 @@ def ask(
 def ask_file(pipeline: Pipeline, questions: Path, allowed: Filter) -> int:
     """Answer every question of the file, one JSON object a line; returns the exit code."""
     rows = read_jsonl(questions, "question")
-    pipeline.retriever  # noqa: B018 - a missing index is one error, not one for each question
+    pipeline.require_index()  # a missing index is one error, not one for each question
     failed = 0
     results = pipeline.ask_each((question for _, question in rows), allowed)
     # Rows on a terminal show by themselves how far it is, and a bar would stand between them.

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -318,10 +319,16 @@ def test_a_marker_of_what_was_not_shown_is_dropped(sample_index):
 
 
 def test_without_a_model_or_a_question_it_is_refused(samples):
-    with pytest.raises(ConfigError, match="no model"):
+    with pytest.raises(ConfigError, match="'extractive' has no model"):
         samples.ask(QUESTION, tools=True)
     with pytest.raises(EmptyQuestion):
         samples.ask("  ", tools=True)
+
+
+def test_the_refusal_names_the_generator_that_was_handed_in(samples):
+    stages = replace(samples._stages(), generator=SimpleNamespace(name="house quotes", writes=False))
+    with pytest.raises(ConfigError, match="'house quotes'"):
+        ask_with_tools(stages, QUESTION, EVERYTHING, samples.config.tools)
 
 
 # who asks
