@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.discover import discover
+from indexes.discover import discover, located
 from indexes.embedding import EmbeddingThread
 from indexes.embedding import Progress as EmbeddingProgress
 from indexes.engine import IndexWriter
@@ -275,7 +275,7 @@ class _Run:
 
     def remove_gone(self, roots: Sequence[Path], present: set[str]) -> None:
         """Remove the documents under `roots` whose files are gone."""
-        folders = [os.path.abspath(root) + os.sep for root in roots if root.is_dir()]
+        folders = [os.path.join(located(root), "") for root in roots if root.is_dir()]
         for document in list(self._writer.documents.values()):
             left = tuple(
                 path

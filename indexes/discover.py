@@ -12,7 +12,7 @@ from ingest.readers.read import ENDINGS
 
 
 class Discovered(NamedTuple):
-    """`files`: absolute paths, each once; `closed`: folders that cannot be listed; `skipped`: files left out."""
+    """`files`: absolute paths, each once; `closed`: folders that cannot be listed; `skipped`: links left out."""
 
     files: list[str]
     closed: list[UnreadableFile]
@@ -22,9 +22,11 @@ class Discovered(NamedTuple):
 def discover(paths: Iterable[Path]) -> Discovered:
     """The files at `paths`: files named directly, and files with a known ending in named folders.
 
-    The files of a folder are sorted. Hidden files and anything but regular files are left out. A link in a folder to
-    a file outside it is left out and reported: somebody who may write to the folder could otherwise have files read
-    that he may not read himself. A link that is named directly is read.
+    The files of a folder are sorted; links come after all other files, so that of two names of a file the real one is
+    read first. Hidden files and anything but regular files are left out. A link in a folder to a file or folder outside
+    it is left out and reported: somebody who may write to the folder could otherwise have files read that he may not
+    read himself. A link to a folder inside it is left out without a report, because that folder is walked itself. A
+    link that is named directly is read.
 
     Raises:
         NoSuchPath: one of `paths` does not exist.
@@ -32,6 +34,7 @@ def discover(paths: Iterable[Path]) -> Discovered:
     files: dict[str, None] = {}
     closed: list[UnreadableFile] = []
     outside: dict[str, None] = {}
+    roots: set[str] = set()
 
     def note(error: OSError) -> None:
         closed.append(UnreadableFile("unreadable", str(error.filename), error.strerror or str(error)))
@@ -39,12 +42,30 @@ def discover(paths: Iterable[Path]) -> Discovered:
     for path in paths:
         if not (path.is_file() or path.is_dir()):
             raise NoSuchPath(path=path)
-        found = sorted(_walk(path, note)) if path.is_dir() else [path]
-        for file in found:
-            inside = file is path or not file.is_symlink() or _leads_into(path, file)
-            (files if inside else outside)[os.path.abspath(file)] = None
-    skipped = [Skipped(file, "linked_outside") for file in outside if file not in files]
-    return Discovered(list(files), closed, skipped)
+        root = located(path)
+        roots.add(str(root))
+        if root.is_file():
+            files[str(root)] = None
+            continue
+        for found in sorted(_walk(root, note)):
+            if found.is_symlink() and not _leads_into(root, found):
+                outside[str(found)] = None
+            elif found.is_file():
+                files[str(found)] = None
+    skipped = [Skipped(path, "linked_outside") for path in outside if path not in files and path not in roots]
+    return Discovered(sorted(files, key=os.path.islink), closed, skipped)
+
+
+def located(path: Path) -> Path:
+    """The absolute path of what the system finds at `path`, without `..`; a link keeps its name.
+
+    After a link, `..` is the parent of the folder that the link leads to, so the text before it cannot just be dropped.
+    """
+    if ".." not in path.parts:
+        return path.absolute()
+    behind = path.parts[::-1].index("..")  # names after the last `..`
+    resolved, names = path.parts[: len(path.parts) - behind], path.parts[len(path.parts) - behind :]
+    return Path(os.path.realpath(Path(*resolved)), *names)
 
 
 def _leads_into(folder: Path, link: Path) -> bool:
@@ -52,8 +73,10 @@ def _leads_into(folder: Path, link: Path) -> bool:
 
 
 def _walk(folder: Path, note: Callable[[OSError], None]) -> Iterator[Path]:
+    """The regular files below `folder` whose endings are known, and links to folders; nothing hidden."""
     for parent, folders, names in os.walk(folder, onerror=note):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (path for name in folders if (path := Path(parent, name)).is_symlink())
         for name in names:
             path = Path(parent, name)
             if name.lower().endswith(ENDINGS) and not name.startswith(".") and path.is_file():

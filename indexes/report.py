@@ -19,8 +19,8 @@ OCR_MISSING = Notice(
 # reason: (Korean, English)
 SKIPPED = {
     "linked_outside": (
-        "지정한 폴더 밖의 파일을 가리키는 링크라서 읽지 않았습니다. 읽으려면 그 파일을 직접 지정하세요",
-        "a link to a file outside the folder is not read; to read it, name the file itself",
+        "지정한 폴더 밖을 가리키는 링크라서 읽지 않았습니다. 읽으려면 그 파일이나 폴더를 직접 지정하세요",
+        "a link that leads out of the folder is not followed; to have it read, name the file or folder itself",
     )
 }
 
@@ -49,7 +49,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file in a named folder that was left out on purpose; `reason` is a key of SKIPPED."""
+    """A file or link in a named folder that was left out on purpose; `reason` is a key of SKIPPED."""
 
     path: str
     reason: str

@@ -74,15 +74,15 @@ class Store:
         self.connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", sealed((name, value)))
 
     def check_seal(self) -> None:
-        """Check that no row of documents or files is missing since the last commit.
+        """Check that the rows of documents and files are those of the last commit.
 
         Raises:
-            IndexDamaged: one is.
+            IndexDamaged: one is missing, changed or added.
         """
         with self.database.readable(), self.database.lent() as connection:
             whole = not self.version or self.meta("seal") == seal_of(connection)
         if not whole:
-            raise self.database.damaged("rows of documents or files are missing")
+            raise self.database.damaged("the rows of documents or files are not those of the seal")
 
     @property
     def version(self) -> int:

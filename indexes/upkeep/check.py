@@ -46,7 +46,7 @@ def check(folder: Path) -> tuple[int, list[Finding]]:
                 break
         store.close()
     except IndexDamaged as exc:
-        findings = [Finding(DATABASE, exc.fields["detail"], SALVAGE)]
+        findings = [Finding(DATABASE, _what(exc), SALVAGE)]
     except (sqlite3.DatabaseError, ValueError, TypeError) as exc:  # a row that cannot even be read
         findings = [Finding(DATABASE, str(exc), SALVAGE)]
     return version, findings
@@ -69,6 +69,12 @@ def _check_version(store: Store) -> tuple[int, list[Finding]]:
         if not files:  # damaged files are not given to the libraries that read them
             findings += _check_vectors(store, documents) + _check_postings(store, documents)
     return version, findings
+
+
+def _what(error: Exception) -> str:
+    """What is wrong, without the name of the database, which a finding has in a field of its own."""
+    detail = error.fields["detail"] if isinstance(error, IndexDamaged) else str(error)
+    return detail.removeprefix(f"{DATABASE}: ")
 
 
 def _check_database(store: Store) -> list[Finding]:
@@ -111,7 +117,7 @@ def damaged_documents(store: Store, documents: Sequence[DocumentRow]) -> Iterato
             chunks = store.texts.chunks_of(row)
             pages = store.texts.pages(row)
         except (IndexDamaged, ValueError, TypeError) as exc:
-            yield row, exc.fields["detail"] if isinstance(exc, IndexDamaged) else str(exc)
+            yield row, _what(exc)
             continue
         length = chunks[-1].end if chunks else 0
         spans = ([(c.start, c.end) for c in chunks], [(p.start, p.end) for p in pages])

@@ -495,7 +495,7 @@ class IngestFailure(TypedDict):
 
 
 class Skipped(TypedDict):
-    """A file of a folder that was left out. `reason`: "linked_outside", a link to a file outside the folder."""
+    """A link in a folder that was left out. `reason`: "linked_outside", it leads to a file or folder outside."""
 
     path: str
     reason: str

@@ -373,6 +373,42 @@ def test_a_folder_that_is_itself_a_link_is_read(files, tmp_path):
     assert len(found) == 4 and not skipped
 
 
+def test_two_dots_after_a_link_name_the_folder_that_is_walked(index, tmp_path):
+    """`a/l/..` is `b`, the parent of where `a/l` leads, though its text reads like `a`."""
+    (tmp_path / "b" / "c").mkdir(parents=True)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "l").symlink_to("../b/c")
+    for folder, text in (("a", "가로등을 고친다. "), ("b", "나루터를 넓힌다. ")):
+        (tmp_path / folder / "x.txt").write_text(text * 9, encoding="utf-8")
+    named = tmp_path / "a" / "l" / ".."
+    assert discover([named]).files == [str(tmp_path / "b" / "x.txt")]
+    ingest_files(index, named)
+    assert "나루터" in reader(index).retrieve(["나루터를 넓힌다"], 1)[0][0].chunk.text
+    (tmp_path / "b" / "x.txt").unlink()
+    (tmp_path / "b" / "y.txt").write_text("다른 글이다. " * 9, encoding="utf-8")
+    assert ingest_files(index, named, sync=True).documents == Counts(added=1, removed=1)
+
+
+def test_a_linked_folder_is_reported_if_it_leads_out_of_the_named_folder(files, tmp_path):
+    (tmp_path / "바깥").mkdir()
+    (tmp_path / "바깥" / "밖.txt").write_text("바깥의 글. ", encoding="utf-8")
+    (files / "나가는 길").symlink_to(tmp_path / "바깥")
+    (files / "아래" / "위로").symlink_to(files)
+    found, _, skipped = discover([files])
+    assert len(found) == 4
+    assert [(link.path, link.reason) for link in skipped] == [(str(files / "나가는 길"), "linked_outside")]
+    found, _, skipped = discover([files, files / "나가는 길"])
+    assert str(files / "나가는 길" / "밖.txt") in found and not skipped
+
+
+def test_a_file_is_titled_by_its_own_name_and_not_by_a_link(index, tmp_path):
+    (folder := tmp_path / "묶음").mkdir()
+    (folder / "진짜.txt").write_text("이름이 둘인 글이다. " * 9, encoding="utf-8")
+    (folder / "가짜.txt").symlink_to("진짜.txt")
+    assert ingest_files(index, folder).documents.added == 1
+    assert documents(index)["진짜"] == (["가짜.txt", "진짜.txt"], ())
+
+
 def test_what_cannot_be_done_is_said_before_anything_is_written(tmp_path, files):
     (tmp_path / "빈 폴더").mkdir()
     with pytest.raises(NothingToIngest):

@@ -98,6 +98,15 @@ def test_rows_that_do_not_fit_together_are_found(copy, statement):
     assert check(copy)[1]
 
 
+def test_a_row_that_was_added_is_told_as_such_and_the_file_is_named_once(copy):
+    with sqlite3.connect(copy / DATABASE) as connection:
+        connection.execute("INSERT INTO files VALUES ('dense/9.faiss', 'dense', 1, 'x', 1, NULL, 1)")
+    connection.close()
+    (finding,) = check(copy)[1]
+    assert finding.file == DATABASE
+    assert finding.what == "the rows of documents or files are not those of the seal"
+
+
 def test_where_there_is_no_index_nothing_is_checked(tmp_path):
     with pytest.raises(IndexNotFound):
         check(tmp_path)
