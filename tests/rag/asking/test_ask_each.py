@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from queue import SimpleQueue
 
 import pytest
 
@@ -19,7 +20,7 @@ from rag.models.generator import GenerationConfig
 from rag.models.servers import VllmGenerator
 from rag.prompting.prompts import ABSTENTION
 from tests.support.fakes import ScriptedGenerator
-from tests.support.servers.scripted import MODEL, Script, failing, scripted_server, whole
+from tests.support.servers.scripted import MODEL, Script, failing, hanging, scripted_server, whole
 
 QUESTION = "연차유급휴가는 며칠인가요?"
 
@@ -63,15 +64,18 @@ def test_each_question_has_its_own_result_at_its_place(samples, seed):
 
 
 def test_a_slow_question_holds_up_what_is_shown_and_little_is_begun_meanwhile(samples):
-    go_on, begun, concurrency = threading.Event(), [], 2
+    go_on, all_begun, begun, concurrency = threading.Event(), threading.Event(), [], 2
+    most = ROUNDS_AHEAD * concurrency
 
     def questions() -> Iterator[str]:
         for number in range(24):
             begun.append(number)
+            if len(begun) == most + 1:  # the last waits for its turn
+                all_begun.set()
             yield f"{number}. 연차는?"
 
     def slow(handler) -> None:
-        assert go_on.wait(60)
+        assert go_on.wait(120)
         whole()(handler)
 
     script = Script(samples.tokenizer, [slow])
@@ -82,10 +86,10 @@ def test_a_slow_question_holds_up_what_is_shown_and_little_is_begun_meanwhile(sa
         first = threading.Thread(target=lambda: shown.append(next(results)))
         shown: list[Answer] = []
         first.start()
-        most = ROUNDS_AHEAD * concurrency
-        _wait_for(lambda: len(script.asked) == most)
-        time.sleep(0.2)
-        assert not shown and len(script.asked) == most and len(begun) <= most + 1
+        script.until_asked(most)
+        assert all_begun.wait(60)
+        beside = ask(stages, [QUESTION, QUESTION], EVERYTHING)  # meanwhile the others could go on
+        assert not shown and len(script.asked) == most + len(beside) and len(begun) == most + 1
         go_on.set()
         first.join()
         shown += results
@@ -93,20 +97,24 @@ def test_a_slow_question_holds_up_what_is_shown_and_little_is_begun_meanwhile(sa
 
 
 def test_leaving_gives_up_what_was_begun(samples):
-    left: list[bool] = []
-    script = Script(samples.tokenizer, [whole()])
-    script.choose = lambda body: lambda handler: left.append(handler.is_left())
-    begun = []
+    left: SimpleQueue[bool] = SimpleQueue()
+    script = Script(samples.tokenizer, [whole()], choose=lambda body: hanging(left))
+    begun, dropped = [], threading.Event()
+
+    def questions() -> Iterator[str]:
+        try:
+            for number in range(1000):
+                begun.append(number)
+                yield f"{number}. 연차는?"
+        finally:
+            dropped.set()
+
     with served(samples, script, 3) as stages:
-        questions = (begun.append(number) or f"{number}. 연차는?" for number in range(1000))
-        with closing(ask_each(stages, questions, EVERYTHING)) as results:
+        with closing(ask_each(stages, questions(), EVERYTHING)) as results:
             assert isinstance(next(results), Answer)
-            _wait_for(lambda: len(script.asked) == 4)
-        taken = len(begun)
-        _wait_for(lambda: len(left) == 3)
-        assert all(left)
-        time.sleep(0.2)
-        assert len(begun) == taken
+            script.until_asked(4)
+        assert all(left.get(timeout=60) for _ in range(3))
+        assert dropped.wait(60) and len(begun) < 1000
 
 
 # several answers to a question
@@ -152,10 +160,3 @@ def test_several_answers_need_a_temperature():
     with pytest.raises(ConfigError, match=r"generator\.temperature above 0"):
         load_config(None, ["generator.samples=4"])
     assert load_config(None, ["generator.temperature=0.7", "generator.samples=4"]).generator.samples == 4
-
-
-def _wait_for(met, seconds: float = 60.0) -> None:
-    ends = time.monotonic() + seconds
-    while not met():
-        assert time.monotonic() < ends, "it did not happen"
-        time.sleep(0.01)

@@ -1,10 +1,10 @@
 """What the product does about a model server in trouble; the server follows a script, see tests.support.servers."""
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
+from queue import SimpleQueue
 
 import pytest
 from hypothesis import given
@@ -36,6 +36,7 @@ from tests.support.servers.scripted import (
     Script,
     failing,
     garbled,
+    hanging,
     scripted_server,
     streamed,
     truncated,
@@ -157,13 +158,12 @@ def test_a_pause_longer_than_the_limit_is_not_waited_for(script, generator, prom
 
 
 def test_an_answer_that_takes_too_long_is_given_up_on_the_server_too(script, config, tokenizer, prompt):
-    left = []
-    script.replies.append(lambda handler: left.append(handler.is_left()))
+    left: SimpleQueue[bool] = SimpleQueue()
+    script.replies.append(hanging(left))
     generator = VllmGenerator(replace(config, timeout_seconds=0.3), tokenizer)
     with pytest.raises(GenerationTimeout, match=r"within 0\.3 s"):
         generator.generate([prompt], OPTIONS)
-    _wait_for(lambda: left)
-    assert left == [True] and len(script.asked) == 1
+    assert left.get(timeout=60) and len(script.asked) == 1
 
 
 def test_a_server_that_is_not_there_is_named_without_further_tries(config, tokenizer, prompt):
@@ -178,36 +178,33 @@ def test_a_server_that_is_not_there_is_named_without_further_tries(config, token
 
 
 def test_closing_a_job_gives_up_what_is_running(script, generator, prompt):
-    left: list[bool] = []
-    script.replies += [whole(), *3 * [lambda handler: left.append(handler.is_left())]]
+    left: SimpleQueue[bool] = SimpleQueue()
+    script.replies += [whole(), *3 * [hanging(left)]]
     with closing(generator.generate_each(4 * [prompt], OPTIONS)) as results:
         next(results)
-        _wait_for(lambda: len(script.asked) == 4)
-    _wait_for(lambda: len(left) == 3)
-    assert all(left)
+        script.until_asked(4)
+    assert all(left.get(timeout=60) for _ in range(3))
 
 
 def test_closing_a_stream_gives_it_up(script, generator, prompt):
-    left: list[bool] = []
+    left: SimpleQueue[bool] = SimpleQueue()
 
     def endless(handler: Handler) -> None:
         streamed(["가", "나"], None, done=False, cut=True)(handler)
-        left.append(handler.is_left())
+        left.put(handler.is_left())
 
     script.replies.append(endless)
     with closing(generator.stream(prompt, OPTIONS)) as pieces:
         assert next(pieces) == "가"
-    _wait_for(lambda: left)
-    assert left == [True]
+    assert left.get(timeout=60)
 
 
 def test_the_first_failure_ends_generate_and_gives_up_the_rest(script, generator, prompt):
-    left: list[bool] = []
-    script.replies += [*3 * [lambda handler: left.append(handler.is_left())], failing(400)]
+    left: SimpleQueue[bool] = SimpleQueue()
+    script.replies += [*3 * [hanging(left)], failing(400)]
     with pytest.raises(GenerationFailed):
         generator.generate(4 * [prompt], OPTIONS)
-    _wait_for(lambda: len(left) == 3)
-    assert all(left)
+    assert all(left.get(timeout=60) for _ in range(3))
 
 
 # many prompts
@@ -247,8 +244,10 @@ def test_prompts_are_taken_as_results_are(script, generator, prompt):
 
     with closing(generator.generate_each(prompts(), OPTIONS)) as results:
         next(results)
-        time.sleep(0.5)  # long enough for all that the server would do
-        assert taken <= 2 * 4 + 2
+        most = 2 * 4 + 2
+        script.until_asked(most)
+        generator.generate(most * [prompt], OPTIONS)  # a whole job beside it: this one could go on meanwhile
+        assert taken == most
 
 
 def test_a_prompt_that_is_slow_to_make_holds_up_no_result(generator, prompt):
@@ -403,10 +402,3 @@ def test_errors_are_told_in_both_languages():
     for error in errors:
         for language in ("ko", "en"):
             assert "http://a/v1" in error.message(language) and error.remedy(language)
-
-
-def _wait_for(met, seconds: float = 10.0) -> None:
-    ends = time.monotonic() + seconds
-    while not met():
-        assert time.monotonic() < ends, "it did not happen"
-        time.sleep(0.01)

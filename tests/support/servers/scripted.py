@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import SimpleQueue
 from typing import Any
 
 from rag.prompting.tokens import Message, ModelTokenizer
@@ -51,8 +52,8 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = bool(missing)
 
     def is_left(self) -> bool:
-        """Wait until the client closes the connection; False if it does not within ten seconds."""
-        self.connection.settimeout(10)
+        """Wait until the client closes the connection; False if it does not within a minute."""
+        self.connection.settimeout(60)
         try:
             return self.connection.recv(1) == b""
         except TimeoutError:
@@ -78,18 +79,24 @@ class Script:
     asked: list[dict[str, Any]] = field(default_factory=list)
     most: int = 0
     _running: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def until_asked(self, count: int) -> None:
+        """Wait until there have been `count` requests for completions."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.asked) >= count, 60), f"{len(self.asked)} requests"
 
     def answer(self, handler: Handler) -> None:
-        with self._lock:
+        with self._changed:
             self.asked.append(handler.body)
+            self._changed.notify_all()
             self._running += 1
             self.most = max(self.most, self._running)
             reply = self.replies.pop(0) if self.replies else self.choose(handler.body)
         try:
             reply(handler)
         finally:
-            with self._lock:
+            with self._changed:
                 self._running -= 1
 
 
@@ -138,6 +145,11 @@ def whole(text: str = "답", reason: str | None = "stop") -> Reply:
 
 def failing(status: int, **headers: str) -> Reply:
     return lambda handler: handler.send({"error": {"message": "not now"}}, status, **headers)
+
+
+def hanging(left: SimpleQueue[bool]) -> Reply:
+    """No reply; `left` is told whether the client gave up waiting for one."""
+    return lambda handler: left.put(handler.is_left())
 
 
 def truncated(handler: Handler) -> None:
