@@ -4,8 +4,10 @@ import hashlib
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from indexes.disk import versions
 from indexes.disk.files import StoredFile
@@ -19,6 +21,7 @@ from ingest.errors import shown
 
 BLOCK = 1 << 20
 ATTEMPTS = 20
+NEW, OLD = "new", "old"  # folders in a temporary folder: the copy, and what it replaces
 # Called after each file with (bytes copied, all bytes).
 Progress = Callable[[int, int], None]
 
@@ -35,14 +38,9 @@ def backup(folder: Path, target: Path, progress: Progress = lambda *_: None) -> 
         IndexUnwritable: there is no space or no permission.
     """
     _refuse(target)
-    with translated(target):
-        aside = _aside(target)
-        try:
-            version = _copy(folder, aside, progress)
-            _move_in(aside, target)
-        except BaseException:
-            shutil.rmtree(aside, ignore_errors=True)
-            raise
+    with translated(target), _aside(target) as aside:
+        version = _copy(folder, aside / NEW, progress)
+        _move_in(aside, target)
     return version
 
 
@@ -66,19 +64,10 @@ def restore(source: Path, folder: Path, *, force: bool = False, progress: Progre
     replaced = (folder / DATABASE).is_file()
     if not (force and replaced):
         _refuse(folder)
-    with translated(folder):
-        lock = take_lock(folder) if replaced else None
-        aside = _aside(folder)
-        try:
-            version = _copy(source, aside, progress)
-            (aside / LOCK).touch()
-            _move_in(aside, folder)
-        except BaseException:
-            shutil.rmtree(aside, ignore_errors=True)
-            raise
-        finally:
-            if lock is not None:
-                lock.close()
+    with translated(folder), take_lock(folder) if replaced else nullcontext(), _aside(folder) as aside:
+        version = _copy(source, aside / NEW, progress)
+        (aside / NEW / LOCK).touch()
+        _move_in(aside, folder)
     return version
 
 
@@ -99,25 +88,28 @@ def _refuse(target: Path) -> None:
         raise TargetExists(path=target)
 
 
-def _aside(target: Path) -> Path:
-    """A new folder beside `target`, on the same file system."""
-    aside = target.absolute().with_name(f"{target.name}.partial")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    return aside
+@contextmanager
+def _aside(target: Path) -> Iterator[Path]:
+    """A new folder beside `target`, on the same file system, that holds the empty folder `NEW`; deleted afterwards."""
+    parent = target.absolute().parent
+    parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f"{target.absolute().name}.", dir=parent) as aside:
+        Path(aside, NEW).mkdir()  # the temporary folder itself can be read by its owner alone
+        yield Path(aside)
 
 
 def _move_in(aside: Path, target: Path) -> None:
-    """Rename `aside` to `target`; an old `target` is missing only between two renames, and then deleted."""
-    old = None
-    if target.exists():
-        old = target.absolute().with_name(f"{target.name}.replaced")
-        shutil.rmtree(old, ignore_errors=True)
-        target.rename(old)
-    aside.rename(target)
+    """Rename `NEW` to `target`; an old `target` is missing only between two renames, and moved to `OLD`."""
+    old = aside / OLD
+    try:
+        if target.exists():
+            target.rename(old)
+        (aside / NEW).rename(target)
+    except BaseException:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        raise
     sync(target.absolute().parent)
-    if old is not None:
-        shutil.rmtree(old)
 
 
 def _copy(folder: Path, target: Path, progress: Progress) -> int:

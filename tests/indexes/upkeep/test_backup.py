@@ -9,7 +9,15 @@ import pytest
 from indexes.disk.schema import DATABASE, FORMAT, seal_of
 from indexes.disk.store import Store
 from indexes.disk.writer import Writer
-from indexes.errors import IndexBusy, IndexDamaged, IndexFormat, IndexNotFound, IndexOutdated, TargetExists
+from indexes.errors import (
+    IndexBusy,
+    IndexDamaged,
+    IndexFormat,
+    IndexNotFound,
+    IndexOutdated,
+    IndexUnwritable,
+    TargetExists,
+)
 from indexes.types import MODES
 from indexes.upkeep.backup import backup, restore
 from indexes.upkeep.check import check
@@ -77,7 +85,31 @@ def test_what_is_there_is_not_overwritten(index, tmp_path):
     assert contents(tmp_path / "사본") == {"일기.txt": "소중하다".encode()}
     with pytest.raises(IndexNotFound):
         backup(tmp_path / "없음", tmp_path / "새것")
-    assert not (tmp_path / "새것").exists() and not (tmp_path / "새것.partial").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["사본", "색인"]
+
+
+def test_folders_with_names_like_those_of_a_copy_in_the_making_are_left_alone(index, tmp_path):
+    for name in ("사본.partial", "색인.partial", "색인.replaced"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "일기.txt").write_text("소중하다", encoding="utf-8")
+    backup(index, tmp_path / "사본")
+    restore(tmp_path / "사본", index, force=True)
+    assert len(list(tmp_path.glob("*.*/일기.txt"))) == 3 and len(list(tmp_path.iterdir())) == 5
+
+
+def test_an_index_that_could_not_be_replaced_is_there_again(index, tmp_path, monkeypatch):
+    backup(index, tmp_path / "사본")
+    rename = Path.rename
+
+    def refuse(path: Path, target: Path) -> Path:
+        if path.name == "new":
+            raise PermissionError(13, "refused")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(IndexUnwritable):
+        restore(tmp_path / "사본", index, force=True)
+    assert check(index) == (4, []) and len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_damaged_file_is_neither_backed_up_nor_restored(index, tmp_path):
