@@ -14,12 +14,15 @@ those nearest to a question, and the lists needed for .98 took as long as the ex
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from indexes.errors import IndexDamaged
 
 ENDINGS = (".faiss", ".keys.npy")  # of the files of a segment
 COARSE, APPROXIMATE = ".coarse", ".approximate.json"
@@ -34,6 +37,7 @@ CANDIDATES, LEAST_CANDIDATES = 8, 1_000
 BLOCK = 1 << 16
 # Half-open ranges of the chunk keys that a search may return, ascending and disjoint.
 KeyRanges = NDArray[np.int64]  # (R, 2)
+Content = TypeVar("Content")  # of a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,40 +143,78 @@ def segment_of(file: str) -> str:
     return Path(file).name.partition(".")[0]
 
 
-def incomplete(files: Iterable[str]) -> set[str]:
-    """The segments that lack a file among `files`."""
+def malformed(files: Iterable[str]) -> set[str]:
+    """The segments that do not have exactly the files of a segment among `files`."""
     names = {Path(file).name for file in files}
-    return {segment_of(n) for n in names if not {f"{segment_of(n)}{e}" for e in ENDINGS} <= names}
+    segments: dict[str, set[str]] = {segment_of(name): set() for name in names}
+    for name in names:
+        segments[segment_of(name)].add(name.removeprefix(segment_of(name)))
+    whole = ({*ENDINGS}, {*ENDINGS, COARSE, APPROXIMATE})
+    return {segment for segment, endings in segments.items() if endings not in whole}
 
 
 def open_segment(folder: Path, name: str) -> DenseSegment:
     """The segment `name`, its vectors mapped into memory.
 
     Raises:
-        ValueError: the numbers of vectors and keys differ.
+        IndexDamaged: a file of it is missing or is not one of its kind, or the numbers of vectors and keys differ.
     """
     import faiss
 
     faiss.omp_set_num_threads(1)  # for single queries two threads were slower than one
-    index = faiss.read_index(str(folder / f"{name}.faiss"), faiss.IO_FLAG_MMAP_IFC)
-    keys = np.load(folder / f"{name}.keys.npy", allow_pickle=False)
+    index = _read(folder / f"{name}{ENDINGS[0]}", _read_vectors)
+    keys = _read(folder / f"{name}{ENDINGS[1]}", _read_keys)
     if index.ntotal != len(keys):
-        raise ValueError(f"{name} holds {index.ntotal} vectors and {len(keys)} keys")
+        detail = f"{folder.name}/{name} holds {index.ntotal} vectors and {len(keys)} keys"
+        raise IndexDamaged(path=folder.parent, detail=detail)
     coarse = folder / f"{name}{COARSE}"
     if not coarse.is_file():
         return DenseSegment(name, index, keys)
-    found = json.loads((folder / f"{name}{APPROXIMATE}").read_text("utf-8"))
-    codes = faiss.read_index(str(coarse), faiss.IO_FLAG_MMAP_IFC)
-    return DenseSegment(name, index, keys, codes, found["recall"])
+    recall = _read(folder / f"{name}{APPROXIMATE}", _read_recall)
+    return DenseSegment(name, index, keys, _read(coarse, _read_vectors), recall)
 
 
 def lowest_recall(folder: Path, files: Iterable[str]) -> float:
-    """The lowest measured recall at 50 of the segments with these files; 1 if all are searched exactly."""
-    stored = (Path(file).name for file in files)
-    details = (
-        json.loads((folder / name).read_text("utf-8")) for name in stored if name.endswith(APPROXIMATE)
-    )
-    return min((found["recall"] for found in details), default=1.0)
+    """The lowest measured recall at 50 of the segments with these files; 1 if all are searched exactly.
+
+    Raises:
+        IndexDamaged: a file with a recall is missing or damaged.
+    """
+    names = (Path(file).name for file in files)
+    return min((_read(folder / n, _read_recall) for n in names if n.endswith(APPROXIMATE)), default=1.0)
+
+
+def _read(path: Path, read: Callable[[Path], Content]) -> Content:
+    """What `read` makes of the file.
+
+    The words of the libraries are not passed on: for a file that is no array NumPy advises to allow pickle.
+
+    Raises:
+        IndexDamaged: it is missing, or not a file of its kind.
+    """
+    try:
+        return read(path)
+    except (RuntimeError, ValueError, TypeError, KeyError, EOFError, MemoryError, FileNotFoundError) as exc:
+        what = "cannot be read" if path.is_file() else "is missing"
+        raise IndexDamaged(path=path.parents[1], detail=f"{path.parent.name}/{path.name} {what}") from exc
+
+
+def _read_vectors(path: Path):
+    import faiss
+
+    return faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+
+
+def _read_keys(path: Path) -> NDArray[np.int64]:
+    # Mapped, so that a size in its head that the file does not have takes no memory.
+    keys = np.array(np.lib.format.open_memmap(path, mode="r"))
+    if keys.ndim != 1 or keys.dtype != np.int64:
+        raise ValueError("no array of chunk keys")
+    return keys
+
+
+def _read_recall(path: Path) -> float:
+    return float(json.loads(path.read_text("utf-8"))["recall"])
 
 
 def read_rows(segment: DenseSegment, live: KeyRanges) -> tuple[NDArray[np.int64], NDArray[np.float16]]:

@@ -33,7 +33,7 @@ class Files:
         """The files of the last version.
 
         Raises:
-            IndexDamaged: the checksum of a row is wrong, or it names a file outside the index.
+            IndexDamaged: the checksum of a row is wrong, or it names a file outside the folder of its kind.
         """
         rows = self._database.fetch(
             f"SELECT {FILE_COLUMNS} FROM files WHERE removed IS NULL AND (?1 IS NULL OR kind = ?1) ORDER BY name",
@@ -41,7 +41,7 @@ class Files:
         )
         found = []
         for name, of, size, digest, _, _ in self._database.checked("files", rows):
-            if not INSIDE.fullmatch(name):
+            if not INSIDE.fullmatch(name) or not name.startswith(f"{of}/"):
                 raise self._database.damaged(f"it names a file outside the index, {shown(name)}")
             found.append(StoredFile(name=name, kind=of, bytes=size, sha256=digest))
         return found

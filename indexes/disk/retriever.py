@@ -65,8 +65,10 @@ class Retriever(SearchEngine):
             try:
                 self._open_version()
                 return
-            except (FileNotFoundError, ValueError, RuntimeError) as exc:
+            except (FileNotFoundError, ValueError, RuntimeError, IndexDamaged) as exc:
                 if self.store.version == self.version or attempt == 4:
+                    if isinstance(exc, IndexDamaged):
+                        raise
                     raise IndexDamaged(path=folder, detail=str(exc)) from exc
 
     def _open_version(self) -> None:

@@ -11,6 +11,7 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from indexes.durable import sync
@@ -80,6 +81,21 @@ def create_database(path: Path, fill: Callable[[sqlite3.Connection], None] = lam
     sync(aside)
     aside.rename(path)
     sync(path.parent)
+
+
+def objects_of(connection: sqlite3.Connection) -> set[tuple[str, str, str]]:
+    """(type, name, SQL) of each table, index, view and trigger; SQLite's own indexes of primary keys are left out."""
+    rows = connection.execute(
+        "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL OR name NOT LIKE 'sqlite_autoindex_%'"
+    )
+    return {(kind, name, " ".join(str(sql).split())) for kind, name, sql in rows}
+
+
+def own_objects() -> set[tuple[str, str, str]]:
+    """`objects_of` a database that this program made."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(SCHEMA)
+        return objects_of(connection)
 
 
 def seal_of(connection: sqlite3.Connection) -> str:

@@ -11,10 +11,20 @@ from indexes.disk import versions
 from indexes.disk.database import Database
 from indexes.disk.documents import Documents
 from indexes.disk.files import Files
-from indexes.disk.schema import DATABASE, FORMAT, OUTDATED, TABLES, seal_of, sealed
+from indexes.disk.schema import (
+    DATABASE,
+    FORMAT,
+    OUTDATED,
+    TABLES,
+    objects_of,
+    own_objects,
+    seal_of,
+    sealed,
+)
 from indexes.disk.texts import Texts
 from indexes.errors import IndexDamaged, IndexFormat, IndexOutdated
 from indexes.types import Calibration, Manifest
+from ingest.errors import shown
 
 CALIBRATION = "calibration"  # the name of the calibration in the table `meta`
 
@@ -83,6 +93,22 @@ class Store:
             whole = not self.version or self.meta("seal") == seal_of(connection)
         if not whole:
             raise self.database.damaged("the rows of documents or files are not those of the seal")
+
+    def check_schema(self) -> None:
+        """Check that the database has exactly the tables and indexes of this program.
+
+        A trigger or a view of somebody else would change or feign rows at the next read or write.
+
+        Raises:
+            IndexDamaged: it has another one, or one is missing.
+        """
+        with self.database.readable(), self.database.lent() as connection:
+            found = objects_of(connection)
+        own = own_objects()
+        if found != own:
+            kind, name, _ = sorted(found - own or own - found)[0]
+            what = "is not of this program" if found - own else "is missing"
+            raise self.database.damaged(f"the {shown(kind)} {shown(name)} {what}")
 
     @property
     def version(self) -> int:

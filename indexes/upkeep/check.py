@@ -54,6 +54,7 @@ def check(folder: Path) -> tuple[int, list[Finding]]:
 
 def _check_version(store: Store) -> tuple[int, list[Finding]]:
     with store.snapshot():
+        store.check_schema()
         version = store.version
         store.check_seal()
         store.check_version()
@@ -67,7 +68,10 @@ def _check_version(store: Store) -> tuple[int, list[Finding]]:
         files = damaged_files(store)
         findings += [Finding(file.name, what, REPAIR) for file, what in files]
         if not files:  # damaged files are not given to the libraries that read them
-            findings += _check_vectors(store, documents) + _check_postings(store, documents)
+            segments = damaged_segments(store)
+            findings += [Finding(f"dense/{name}", what, REPAIR) for name, what in segments]
+            findings += [] if segments else _check_vectors(store, documents)
+            findings += _check_postings(store, documents)
     return version, findings
 
 
@@ -107,6 +111,21 @@ def damaged_files(store: Store) -> list[tuple[StoredFile, str]]:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
         if digest != file.sha256:
             found.append((file, "does not have the bytes that were written"))
+    return found
+
+
+def damaged_segments(store: Store) -> list[tuple[str, str]]:
+    """(segment of vectors, what is wrong) for each with the bytes that were written that is no segment all the same."""
+    malformed = dense.malformed(file.name for file in store.files.current("dense"))
+    found = []
+    for name in store.files.segments():
+        if name in malformed:
+            found.append((name, "does not have the files of a segment"))
+            continue
+        try:
+            dense.open_segment(store.folder / "dense", name)
+        except IndexDamaged as exc:
+            found.append((name, _what(exc)))
     return found
 
 

@@ -25,7 +25,7 @@ from indexes.disk.writer import OnStep, Writer, take_lock, translated
 from indexes.errors import IndexDamaged, IndexFormat, IndexNotFound
 from indexes.models.embedder import Embedder
 from indexes.types import Manifest
-from indexes.upkeep.check import check, damaged_documents, damaged_files
+from indexes.upkeep.check import check, damaged_documents, damaged_files, damaged_segments
 from indexes.upkeep.rebuild import Progress, stored_terms, stored_vectors
 from ingest.korean.analyse import Analyser
 
@@ -84,6 +84,7 @@ def _is_damaged(folder: Path) -> bool:
     """Whether a row of the database is damaged or missing."""
     try:
         with closing(Store(folder)) as store, store.snapshot():
+            store.check_schema()
             store.check_seal()
             store.check_version()
             documents = store.documents.of(store.version)
@@ -235,8 +236,10 @@ def _remake_files(
     store, documents = writer.store, writer.rows
     damaged = damaged_files(store)
     bad = {dense.segment_of(file.name) for file, _ in damaged if file.kind == "dense"}
-    bad |= dense.incomplete(file.name for file in store.files.current("dense"))
-    done.repaired += [(file.name, "made again from the stored text") for file, _ in damaged]
+    segments = [name for name, _ in damaged_segments(store) if name not in bad]
+    bad.update(segments)
+    names = [file.name for file, _ in damaged] + [f"dense/{name}" for name in segments]
+    done.repaired += [(name, "made again from the stored text") for name in names]
     missing = _without_vector(store, documents, bad)
     wanted = [row for row in documents if ((missing >= row.keys.start) & (missing < row.keys.stop)).any()]
     made = [*stored_vectors(store, wanted, embedder, progress("vectors"))]

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexes.disk import dense
+from indexes.errors import IndexDamaged
 
 ALL = np.array([[0, 1 << 40]], np.int64)
 
@@ -89,8 +90,35 @@ def test_reading_rows_leaves_out_the_dead_ones(tmp_path):
 def test_a_segment_whose_files_disagree_is_refused(tmp_path):
     write(tmp_path, [10])
     np.save(tmp_path / "00000000.keys.npy", np.arange(9))
-    with pytest.raises(ValueError, match="10 vectors and 9 keys"):
+    with pytest.raises(IndexDamaged, match="10 vectors and 9 keys"):
         dense.open_segment(tmp_path, "00000000")
+
+
+@pytest.mark.parametrize("ending", dense.ENDINGS)
+@pytest.mark.parametrize("garbage", [b"", b"PK\x03\x04", b"garbage " * 40, "truncated"])
+def test_a_file_that_is_no_part_of_a_segment_is_refused_without_a_library_s_advice(tmp_path, ending, garbage):
+    write(tmp_path, [10])
+    path = tmp_path / f"00000000{ending}"
+    path.write_bytes(path.read_bytes()[:-40] if garbage == "truncated" else garbage)
+    with pytest.raises(IndexDamaged) as refused:
+        dense.open_segment(tmp_path, "00000000")
+    detail = f"{tmp_path.name}/00000000{ending} cannot be read"
+    assert refused.value.fields == {"path": tmp_path.parent, "detail": detail}
+
+
+def test_an_array_of_objects_is_not_opened(tmp_path):
+    write(tmp_path, [10])
+    np.save(tmp_path / "00000000.keys.npy", np.array([{}] * 10), allow_pickle=True)
+    with pytest.raises(IndexDamaged):
+        dense.open_segment(tmp_path, "00000000")
+
+
+def test_a_segment_has_exactly_its_files():
+    whole = [f"dense/1{ending}" for ending in dense.ENDINGS]
+    codes = [f"dense/1{dense.COARSE}", f"dense/1{dense.APPROXIMATE}"]
+    assert dense.malformed(whole) == dense.malformed(whole + codes) == set()
+    for files in (whole[:1], whole + codes[:1], [*whole, "dense/1.other"], ["dense/1.a.faiss", whole[1]]):
+        assert dense.malformed(files) == {"1"}
 
 
 def test_a_full_disk_is_an_error_of_the_operating_system(tmp_path):

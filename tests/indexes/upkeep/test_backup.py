@@ -1,11 +1,14 @@
 """A backup is one committed version, whole or not there; an older format is upgraded or refused."""
 
+import hashlib
+import re
 import shutil
 import sqlite3
 from pathlib import Path
 
 import pytest
 
+from indexes.disk.dense import ENDINGS
 from indexes.disk.schema import DATABASE, FORMAT, seal_of
 from indexes.disk.store import Store
 from indexes.disk.writer import Writer
@@ -21,10 +24,21 @@ from indexes.errors import (
 from indexes.types import MODES
 from indexes.upkeep.backup import backup, restore
 from indexes.upkeep.check import check
+from indexes.upkeep.repair import repair
 from indexes.upkeep.status import status
 from indexes.upkeep.upgrade import upgrade
 from rag import Pipeline
-from tests.support.indexes import ENDLESS_WRITER, MANIFEST, found, held, numbered, python, reader
+from tests.support.indexes import (
+    ANALYSER,
+    EMBEDDER,
+    ENDLESS_WRITER,
+    MANIFEST,
+    found,
+    held,
+    numbered,
+    python,
+    reader,
+)
 from tests.support.laws import tries
 
 OLD = Path(__file__).parents[2] / "fixtures" / "index-format-2"
@@ -183,6 +197,58 @@ def test_a_backup_whose_files_are_links_is_refused_and_nothing_is_written(index,
     with pytest.raises(IndexDamaged, match="is a link"):
         restore(received, tmp_path / "여기")
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def replace_stored(folder: Path, ending: str, data: bytes) -> None:
+    """Replace a file of vectors and its checksum, with a valid seal, as somebody could who knows how rows are sealed."""
+    store = Store(folder, writable=True)
+    with store.transaction() as connection:
+        known = next(file for file in store.files.current("dense") if file.name.endswith(ending))
+        (folder / known.name).write_bytes(data)
+        connection.execute("DELETE FROM files WHERE name = ?", (known.name,))
+        digest = hashlib.sha256(data).hexdigest()
+        store.database.insert("files", [(known.name, "dense", len(data), digest, store.version, None)])
+        store.set_meta("seal", seal_of(connection))
+    store.close()
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_sealed_garbage_is_found_refused_and_repaired_in_the_words_of_this_program(index, tmp_path, ending):
+    backup(index, received := tmp_path / "받은 것")
+    replace_stored(received, ending, b"garbage " * 99)
+    (finding,) = check(received)[1]
+    assert finding.file.startswith("dense/") and finding.what.endswith(f"{ending} cannot be read")
+    for read in (lambda: restore(received, tmp_path / "여기"), lambda: reader(received)):
+        with pytest.raises(IndexDamaged, match=f"{ending} cannot be read") as refused:
+            read()
+        assert "pickle" not in str(refused.value)
+    done = repair(received, MANIFEST, EMBEDDER, ANALYSER)
+    assert done.repaired == [(finding.file, "made again from the stored text")] and not done.removed
+    assert check(received) == (done.version, [])
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TRIGGER t AFTER INSERT ON documents BEGIN DELETE FROM chunks; END",
+        "CREATE VIEW more AS SELECT * FROM chunks",
+        "ALTER TABLE chunks RENAME TO kept; CREATE VIEW chunks AS SELECT * FROM kept",
+        "CREATE TABLE notes (text TEXT)",
+        "DROP INDEX doubtful_pages",
+    ],
+)
+def test_a_backup_with_tables_that_are_not_ours_is_refused_and_can_be_repaired(index, tmp_path, statement):
+    backup(index, received := tmp_path / "받은 것")
+    with sqlite3.connect(received / DATABASE) as connection:
+        connection.executescript(statement)
+    connection.close()
+    (finding,) = check(received)[1]
+    assert finding.file == DATABASE and re.search(r"is not of this program|is missing", finding.what)
+    with pytest.raises(IndexDamaged, match=r"is not of this program|is missing"):
+        restore(received, tmp_path / "여기")
+    assert not (tmp_path / "여기").exists()
+    repair(received, MANIFEST, EMBEDDER, ANALYSER)
+    assert check(received)[1] == [] and held(received) == held(index)
 
 
 @pytest.fixture
