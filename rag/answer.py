@@ -36,8 +36,7 @@ from rag.display.text import (
 )
 from rag.language import language
 from rag.wire import bodies, shapes
-
-Support = Literal["supported", "partial", "unsupported", "uncited"]
+from rag.wire.shapes import Support
 
 
 @dataclass(frozen=True, slots=True)

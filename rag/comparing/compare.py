@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from indexes.types import Filter, StoredDocument
 from ingest.errors import Notice, PipelineError
-from rag.answer import Answer, Citation, Support
+from rag.answer import Answer, Citation
 from rag.asking.ask import ask_pairs
 from rag.asking.stages import Stages
 from rag.comparing.shared_names import shared_names
@@ -24,6 +24,7 @@ from rag.extracting.values import by_columns, extract_value, without_name
 from rag.models.open import ExtractiveGenerator
 from rag.prompting.prompts import CELL_SYSTEM, MARKER
 from rag.wire import bodies, shapes
+from rag.wire.shapes import Support
 from rag.wording.notices import counted
 
 NO_EVIDENCE = "근거 없음"

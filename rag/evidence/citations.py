@@ -8,10 +8,11 @@ from indexes.types import Place
 from ingest.document import CELL_SEPARATOR
 from ingest.korean.analyse import sentence_spans
 from ingest.structure.outline import UNIT
-from rag.answer import Citation, PackedPassage, Sentence, Support
+from rag.answer import Citation, PackedPassage, Sentence
 from rag.evidence.support import best_span, strongest, verdict
 from rag.prompting.markers import clean_markers
 from rag.prompting.prompts import MARKER
+from rag.wire.shapes import Support
 
 # Markers as `clean_markers` writes them.
 CLEAN = r"\[(\d{1,3})\]"

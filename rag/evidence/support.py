@@ -7,7 +7,7 @@ from functools import lru_cache
 from ingest.document import CELL_SEPARATOR
 from ingest.korean.analyse import bigrams, fold, sentence_spans, words
 from ingest.korean.expressions import find_expressions, widened
-from rag.answer import Support
+from rag.wire.shapes import Support
 
 NUMBER = re.compile(r"\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
 # What a number counts, and its sign, are part of it: 20일 is not 20년, 12억원 is not 12조원, −5 % is not 5 %.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from indexes.engine import SearchEngine
 from ingest.document import CELL_SEPARATOR, Chunk
 from ingest.korean.analyse import fold
-from rag.answer import Citation, PackedPassage, Support
+from rag.answer import Citation, PackedPassage
 from rag.evidence.citations import cite, cite_span, cited_spans, columns_of
 from rag.evidence.support import coverage, missing_quantities, quantities, strongest, verdict
 from rag.extracting.extract import one_line
@@ -24,6 +24,7 @@ from rag.summarising.blocks import Block, Window
 from rag.summarising.kinds import EXECUTIVE, Kind
 from rag.summarising.rows import holds, made_row, prose, read_row, value_of
 from rag.summarising.stages import SummaryStages
+from rag.wire.shapes import Support
 from rag.wording.tables import row_cells, row_values
 
 # A completion is read up to 16 characters for each token that it was allowed.
