@@ -74,6 +74,13 @@ class Terminal:
         assert data, f"ended, having shown {self.shown!r}"
         return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self._decoder.decode(data).replace("\r", ""))
 
+    def until_it_sleeps(self) -> None:
+        """Wait until the process waits for something."""
+        status = Path(f"/proc/{self.process.pid}/stat")
+        deadline = time.monotonic() + 60
+        while status.read_text("utf-8").rpartition(")")[2].split()[0] != "S":
+            assert time.monotonic() < deadline, "it goes on working"
+
     def interrupt(self) -> None:
         """Press Ctrl-C."""
         os.killpg(self.process.pid, signal.SIGINT)
@@ -163,7 +170,7 @@ def test_ctrl_c_stops_the_answer_and_not_the_conversation(sample_index, tmp_path
 def test_ctrl_c_at_the_prompt_ends_nothing(sample_index, tmp_path):
     with terminal(rag_chat("--index", str(sample_index)), tmp_path) as screen:
         screen.until("질문> ")
-        time.sleep(1)  # the prompt is shown just before keys are waited for
+        screen.until_it_sleeps()  # the prompt is shown just before keys are waited for
         screen.interrupt()
         screen.until("/끝 또는 Ctrl-D\n질문> $")
         assert screen.end() == 0
