@@ -1,15 +1,21 @@
-"""Runs every function that takes text of a document, question or model on long strings of one repeated unit.
+"""Runs all functions that take text of a document, question or model, and all patterns, on long strings of one unit.
 
 python -m tests.project.hostile
 """
 
 import hashlib
 import json
+import pkgutil
+import re
 import signal
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 
+import indexes
+import ingest
+import rag
 from indexes.search import editions
 from indexes.search.copies import shingles
 from ingest.document import Chunk
@@ -27,6 +33,7 @@ from rag.summarising import rows
 from rag.summarising.kinds import KINDS
 from rag.wording.markdown import markdown_cell, markdown_lines
 from rag.wording.tables import harmless, row_cells
+from tests.support.laws import some
 from tests.support.parsing import CHARACTERS
 
 PARSER = Parser(ParseOptions(CHARACTERS, "bigram"))
@@ -128,6 +135,38 @@ UNITS = (" ", "a", "3", "-", "다.", "(가", "3.", " \n")
 LENGTH = 200_000
 # A quadratic function would take minutes; the slowest of those tested, which reads a whole file, takes seconds.
 LIMIT_SECONDS = 30.0
+# Patterns are tried alone on shorter strings: a quadratic one takes seconds of the processor, others milliseconds.
+PATTERN_LENGTH, PATTERN_SECONDS = 50_000, 1.0
+# A search with these is quadratic: their callers cut the text before, or match at one place. FUNCTIONS tries those.
+BOUNDED = {
+    "indexes.search.editions.BARE",
+    "ingest.korean.aliases.ENDING",
+    "ingest.korean.aliases.ENGLISH",
+    "ingest.korean.aliases.ENGLISH_BEFORE",
+    "ingest.korean.aliases.KOREAN_BEFORE",
+    "ingest.korean.aliases.NOUN",
+    "ingest.korean.aliases.PARTS",
+    "ingest.korean.aliases.SHORT",
+    "ingest.korean.aliases.SHORT_BEFORE",
+    "ingest.korean.aliases.TITLE",
+    "ingest.korean.aliases.VERBAL",
+    "ingest.korean.analyse.NUMBERED_NAME",
+    "ingest.korean.words.COUNTED",
+    "ingest.readers.plain.NEW_BLOCK",
+    "ingest.readers.plain.TABLE_RULE",
+    "ingest.readers.plain.UNDERLINE",
+    "ingest.repair.contents.NUMBERED",
+    "ingest.repair.contents.TITLE",
+    "ingest.repair.joints.LETTERS_END",
+    "rag.evidence.citations.MARKERS_BEFORE",
+    "rag.extracting.found_figures.BLANK",
+    "rag.extracting.found_figures.VAGUE",
+    "rag.extracting.priors.LABEL",
+    "rag.extracting.priors.TITLE",
+    "rag.extracting.priors.TOTAL",
+    "rag.extracting.values.PARENTHESES",
+    "rag.wording.tables.FORMULA",
+}
 
 
 class TooSlow(Exception):
@@ -138,20 +177,45 @@ def too_slow(*_) -> None:
     raise TooSlow
 
 
+def patterns() -> Iterator[tuple[str, re.Pattern[str]]]:
+    """Name and value of each pattern for text at the top of a module, also in a tuple, list or dictionary; each once."""
+    seen = set()
+    for package in (ingest, indexes, rag):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if module.name.endswith("__main__"):
+                continue
+            for name, value in vars(import_module(module.name)).items():
+                inner = list(value.values()) if isinstance(value, dict) else value
+                for each in inner if isinstance(inner, (tuple, list)) else (value,):
+                    if isinstance(each, re.Pattern) and isinstance(each.pattern, str) and each not in seen:
+                        seen.add(each)
+                        yield f"{module.name}.{name}", each
+
+
+def slow_units(function: Callable[[str], object], length: int, seconds: float) -> list[str]:
+    """The units whose repetition takes `function` more than `seconds` of the processor."""
+    slow = []
+    for unit in some(UNITS, 2):
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+        try:
+            function(f"제1조({unit * (length // len(unit))}!")
+        except TooSlow:
+            slow.append(unit)
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+    return slow
+
+
 def main() -> None:
-    """Print one JSON line per function: its name, and the strings that took longer than the limit."""
-    signal.signal(signal.SIGALRM, too_slow)
+    """Print one JSON line per function and way to use a pattern: its name, and the units that take too long."""
+    signal.signal(signal.SIGPROF, too_slow)
     for name, function in FUNCTIONS.items():
-        slow = []
-        for unit in UNITS:
-            signal.setitimer(signal.ITIMER_REAL, LIMIT_SECONDS)
-            try:
-                function(f"제1조({unit * (LENGTH // len(unit))}!")
-            except TooSlow:
-                slow.append(unit)
-            finally:
-                signal.setitimer(signal.ITIMER_REAL, 0)
-        print(json.dumps([name, slow]), flush=True)
+        print(json.dumps([name, slow_units(function, LENGTH, LIMIT_SECONDS)]), flush=True)
+    for name, pattern in patterns():
+        uses = [pattern.fullmatch] if name in BOUNDED else [pattern.fullmatch, pattern.search]
+        for use in uses:
+            slow = slow_units(use, PATTERN_LENGTH, PATTERN_SECONDS)
+            print(json.dumps([f"{name}.{use.__name__}", slow]), flush=True)
 
 
 if __name__ == "__main__":

@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from tests.project.hostile import FUNCTIONS
+from tests.project.hostile import BOUNDED, FUNCTIONS, patterns
 
 
 @pytest.fixture(scope="module")
 def slow() -> dict[str, list[str]]:
-    """Function name → the strings on which it is slow, found in a process of its own."""
+    """Name of a function or pattern → the units on which it is slow, found in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.project.hostile"], stdout=subprocess.PIPE, text=True, check=True
     )
@@ -21,3 +21,10 @@ def slow() -> dict[str, list[str]]:
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_long_text_takes_no_square_of_its_length(slow, name):
     assert slow[name] == []
+
+
+def test_no_pattern_takes_the_square_of_a_texts_length(slow):
+    names = {name for name, _ in patterns()}
+    assert len(names) > 100 and names >= BOUNDED
+    assert {f"{name}.fullmatch" for name in names} <= slow.keys()
+    assert {name: units for name, units in slow.items() if units and name not in FUNCTIONS} == {}

@@ -3,10 +3,11 @@
 import os
 import random
 from collections.abc import Sequence
-from pathlib import Path
+from typing import TypeVar
 
 from hypothesis import settings
 
+T = TypeVar("T")
 TIMES = {"quick": 1, "full": 10}
 # Hypothesis sets no deadline: benchmarks measure time, and a busy machine must not fail a law.
 for name, times in TIMES.items():
@@ -25,7 +26,7 @@ def examples(quick: int, **more) -> settings:
     return settings(max_examples=tries(quick), **more)
 
 
-def some(items: Sequence[Path], quick: int) -> list[Path]:
+def some(items: Sequence[T], quick: int) -> list[T]:
     """`quick` of `items` at random, different ones in each run, in their order; in the full profile all."""
     if PROFILE == "full" or len(items) <= quick:
         return list(items)
