@@ -74,14 +74,19 @@ def python(program: str, *arguments) -> subprocess.Popen:
     )
 
 
-# Adds one document in each commit, removes every third again, and prints the version after each commit.
+# Adds one document in each commit, removes every third again, and prints the version after each commit. With a third
+# argument it kills itself before that step of the writer, counted from 1.
 ENDLESS_WRITER = """
-import sys
+import os, signal, sys
 from itertools import count
 from pathlib import Path
 from indexes.disk.writer import Writer
 from tests.support.indexes import MANIFEST, numbered
-with Writer(Path(sys.argv[1]), MANIFEST) as writer:
+steps = count(1)
+def on_step(_):
+    if sys.argv[3:] == [str(next(steps))]:
+        os.kill(os.getpid(), signal.SIGKILL)
+with Writer(Path(sys.argv[1]), MANIFEST, on_step) as writer:
     print("open", flush=True)
     for number in count(int(sys.argv[2])):
         writer.add(numbered(number))

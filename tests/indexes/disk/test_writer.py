@@ -1,6 +1,5 @@
 """One writer at a time, all or nothing, whatever kills it."""
 
-import random
 import signal
 import time
 from dataclasses import replace
@@ -90,14 +89,13 @@ def test_the_lock_of_a_dead_writer_does_not_linger(tmp_path):
 
 
 def test_kills_leave_exactly_the_last_commit(tmp_path):
-    chance = random.Random(20)
     number, version = 0, 0
-    for _ in range(tries(5)):
-        with python(ENDLESS_WRITER, tmp_path, number) as process:
-            process.stdout.readline()
-            time.sleep(chance.uniform(0, 0.7))
-            process.send_signal(signal.SIGKILL)
+    for attempt in range(tries(5)):
+        # A commit has about ten steps, so each attempt ends at another one of them, after two commits or more.
+        with python(ENDLESS_WRITER, tmp_path, number, 30 + 7 * (attempt % 10)) as process:
+            assert process.stdout.readline() == b"open\n"
             lines = [line.split() for line in process.stdout.read().splitlines()]
+        assert process.wait() == -signal.SIGKILL
         if lines:
             number, version = int(lines[-1][0]) + 1, int(lines[-1][1])
         store = Store(tmp_path)
