@@ -21,6 +21,7 @@ from indexes.wording import page_runs, percent
 from ingest.raw import Unit
 from rag.answer import Citation, Summary, SummarySection
 from rag.errors import OutputBusy, OutputFailed
+from rag.prompting.prompts import in_other_brackets
 from rag.summarising.kinds import EXECUTIVE, KINDS
 from rag.wire.bodies import summary_json
 from rag.wording.markdown import CONTROLS, markdown_line, markdown_lines, markdown_table, markdown_words
@@ -173,7 +174,7 @@ def _file_name(document: StoredDocument) -> str:
 
 def markdown(summary: Summary) -> str:
     """The summary as Markdown for people: its text, its evidence, notices, and which pages it covers."""
-    parts = [f"# {markdown_words(summary.title)}", *_told(summary)]
+    parts = [f"# {markdown_words(in_other_brackets(summary.title))}", *_told(summary)]
     if summary.citations:
         quotes = dict.fromkeys((c.marker, _evidence(c)) for c in summary.citations)
         parts += ["## 근거", "\n".join(f"- [{marker}] {evidence}" for marker, evidence in quotes)]

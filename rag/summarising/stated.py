@@ -19,7 +19,7 @@ from rag.extracting.priors import SourceSentence, source_sentences
 from rag.extracting.salience import salient
 from rag.models.generator import Completion
 from rag.prompting.markers import abstains, clean_markers, says_none_here
-from rag.prompting.prompts import MARKER
+from rag.prompting.prompts import MARKER, in_other_brackets
 from rag.summarising.blocks import Block, Window
 from rag.summarising.kinds import EXECUTIVE, Kind
 from rag.summarising.rows import holds, made_row, prose, read_row, value_of
@@ -190,7 +190,11 @@ def _stated(
     cells: tuple[str, ...],
     kind: Kind,
 ) -> Stated:
-    """The statement of `claim`, with the strongest verdict of any quote or of all together, and with its figures."""
+    """The statement of `claim`, with the strongest verdict of any quote or of all together, and with its figures.
+
+    Its own square brackets are written 〔 〕, so that the only [n] of a summary are its markers. The claim is
+    judged as the document writes it.
+    """
     citations = tuple(citation for citation, _ in quoted)
     arounds = [f"{passage.title}\n{passage.context}" for _, passage in quoted]
     missing = set.intersection(
@@ -211,14 +215,14 @@ def _stated(
         figures = _figures_of_row(cells, kind, citations, missing)
     passages = tuple(dict.fromkeys(passage for _, passage in quoted))
     return Stated(
-        text=claim,
+        text=in_other_brackets(claim),
         citations=citations,
         support=strongest(verdicts),
-        figures=figures,
+        figures=tuple((in_other_brackets(words), stands) for words, stands in figures),
         context=context,
         passages=passages,
         pages=pages | cited_pages(citations),
-        cells=cells,
+        cells=tuple(map(in_other_brackets, cells)),
     )
 
 

@@ -1,8 +1,10 @@
 """Reports to be summarised, and the laws that every summary of them must keep."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 from random import Random
 
 from indexes.types import NewContent, StoredDocument
@@ -100,6 +102,7 @@ def check_prompts(stages: SummaryStages, prompts: Sequence[Prompt]) -> None:
 
 def check_summary(stages: SummaryStages, content: NewContent, summary: Summary) -> None:
     """Assert what must hold for every summary."""
+    check_brackets(summary)
     text = "".join(chunk.text for chunk in content.chunks)
     assert summary.document_id == content.document.document_id
     for index, sentence in enumerate(summary.sentences):
@@ -123,6 +126,15 @@ def check_summary(stages: SummaryStages, content: NewContent, summary: Summary) 
     cited = {page for c in summary.citations for page in range(c.first_page, c.last_page + 1)}
     assert cited <= set(coverage.pages_used) | set(coverage.pages_unreadable)
     assert set(coverage.pages_used) <= set(coverage.pages_read)
+
+
+def check_brackets(summary: Summary) -> None:
+    """Assert that the only square brackets of the text are the summary's own markers, and that rows hold none."""
+    markers = "".join(f"[{marker}]" for sentence in summary.sentences for marker in sentence.markers)
+    assert "".join(re.findall(r"[\[\]［］]|(?<=\[)\d+(?=\])", summary.text)) == markers
+    told = [*(sentence.text for sentence in summary.sentences), *(figure.text for figure in summary.figures)]
+    told += [*(section.heading for section in summary.sections), *chain(*(row.cells for row in summary.rows))]
+    assert not [words for words in told if re.search(r"[\[\]［］]", words)]
 
 
 def with_text(content: NewContent, place: int, text: str) -> NewContent:

@@ -4,15 +4,19 @@ import json
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from indexes.types import NewContent
 from rag.answer import Summary
+from rag.prompting.prompts import MARKER
 from rag.summarising.checkpoints import Checkpoints
 from rag.summarising.files import FAILURES, SummaryFolder, file_names, markdown
 from rag.summarising.job import summarise
-from rag.summarising.kinds import SummaryOptions
+from rag.summarising.kinds import KINDS, SummaryOptions
+from tests.support.laws import examples
 from tests.support.markdown import HOSTILE, PARSER, WORDS, inline_tokens
-from tests.support.summaries import extract_summary, report, stages_of, with_text
+from tests.support.summaries import check_summary, extract_summary, report, stages_of, with_text
 from tests.support.writers import Writer
 
 # A name that Linux allows: it breaks lines, turns their direction and drives a terminal.
@@ -57,6 +61,49 @@ def test_a_summary_as_markdown_is_only_words(hostile, kind):
         else f"매출액은 3억원이다. {line} [1](http://evil.example)"
     )
     check_only_words(markdown(written_of(content, options, reply)))
+
+
+forged = st.lists(
+    st.sampled_from(
+        [
+            "[ref][1]",
+            "[1]: http://evil.example",
+            "［2］",
+            "[1, 2]",
+            "[",
+            "]",
+            "〔3〕",
+            "| [4] |",
+            "5억원[6]",
+            "표\n",
+        ]
+    ),
+    min_size=1,
+    max_size=4,
+).map(" ".join)
+
+
+@examples(60)
+@given(forged, st.sampled_from(sorted(KINDS)), st.booleans())
+def test_the_only_markers_in_a_summary_are_its_own(forged, kind, by_model):
+    """The brackets of a document, in its text, headings or title, forge no evidence; quotes keep its words."""
+    content = hostile_report(forged)
+    options = SummaryOptions(kind, instruction="매출액" if kind == "custom" else "")
+    stages = stages_of([content], Writer(lambda _: f"매출액 {forged} | 3 | 억원 | {forged} [1]"), 8000, 400)
+    (made,) = summarise(stages, [content.document], options, Checkpoints(None))
+    summary = made if by_model else extract_summary(stages, content.document, options)
+    assert isinstance(summary, Summary)
+    check_summary(stages, content, summary)
+    shown = markdown(summary)
+    assert not MARKER.search(shown.splitlines()[0])
+    assert not [line for line in shown.splitlines() if line.startswith("## ") and MARKER.search(line)]
+
+
+def test_a_document_that_forges_markers_is_told_in_other_brackets_and_quoted_in_its_own():
+    content = with_text(report("보고서", 4, 1), 0, "매출액은 3억원이다[ref][1]. [1]: http://evil.example\n")
+    summary = extract_summary(stages_of([content], Writer(str)), content.document, SummaryOptions())
+    assert "3억원이다〔ref〕〔1〕" in summary.text
+    assert any("3억원이다[ref][1]" in citation.quote for citation in summary.citations)
 
 
 def test_no_name_of_a_file_breaks_a_line_or_turns_it():

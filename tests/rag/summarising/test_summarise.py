@@ -13,6 +13,7 @@ from ingest.document import Page
 from rag.answer import FailedSummary, Summary
 from rag.errors import PromptTooLong
 from rag.prompting.packing import Prompt
+from rag.prompting.prompts import in_other_brackets
 from rag.summarising.blocks import LEAST_BLOCK, document_blocks, room_for_blocks
 from rag.summarising.division import MOST_BLOCKS
 from rag.summarising.job import summarise
@@ -182,7 +183,8 @@ def test_without_a_model_every_sentence_quotes_itself():
     assert len(summary.sentences) == 6 and (summary.calls, summary.levels) == (0, 0)
     for sentence, citation in zip(summary.sentences, summary.citations, strict=True):
         name, *values = row_cells(" ".join(citation.quote.split()).removeprefix("□ "))
-        assert sentence.text == (f"{name}: {' / '.join(values)}" if values else name)
+        said = f"{name}: {' / '.join(values)}" if values else name
+        assert sentence.text == in_other_brackets(said)
         assert sentence.support == "supported"
 
 
