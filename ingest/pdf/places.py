@@ -113,18 +113,24 @@ def page_image(
     return PageImage(mark(image, boxes, scale) if boxes else image, width, height)
 
 
-def mark(image, boxes: Sequence[Box], scale: float):
-    """`image` with `boxes` (in points) in yellow, under the ink: what was black stays black."""
+def load_pillow():
+    """The parts of Pillow that draw. They take time to load: wait until a page is drawn, or load them to be shared."""
     from PIL import Image, ImageChops, ImageDraw
 
-    mask = Image.new("L", image.size, 0)
-    draw = ImageDraw.Draw(mask)
+    return Image, ImageChops, ImageDraw
+
+
+def mark(image, boxes: Sequence[Box], scale: float):
+    """`image` with `boxes` (in points) in yellow, under the ink: what was black stays black."""
+    pil_image, image_chops, image_draw = load_pillow()
+    mask = pil_image.new("L", image.size, 0)
+    draw = image_draw.Draw(mask)
     edges = [tuple(round(side * scale) for side in box) for box in boxes]
     for left, top, right, bottom in edges:
         draw.rectangle((left, top, max(left, right), max(top, bottom)), fill=255)
-    yellow = ImageChops.multiply(image, Image.new("RGB", image.size, MARK))
-    marked = Image.composite(yellow, image, mask)
-    draw = ImageDraw.Draw(marked)
+    yellow = image_chops.multiply(image, pil_image.new("RGB", image.size, MARK))
+    marked = pil_image.composite(yellow, image, mask)
+    draw = image_draw.Draw(marked)
     for left, _, right, bottom in edges:  # on a dark ground only the edge is seen
         draw.line((left, bottom, max(left, right), bottom), fill=EDGE)
     return marked

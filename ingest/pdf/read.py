@@ -165,19 +165,24 @@ def open_pdf(path: Path, data: bytes, passwords: Sequence[str]):
             raise failure from None
 
 
+def load_pypdf():
+    """pypdf. It takes time to load: wait until a file needs it, or load it to be shared."""
+    import pypdf
+
+    return pypdf
+
+
 def _rewrite(data: bytes, passwords: Sequence[str]) -> bytes | None:
     """The bytes of an unencrypted copy of the file by pypdf; None if pypdf cannot open it either."""
-    from pypdf import PdfReader, PdfWriter
-
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)
     try:
-        reader = PdfReader(BytesIO(data), strict=False)
+        reader = load_pypdf().PdfReader(BytesIO(data), strict=False)
         if reader.is_encrypted and not _unlocks(reader, passwords):
             return None
         if not reader.pages:
             return None
         copy = BytesIO()
-        PdfWriter(clone_from=reader).write(copy)
+        load_pypdf().PdfWriter(clone_from=reader).write(copy)
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001 - pypdf raises many kinds on a broken file; PDFium's reason stands
@@ -190,9 +195,7 @@ def _unlocks(reader, passwords: Sequence[str]) -> bool:
 
     An owner's password that happens to be empty does not count.
     """
-    from pypdf import PasswordType
-
-    if reader.decrypt("") == PasswordType.USER_PASSWORD:
+    if reader.decrypt("") == load_pypdf().PasswordType.USER_PASSWORD:
         return True
     return any(reader.decrypt(password) for password in passwords[:MAX_RETRIED])
 
@@ -202,7 +205,6 @@ def _count_pages(pdf, data: bytes, password: str) -> int:
 
     Pages at the end that PDFium cannot load do not count if pypdf, which walks the page tree, finds fewer.
     """
-    from pypdf import PdfReader
 
     def loads(index: int) -> bool:
         size = raw.FS_SIZEF()
@@ -214,7 +216,7 @@ def _count_pages(pdf, data: bytes, password: str) -> int:
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)
     walked = 0
     try:
-        pages = PdfReader(BytesIO(data), password=password or None).pages
+        pages = load_pypdf().PdfReader(BytesIO(data), password=password or None).pages
         for _ in range(claimed):
             pages[walked]
             walked += 1
@@ -360,12 +362,10 @@ def _sideways(boxes: NDArray[np.float64], lengths: NDArray[np.int64], lines: NDA
 
 def _structure(data: bytes, password: str, page_count: int) -> tuple[list[str], list[OutlineEntry], str]:
     """Page labels, outline and title, by pypdf. What it cannot read is replaced by plain numbers and nothing."""
-    from pypdf import PdfReader
-
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it logs each object that it mends
     labels = [str(number) for number in range(1, page_count + 1)]
     try:
-        reader = PdfReader(BytesIO(data), password=password or None)
+        reader = load_pypdf().PdfReader(BytesIO(data), password=password or None)
         title = str(reader.metadata.title or "") if reader.metadata else ""
         root = reader.trailer["/Root"]
         if not ("/PageLabels" in root or "/Outlines" in root):

@@ -86,13 +86,18 @@ class _Parts:
     title: str
 
 
-def _open(path: str, data: bytes) -> _Parts:
+def load_docx():
+    """python-docx. It takes time to load: wait until a file needs it, or load it to be shared."""
     import docx
 
+    return docx
+
+
+def _open(path: str, data: bytes) -> _Parts:
     archive = Archive(path, data)
     package = _without_pictures(archive)
     try:
-        document = docx.Document(package)
+        document = load_docx().Document(package)
         body = document.element.body
         notes = dict(_read_notes(path, document))
         parts = _Parts(body, document.styles.element, notes, document.core_properties.title)

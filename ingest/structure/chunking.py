@@ -239,12 +239,17 @@ def _halves(text: str) -> list[str]:
     return [text[:middle], text[middle:]]
 
 
+def load_splitters():
+    """The library that splits long text. It takes time to load: wait until a text needs it, or load it to be shared."""
+    import langchain_text_splitters
+
+    return langchain_text_splitters
+
+
 def _split_text(
     text: str, separators: Sequence[str], size: int, count_tokens: Callable[[str], int]
 ) -> list[str]:
-    from langchain_text_splitters import RecursiveCharacterTextSplitter
-
-    splitter = RecursiveCharacterTextSplitter(
+    splitter = load_splitters().RecursiveCharacterTextSplitter(
         separators=list(separators),
         is_separator_regex=True,
         keep_separator="end",

@@ -7,7 +7,6 @@ Draw(path)    → Picture    one of its pages as a picture
 """
 
 from dataclasses import dataclass
-from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from typing import Literal
@@ -17,8 +16,11 @@ from ingest.errors import UnreadableFile, first_line
 from ingest.korean.analyse import load_kiwi
 from ingest.parse import Parsed, ParseOptions, Parser, Reading, read_bytes
 from ingest.passwords import passwords_for
-from ingest.pdf.places import page_image, span_boxes
+from ingest.pdf.places import load_pillow, page_image, span_boxes
+from ingest.pdf.read import load_pypdf
 from ingest.raw import Box
+from ingest.readers.docx import load_docx
+from ingest.structure.chunking import load_splitters
 
 JPEG_QUALITY = 65
 
@@ -104,13 +106,13 @@ class Worker:
         self._options = options
         # Whatever takes time is loaded now, before children are forked: they share its memory, and it
         # is not on the clock of each child's first file. Joining lines needs Kiwi, whatever the analyser.
-        for library in ("pypdf", "pypdfium2", "PIL.Image"):
-            import_module(library)
+        load_pypdf()
+        load_pillow()
         if reads:
             self._parser = Parser(options)
             load_kiwi()
-            for library in ("langchain_text_splitters", "lxml.etree", "docx"):
-                import_module(library)
+            load_splitters()
+            load_docx()
 
     def outcome(self, job: Job) -> Result | UnreadableFile:
         """The result of `job`; whatever goes wrong is told as an error about its file."""

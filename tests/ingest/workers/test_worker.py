@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -220,3 +222,26 @@ def test_children_know_the_words_of_the_dictionary(tmp_path):
         (parsed,) = pool.parse(paths)
     assert parsed == Parser(known).parse(paths[0])
     assert parsed.terms != Parser(options()).parse(paths[0]).terms
+
+
+LOADED = """
+import sys
+from ingest.workers.jobs import Worker
+from tests.support.parsing import options
+Worker(options(), reads=True)
+print(*sys.modules)
+"""
+
+
+def test_what_readers_load_at_need_is_loaded_before_children_are_forked():
+    done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
+    libraries = {
+        "pypdf",
+        "pypdfium2",
+        "PIL.ImageDraw",
+        "lxml.etree",
+        "docx",
+        "langchain_text_splitters",
+        "kiwipiepy",
+    }
+    assert libraries <= set(done.stdout.split())
