@@ -187,13 +187,14 @@ def test_leaving_an_asynchronous_stream_ends_the_generation(sample_index):
     async def leave() -> SlowGenerator:
         slow = SlowGenerator()
         with Pipeline.open(sample_index, generator=slow) as pipeline:
+            begun = asyncio.Event()
 
             async def read():
                 async for _ in pipeline.ask_stream_async(QUESTION):
-                    pass
+                    begun.set()
 
             reading = asyncio.create_task(read())
-            await asyncio.sleep(5)
+            await asyncio.wait_for(begun.wait(), 60)
             reading.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await reading
