@@ -224,7 +224,7 @@ def test_packed_windows_are_full_and_leave_the_reserve(pipeline, questions, toke
 def test_a_question_longer_than_the_window_is_refused(server, pipeline):
     before = server.metric("prompt_tokens_total")
     with pytest.raises(PromptTooLong):
-        pipeline.ask("연차는 며칠인가요? " * 6000)
+        pipeline.ask("뷁꿻 " * 6000)  # 18,000 characters, 30,001 tokens
     assert server.metric("prompt_tokens_total") == before
 
 
