@@ -9,6 +9,7 @@ prints how many, and what the grammar costs.
 """
 
 import argparse
+import json
 import os
 import re
 import sys
@@ -34,6 +35,7 @@ TOKENS = 48
 # Beside the logits of all other tokens together, about 12: every few tokens a bracket or
 # a digit, and an end now and then.
 BRACKET_BIAS, DIGIT_BIAS, END_BIAS = 10.0, 8.0, 7.0
+NEVER = -100.0
 BRACKET = re.compile(r"[\[［][^\[\]［］]*[\]］]?")
 
 
@@ -102,10 +104,17 @@ def generate(
 
 
 def towards_brackets(tokenizer: ModelTokenizer) -> dict[str, float]:
-    """A bias with which brackets and digits are tried every few tokens, and the end now and then."""
+    """A bias with which brackets and digits are tried every few tokens, and the end now and then.
+
+    Control tokens are never tried: a grammar takes `<|system|>` for its letters, two «|» among them, and the
+    server leaves it out of the text.
+    """
     wanted = dict.fromkeys("[]［］|", BRACKET_BIAS) | dict.fromkeys("0123456789\n", DIGIT_BIAS)
     bias = {str(token): bias for text, bias in wanted.items() for token in tokenizer.encode(text)}
-    return bias | {str(token): END_BIAS for token in tokenizer.stop_ids}
+    added = [token["id"] for token in json.loads(tokenizer.to_json())["added_tokens"]]
+    return (
+        bias | dict.fromkeys(map(str, added), NEVER) | dict.fromkeys(map(str, tokenizer.stop_ids), END_BIAS)
+    )
 
 
 def without_end(tokenizer: ModelTokenizer) -> dict[str, float]:
