@@ -23,7 +23,8 @@ sys.path.append(sys.argv[4])  # what that environment lacks; what it has comes f
 
 from ingest.errors import PipelineError
 from rag.errors import EmptyQuestion
-from rag.models.generator import GenerationConfig, Sampling, open_generator
+from rag.models.generator import GenerationConfig, Sampling
+from rag.models.open import open_generator
 from rag.prompting.packing import Prompt
 from rag.prompting.tokens import Message, ModelTokenizer
 
@@ -81,7 +82,8 @@ import sys
 sys.path.append(sys.argv[4])
 
 from rag.errors import ConfigError
-from rag.models.generator import GenerationConfig, open_generator
+from rag.models.generator import GenerationConfig
+from rag.models.open import open_generator
 from rag.prompting.tokens import ModelTokenizer
 
 try:
