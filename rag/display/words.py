@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from indexes.types import Understood
+from indexes.types import Understood, UnderstoodKind
 from indexes.wording import page_runs, percent
 from ingest.errors import Notice, shown
 from ingest.raw import Unit
@@ -54,9 +54,9 @@ def told(warnings: Iterable[Notice], unreadable: Iterable[Any] = ()) -> list[str
     return [shown(line, len(line) + 1) for line in lines]
 
 
-def understanding(understood: Sequence[Understood]) -> str:
-    """One line on what a query was understood to name: «understood: document «취업규칙»»; empty if nothing."""
-    kinds = {
+def kind_name(kind: UnderstoodKind) -> str:
+    """What words of a question were taken for: «문서», «document»."""
+    named = {
         "document": say("문서", "document"),
         "section": say("항목", "section"),
         "reference": say("조항", "reference"),
@@ -64,5 +64,10 @@ def understanding(understood: Sequence[Understood]) -> str:
         "amount": say("수량", "amount"),
         "alias": say("다른 이름", "also called"),
     }
-    named = " · ".join(f"{kinds[each.kind]} «{shown(each.words)}»" for each in understood)
+    return named[kind]
+
+
+def understanding(understood: Sequence[Understood]) -> str:
+    """One line on what a query was understood to name: «understood: document «취업규칙»»; empty if nothing."""
+    named = " · ".join(f"{kind_name(each.kind)} «{shown(each.words)}»" for each in understood)
     return say(f"이렇게 이해했습니다: {named}", f"understood: {named}") if named else ""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from indexes.wording import page_runs, span
+from ingest.errors import printable
 from ingest.raw import Unit
 from rag.wire.shapes import Support
 
@@ -16,9 +17,7 @@ def one_line(text: str) -> str:
 
     For titles and names, which come from files, in prompts and notices.
     """
-    if text.isprintable():
-        return text
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return text if text.isprintable() else printable(text)
 
 
 def where(first: int, last: int, unit: Unit, language: str = "ko") -> str:

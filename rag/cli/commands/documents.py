@@ -25,8 +25,8 @@ from rag.cli.terminal.options import (
 )
 from rag.cli.terminal.views import (
     page_count,
-    place_of,
 )
+from rag.display.words import place
 from rag.errors import PageNotFound
 from rag.language import language, say
 from rag.viewing.inspect import report_json, selected, terminal_report
@@ -181,8 +181,8 @@ def show(
         print_json(show_json(found, start, end, pages))
         return
     for shown, file in pages:
-        place = place_of(shown.number, shown.number, "page", None)
-        out().print(Text(one_line(f"{place}: {file}")), soft_wrap=True)
+        where = place(shown.number, shown.number, "page")
+        out().print(Text(one_line(f"{where}: {file}")), soft_wrap=True)
         if start is not None and not shown.boxes:
             nowhere = say("이 쪽에서 글자의 자리를 찾지 못했습니다", "the span was not found on this page")
             err().print(Text(one_line(f"! {nowhere}"), style="yellow"), soft_wrap=True)

@@ -22,7 +22,8 @@ from rag.cli.terminal.options import (
     family,
     grouped,
 )
-from rag.cli.terminal.views import inner_context, place_of, shorten, show_understood, show_unreadable
+from rag.cli.terminal.views import inner_context, shorten, show_understood, show_unreadable
+from rag.display.words import place
 from rag.language import language, say
 from rag.wire.bodies import row_json, search_json
 
@@ -72,8 +73,8 @@ def search(
 def show_search(found: SearchResult) -> None:
     console, passages, seconds = out(), found.passages, found.seconds
     for passage in passages:
-        place = place_of(passage.first_page, passage.last_page, passage.unit, passage.ocr)
-        title = Text(one_line(f"{passage.rank}. {passage.title}, {place}"), style="bold")
+        where = place(passage.first_page, passage.last_page, passage.unit, passage.ocr)
+        title = Text(one_line(f"{passage.rank}. {passage.title}, {where}"), style="bold")
         title.append(
             one_line(f"  {passage.score:.3f}  {inner_context(passage.context, passage.title)}"), style="dim"
         )

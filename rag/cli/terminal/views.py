@@ -8,18 +8,16 @@ from rich.padding import Padding
 from rich.text import Text
 
 from indexes.types import Filter, Understood
-from indexes.wording import page_runs, percent, span
+from indexes.wording import page_runs
 from ingest.raw import Unit
 from rag.answer import Answer, Citation, Sentence, ToolCall, UnreadablePages
 from rag.cli.terminal.console import one_line
+from rag.display.words import NEAREST, QUOTE_CHARACTERS, kind_name, place
 from rag.language import language, say
 from rag.pipeline import Pipeline
-from rag.wording.places import MARKS, in_unit
+from rag.wording.places import MARKS
 
 COLORS = {"supported": "green", "partial": "yellow", "unsupported": "red", "uncited": "red"}
-
-
-NEAREST = 3  # passages shown where the documents hold no answer
 
 
 def show_answer(
@@ -40,18 +38,10 @@ def show_answer(
 
 def show_understood(console: Console, understood: Sequence[Understood]) -> None:
     """A line on what the question was found to name."""
-    kinds = {
-        "document": say("문서", "document"),
-        "section": say("항목", "section"),
-        "reference": say("조항", "reference"),
-        "period": say("기간", "period"),
-        "amount": say("수량", "amount"),
-        "alias": say("다른 이름", "also called"),
-    }
     if understood:
         told = ("period", "amount", "alias")  # of these the words do not say what they were taken for
         named = " · ".join(
-            f"{kinds[each.kind]} «{each.words}»" + (f" = {each.meaning}" if each.kind in told else "")
+            f"{kind_name(each.kind)} «{each.words}»" + (f" = {each.meaning}" if each.kind in told else "")
             for each in understood
         )
         console.print(Text(say(f"이렇게 이해했습니다: {named}", f"understood: {named}"), style="dim"))
@@ -74,7 +64,7 @@ def looked_up_for(call: ToolCall) -> str:
             words = f"「{document}」 {words}"
     elif not call.error and call.name == "open_pages":
         first, last = call.arguments["first_page"], call.arguments["last_page"]
-        words = f"「{call.arguments['document']}」 {place_of(first, max(first, last), 'page', None)}"
+        words = f"「{call.arguments['document']}」 {place(first, max(first, last), 'page')}"
     return f"{words} ✗" if call.error else say(f"{words} {call.passages}개", f"{words} ({call.passages})")
 
 
@@ -100,8 +90,8 @@ def show_citations(console: Console, answer: Answer) -> None:
 
 def show_citation(console: Console, citation: Citation, context: str = "") -> None:
     line = Text(one_line(f"  [{citation.marker}] "), style="bold")
-    place = place_of(citation.first_page, citation.last_page, citation.unit, citation.ocr)
-    line.append(one_line(f"{citation.title}, {place} "))
+    where = place(citation.first_page, citation.last_page, citation.unit, citation.ocr)
+    line.append(one_line(f"{citation.title}, {where} "))
     line.append(MARKS[citation.support], style=COLORS[citation.support])
     context = context.removesuffix(citation.columns).removesuffix(" > ")
     if inner := inner_context(context, citation.title):
@@ -110,7 +100,11 @@ def show_citation(console: Console, citation: Citation, context: str = "") -> No
     if citation.columns:
         console.print(Padding(Text(one_line(citation.columns), style="dim"), (0, 0, 0, 6), expand=False))
     console.print(
-        Padding(Text(one_line(f"“{shorten(citation.quote, 400)}”"), style="cyan"), (0, 0, 0, 6), expand=False)
+        Padding(
+            Text(one_line(f"“{shorten(citation.quote, QUOTE_CHARACTERS)}”"), style="cyan"),
+            (0, 0, 0, 6),
+            expand=False,
+        )
     )
 
 
@@ -128,8 +122,8 @@ def show_nearest(console: Console, answer: Answer) -> None:
         return
     console.print(Text(say("가장 가까운 발췌문", "Nearest passages"), style="bold"))
     for passage in answer.passages[:NEAREST]:
-        place = place_of(passage.first_page, passage.last_page, passage.unit, passage.ocr)
-        console.print(Text(one_line(f"  {passage.title}, {place}"), style="bold"))
+        where = place(passage.first_page, passage.last_page, passage.unit, passage.ocr)
+        console.print(Text(one_line(f"  {passage.title}, {where}"), style="bold"))
         console.print(Padding(Text(shorten(passage.text, 200), style="cyan"), (0, 0, 0, 6), expand=False))
     console.print()
 
@@ -155,15 +149,6 @@ def show_footer(console: Console, documents: int, answer: Answer) -> None:
         ),
         soft_wrap=True,
     )
-
-
-def place_of(first: int, last: int, unit: Unit, ocr: float | None) -> str:
-    """«3쪽», «구역 3–4», «3쪽(OCR 87%)»: where a passage stands, and whether OCR read it."""
-    numbers, several = span(first, last), first != last
-    english = f"section{'s' * several} {numbers}" if unit == "section" else f"p{'p' * several}. {numbers}"
-    place = say(in_unit(numbers, unit), english)
-    read = "" if ocr is None else say(f"(OCR {percent(ocr)})", f" (OCR {percent(ocr)})")
-    return place + read
 
 
 def page_count(count: int, unit: Unit) -> str:

@@ -11,7 +11,7 @@ import pytest
 from eval.dataset import SAMPLES
 from ingest.pdf.ocr import find_tesseract
 from rag.cli.main import main
-from rag.cli.terminal.views import place_of
+from rag.display.words import place as place_of
 from rag.prompting.prompts import ABSTENTION
 from tests.support.files.pdfs import make_pdf
 from tests.support.small_models import static_folder
