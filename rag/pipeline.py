@@ -480,6 +480,37 @@ class Pipeline:
         kept = Checkpoints(Path(checkpoints) if checkpoints else None)
         return self._summaries(self._reading_stages(), once, options, kept, progress, on_progress)
 
+    def summarise_all(
+        self,
+        documents: AnyDocument | Iterable[AnyDocument],
+        kind: str = EXECUTIVE.name,
+        *,
+        sentences: int | None = None,
+        tokens: int | None = None,
+        style: Style = "서술형",
+        instruction: str = "",
+        allowed: Allowed = EVERYTHING,
+        checkpoints: str | Path | None = None,
+        progress: bool = False,
+        on_progress: OnProgress = lambda _: None,
+    ) -> list[Summary | FailedSummary]:
+        """`summarise` as a list, each document once, in the order of `documents`."""
+        once = self._distinct(documents, filter_of(allowed))
+        results = self.summarise(
+            once,
+            kind,
+            sentences=sentences,
+            tokens=tokens,
+            style=style,
+            instruction=instruction,
+            allowed=allowed,
+            checkpoints=checkpoints,
+            progress=progress,
+            on_progress=on_progress,
+        )
+        places = {document.document_id: place for place, document in enumerate(once)}
+        return sorted(results, key=lambda result: places[result.document_id])
+
     def _summaries(
         self,
         stages: SummaryStages,

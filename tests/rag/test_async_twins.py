@@ -1,4 +1,4 @@
-"""Each X_async takes what X takes: the same parameters, with the same names, kinds, defaults and annotations."""
+"""Each X_async takes what X takes, and summarise_all what summarise does: the same parameters, with the same names, kinds, defaults and annotations."""
 
 import inspect
 from types import FunctionType
@@ -29,6 +29,10 @@ def told(default):
     if isinstance(default, FunctionType):
         return default.__code__.co_code, default.__code__.co_consts
     return default
+
+
+def test_a_list_of_summaries_takes_what_the_iterator_takes():
+    assert parameters(Pipeline.summarise_all) == parameters(Pipeline.summarise)
 
 
 def test_there_are_twins():

@@ -334,7 +334,7 @@ def test_a_dictionary_belongs_to_the_index_and_is_changed_by_an_upgrade(tmp_path
         Pipeline.open(tmp_path / "색인", load_config(None, ["search.dictionary=없는.txt"])).analyser  # noqa: B018
 
 
-def test_summaries_come_as_an_iterator_and_to_asyncio(samples):
+def test_summaries_come_as_an_iterator_a_list_and_to_asyncio(samples):
     names = [
         "취업규칙.pdf",
         samples.documents()[0],
@@ -346,8 +346,11 @@ def test_summaries_come_as_an_iterator_and_to_asyncio(samples):
         return [result async for result in samples.summarise_async(names, sentences=3)]
 
     made = list(samples.summarise(names, sentences=3))
+    listed = samples.summarise_all(names, sentences=3)
     assert len(made) == 3  # each document once
+    assert listed[0].path.endswith("취업규칙.pdf")
     texts = {summary.document_id: summary.text for summary in made}
+    assert texts == {summary.document_id: summary.text for summary in listed}
     assert texts == {summary.document_id: summary.text for summary in asyncio.run(gather())}
     for summary in made:
         document = samples.document(summary.document_id)

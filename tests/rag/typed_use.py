@@ -87,6 +87,7 @@ def summarised(pipeline: Pipeline) -> None:
     assert_type(documents[0].document_id, str)
     results = pipeline.summarise(documents, "executive", sentences=5)
     assert_type(results, Generator[Summary | FailedSummary, None, None])
+    assert_type(pipeline.summarise_all(documents), list[Summary | FailedSummary])
     assert_type(pipeline.compare(documents, ["사업기간"]), Comparison)
     assert_type(pipeline.text(documents[0], 0, 10), str)
 
