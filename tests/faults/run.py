@@ -27,12 +27,10 @@ from indexes.disk.retriever import Retriever
 from indexes.disk.schema import DATABASE
 from indexes.disk.store import Store
 from indexes.disk.writer import Writer
-from indexes.embedding import embed_chunks
 from indexes.types import NewContent
 from indexes.upkeep.check import check
 from indexes.upkeep.compact import compact
-from ingest.structure.terms import searched_text
-from tests.support.indexes import ANALYSER, EMBEDDER, MANIFEST, content, reader
+from tests.support.indexes import ANALYSER, EMBEDDER, MANIFEST, as_ingested, content, reader
 
 STEPS = (
     "sweep",
@@ -89,10 +87,7 @@ def document(name: str, variant: int, groups: tuple[str, ...]) -> NewContent:
         f"{name} 문서 {variant}판 {part}번째 조각: {' '.join(random.choices(WORDS, k=4))}이다. "
         for part in range(random.randint(1, 4))
     ]
-    added = content(name, *texts, groups=groups)
-    searched = [searched_text(name, chunk) for chunk in added.chunks]
-    terms = tuple(" ".join(row) for row in ANALYSER.terms(searched))
-    return replace(added, terms=terms, vectors=embed_chunks(EMBEDDER, name, added.chunks))
+    return as_ingested(content(name, *texts, groups=groups))
 
 
 def next_state(state: State, random: Random) -> State:

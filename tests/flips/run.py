@@ -17,13 +17,11 @@ from typing import Any
 from indexes.disk.retriever import Retriever
 from indexes.disk.schema import DATABASE
 from indexes.disk.writer import Writer
-from indexes.embedding import embed_chunks
 from indexes.types import MODES, NewContent
 from indexes.upkeep.check import check
 from indexes.upkeep.repair import repair
 from ingest.errors import PipelineError
-from ingest.structure.terms import searched_text
-from tests.support.indexes import ANALYSER, EMBEDDER, MANIFEST, content, reader
+from tests.support.indexes import ANALYSER, EMBEDDER, MANIFEST, as_ingested, content, reader
 
 QUERIES = ("3번 문서의 1번 조각", "연차휴가는 15일이다", "예산", "없는낱말")
 SECTOR = 512
@@ -78,14 +76,6 @@ def long_document(number: int) -> NewContent:
         for part in range(5)
     ]
     return as_ingested(content(f"{number:04d}", *texts))
-
-
-def as_ingested(added: NewContent) -> NewContent:
-    """`added` with the terms and vectors that repair computes from its text."""
-    title = added.document.title
-    searched = [searched_text(title, chunk) for chunk in added.chunks]
-    terms = tuple(" ".join(row) for row in ANALYSER.terms(searched))
-    return replace(added, terms=terms, vectors=embed_chunks(EMBEDDER, title, added.chunks))
 
 
 def make_logged_index(folder: Path) -> None:

@@ -8,11 +8,13 @@ from pathlib import Path
 from indexes.build import ingest
 from indexes.disk.retriever import Retriever
 from indexes.disk.store import Store
+from indexes.embedding import embed_chunks
 from indexes.types import Manifest, NewContent, StoredDocument
 from ingest.document import Chunk, Page, chunk_id
 from ingest.korean.analyse import BigramAnalyser
 from ingest.parse import IngestConfig, ParseOptions
 from ingest.structure.chunking import ChunkingConfig
+from ingest.structure.terms import index_terms
 from tests.support.fakes import BigramEmbedder
 from tests.support.parsing import CHARACTERS
 
@@ -38,6 +40,16 @@ def content(name: str, *texts: str, **fields) -> NewContent:
         chunks,
         terms,
         EMBEDDER.embed_passages(texts),
+    )
+
+
+def as_ingested(added: NewContent) -> NewContent:
+    """`added` with the terms and vectors that ingest and repair compute from its text."""
+    title = added.document.title
+    return replace(
+        added,
+        terms=index_terms(ANALYSER, title, added.chunks),
+        vectors=embed_chunks(EMBEDDER, title, added.chunks),
     )
 
 
