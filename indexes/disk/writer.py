@@ -175,13 +175,7 @@ class Writer:
             version = self._version + 1
             dense_files = self._write_vectors(version)
             lexical_files = self._write_postings(version)
-            try:
-                self._commit_version(version, dense_files, lexical_files)
-            finally:
-                if self._store.version == version:  # also if an interrupt arrived during the commit
-                    self._version = version
-                    self._new, self._closed, self._opened = {}, {}, {}
-            self._sweep()
+            self._commit_version(version, dense_files, lexical_files)
         return version
 
     def merge(self) -> int:
@@ -201,11 +195,7 @@ class Writer:
             lexical_files = self._merge_postings(version)
             if dense_files is None and lexical_files is None:
                 return self._version
-            try:
-                self._commit_version(version, dense_files, lexical_files)
-            finally:
-                self._version = self._store.version
-            self._sweep()
+            self._commit_version(version, dense_files, lexical_files)
         return version
 
     def replace(
@@ -232,11 +222,7 @@ class Writer:
             kept = [f for f in self._store.files.current("dense") if dense.segment_of(f.name) not in segments]
             dense_files = kept + (self._write_segment(version, keys, vectors) if len(keys) else [])
             lexical_files = self._write_version(version, (), terms(self._store), anew=True) if terms else None
-            try:
-                self._commit_version(version, dense_files, lexical_files)
-            finally:
-                self._version = self._store.version
-            self._sweep()
+            self._commit_version(version, dense_files, lexical_files)
         return version
 
     @property
@@ -284,29 +270,38 @@ class Writer:
         for folder in (self.folder / "dense", self.folder / "lexical", marker.parent, self.folder):
             sync(folder)
         self._on_step("begin transaction")
-        with self._store.transaction():
-            for document_id in self._closed:
-                self._store.documents.close(document_id, version)
-            for document in self._opened.values():
-                self._store.documents.insert(
-                    DocumentRow(self._contents[document.document_id], document), version
-                )
-            for document_id, content in self._new.items():
-                first = self._contents[document_id]
-                self._store.documents.insert(DocumentRow(first, content.document), version)
-                self._store.texts.insert(first, content.pages, content.chunks)
-            self._on_step("name files")
-            for kind, files in (("dense", dense_files), ("lexical", lexical_files)):
-                if files is not None:
-                    self._store.files.replace(kind, files, version)
-            self._store.files.forget(self._oldest)
-            self._store.set_manifest(self._manifest)
-            self._store.set_meta("next_key", str(self._next_key))
-            self._store.set_meta("version", str(version))
-            self._store.set_meta("seal", seal_of(self._store.connection))
-            self._on_step("commit transaction")
-        self._on_step("confirm version")
-        versions.confirm(marker)
+        try:
+            with self._store.transaction():
+                self._write_documents(version)
+                self._on_step("name files")
+                for kind, files in (("dense", dense_files), ("lexical", lexical_files)):
+                    if files is not None:
+                        self._store.files.replace(kind, files, version)
+                self._store.files.forget(self._oldest)
+                self._store.set_manifest(self._manifest)
+                self._store.set_meta("next_key", str(self._next_key))
+                self._store.set_meta("version", str(version))
+                self._store.set_meta("seal", seal_of(self._store.connection))
+                self._on_step("commit transaction")
+            self._on_step("confirm version")
+            versions.confirm(marker)
+        finally:
+            if self._store.version == version:  # also if an interrupt arrived during the commit
+                self._version = version
+                self._new, self._closed, self._opened = {}, {}, {}
+        self._sweep()
+
+    def _write_documents(self, version: int) -> None:
+        """The pending changes as rows of `version`, in the transaction that is open."""
+        documents = self._store.documents
+        for document_id in self._closed:
+            documents.close(document_id, version)
+        for document in self._opened.values():
+            documents.insert(DocumentRow(self._contents[document.document_id], document), version)
+        for document_id, content in self._new.items():
+            first = self._contents[document_id]
+            documents.insert(DocumentRow(first, content.document), version)
+            self._store.texts.insert(first, content.pages, content.chunks)
 
     def _write_vectors(self, version: int) -> list[StoredFile] | None:
         """The files of vectors, with a segment of the new chunks; None if there are no new chunks."""
