@@ -203,25 +203,25 @@ class Writer:
         segments: Collection[str],
         keys: NDArray[np.int64],
         vectors: NDArray[np.float32] | NDArray[np.float16],
-        terms: Callable[[Store], Iterable[tuple[int, str, str]]] | None,
+        terms: Iterable[tuple[int, str, str]] | None,
     ) -> int:
         """Replace some vectors, and the postings or not; documents stay the same. Returns the version.
 
         Args:
             segments: names of the segments of vectors to remove.
             keys, vectors: (N,) ascending and (N, D), to store instead.
-            terms: gives the terms of all chunks of the current documents, as `lexical.write_version` takes them;
-                None keeps the postings.
+            terms: of all chunks of the current documents, as `lexical.write_version` takes them; None keeps the
+                postings.
         """
         built = self._store.manifest
         other = built is not None and not built.embedder.same_vectors(self._manifest.embedder)
-        if not (segments or len(keys) or terms or other):
+        if not (segments or len(keys) or terms is not None or other):
             return self._version
         with translated(self.folder):
             version = self._version + 1
             kept = [f for f in self._store.files.current("dense") if dense.segment_of(f.name) not in segments]
             dense_files = kept + (self._write_segment(version, keys, vectors) if len(keys) else [])
-            lexical_files = self._write_version(version, (), terms(self._store), anew=True) if terms else None
+            lexical_files = None if terms is None else self._write_version(version, (), terms, anew=True)
             self._commit_version(version, dense_files, lexical_files)
         return version
 

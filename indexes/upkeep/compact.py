@@ -7,7 +7,6 @@ compacted: its rows for readers of older versions, its vectors and postings beca
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +62,7 @@ def compact(
         documents = writer.rows
         terms = None
         if any(lexical.holds_deleted(path) for path in writer.store.files.postings()):
-            terms = partial(stored_terms, documents=documents, analyser=analyser, progress=progress)
+            terms = stored_terms(writer.store, documents, analyser, progress)
         writer.replace(*_live_rows(folder, writer.store, documents), terms)
         _await_readers(folder, writer.version, wait_seconds)  # readers that began meanwhile
         writer.purge()

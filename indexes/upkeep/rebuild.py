@@ -34,12 +34,8 @@ def renew_terms(folder: Path, analyser: Analyser, progress: Progress = lambda *_
         return False
     manifest = replace(manifest, analyser=analyser.name)
     with Writer(folder, manifest, new_analyser=True) as writer:
-        documents = writer.rows
         no_keys, no_vectors = np.zeros(0, np.int64), np.zeros((0, manifest.embedder.dim), np.float32)
-
-        def terms(store: Store) -> Iterator[tuple[int, str, str]]:
-            return stored_terms(store, documents, analyser, progress)
-
+        terms = stored_terms(writer.store, writer.rows, analyser, progress)
         writer.replace((), no_keys, no_vectors, terms)
     return True
 

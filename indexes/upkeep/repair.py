@@ -10,7 +10,6 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -251,7 +250,7 @@ def _remake_files(
     postings = anew or any(file.kind == "lexical" for file, _ in damaged) or _lacks_postings(store, documents)
     terms = None
     if postings:
-        terms = partial(stored_terms, documents=documents, analyser=analyser, progress=progress("postings"))
+        terms = stored_terms(store, documents, analyser, progress("postings"))
     return writer.replace(bad, keys[rows], vectors[rows], terms)
 
 
