@@ -287,6 +287,11 @@ def key_ranges(spans: Iterable[tuple[int, int]]) -> KeyRanges:
     return np.stack([ranges[begins, 0], ranges[ends, 1]], axis=1)
 
 
+def keys_of(live: KeyRanges) -> NDArray[np.int64]:
+    """(N,): all keys that the ranges hold, ascending."""
+    return np.concatenate([np.zeros(0, np.int64), *(np.arange(first, end) for first, end in live)])
+
+
 def rows_in(keys: NDArray[np.int64], live: KeyRanges) -> NDArray[np.bool_]:
     """(N,): for each of the ascending `keys`, whether one of the ranges holds it."""
     spans = _row_spans(keys, live)

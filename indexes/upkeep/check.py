@@ -157,7 +157,7 @@ def _check_vectors(store: Store, documents: Sequence[DocumentRow]) -> list[Findi
         keys = dense.open_segment(store.folder / "dense", name).keys
         held.append(keys[dense.rows_in(keys, live)])
     found = np.sort(np.concatenate(held))
-    wanted = np.concatenate([np.zeros(0, np.int64), *(np.arange(a, b) for a, b in live)])
+    wanted = dense.keys_of(live)
     if np.array_equal(found, wanted):
         return []
     return [Finding("dense", f"{len(wanted):,} chunks have {len(found):,} vectors", REPAIR)]

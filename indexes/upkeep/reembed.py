@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from indexes.disk import dense
 from indexes.disk.documents import DocumentRow
 from indexes.disk.store import CALIBRATION, Store
 from indexes.disk.visible import key_ranges
@@ -58,7 +59,7 @@ def reembed(
         parts = _Parts(folder, embedder.identity)
         _embed_missing(writer.store, documents, embedder, parts, progress)
         on_step("parts written")
-        keys = _keys(documents)
+        keys = dense.keys_of(key_ranges(documents))
         writer.note(CALIBRATION, "")  # the calibration of the old vectors does not hold for the new ones
         version = writer.replace(writer.store.files.segments(), keys, parts.vectors(keys), None)
         forget_parts(folder)
@@ -88,11 +89,6 @@ def _embed_missing(
         store, missing, embedder, lambda count, _: progress(done + count, total)
     ):
         parts.add(keys, vectors)
-
-
-def _keys(documents: Sequence[DocumentRow]) -> NDArray[np.int64]:
-    ranges = key_ranges(documents)
-    return np.concatenate([np.zeros(0, np.int64), *(np.arange(first, end) for first, end in ranges)])
 
 
 class _Parts:

@@ -256,8 +256,7 @@ def _remake_files(
 
 def _without_vector(store: Store, documents: Sequence[DocumentRow], bad: set[str]) -> NDArray[np.int64]:
     """(N,): the keys of the documents' chunks that have no vector in a segment outside `bad`, ascending."""
-    live = key_ranges(documents)
-    keys = np.concatenate([np.zeros(0, np.int64), *(np.arange(a, b) for a, b in live)])
+    keys = dense.keys_of(key_ranges(documents))
     for name in store.files.segments():
         if name not in bad:
             keys = np.setdiff1d(keys, dense.open_segment(store.folder / "dense", name).keys)
