@@ -10,7 +10,7 @@ from indexes.disk.files import StoredFile
 from indexes.disk.store import Store
 from indexes.disk.visible import OpenVersion, Visible
 from indexes.engine import SearchEngine
-from indexes.errors import DocumentNotFound, IndexDamaged, IndexNotFound
+from indexes.errors import DocumentNotFound, IndexDamaged
 from indexes.models.embedder import Embedder
 from indexes.search.candidates import Searched
 from indexes.search.fusion import DEFAULT_WEIGHT
@@ -48,16 +48,13 @@ class Retriever(SearchEngine):
             IndexNotFound, IndexFormat, IndexMismatch, IndexDamaged.
         """
         self.store = Store(folder)
-        manifest = self.store.manifest
-        if manifest is None:
-            raise IndexNotFound(path=folder)
+        self.manifest = self.store.built_with
         check_manifest(
             folder,
-            manifest,
+            self.manifest,
             embedder.identity if embedder else None,
             analyser.name if analyser else None,
         )
-        self.manifest = manifest
         self._embedder = embedder
         self._analyser = analyser
         for attempt in range(5):

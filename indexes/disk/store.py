@@ -22,7 +22,7 @@ from indexes.disk.schema import (
     sealed,
 )
 from indexes.disk.texts import Texts
-from indexes.errors import IndexDamaged, IndexFormat, IndexOutdated
+from indexes.errors import IndexDamaged, IndexFormat, IndexNotFound, IndexOutdated
 from indexes.types import Calibration, Manifest
 from ingest.errors import shown
 
@@ -122,6 +122,18 @@ class Store:
         if text is None:
             return None
         return Manifest.from_json(text)
+
+    @property
+    def built_with(self) -> Manifest:
+        """The models that the index was built with.
+
+        Raises:
+            IndexNotFound: nothing was committed yet.
+        """
+        manifest = self.manifest
+        if manifest is None:
+            raise IndexNotFound(path=self.folder)
+        return manifest
 
     @property
     def calibration(self) -> Calibration | None:

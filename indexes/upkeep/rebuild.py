@@ -14,7 +14,6 @@ from indexes.disk.documents import DocumentRow
 from indexes.disk.store import Store
 from indexes.disk.writer import Writer
 from indexes.embedding import Pace, Progress, embed_documents
-from indexes.errors import IndexNotFound
 from indexes.models.embedder import Embedder
 from ingest.korean.analyse import Analyser
 from ingest.structure.terms import index_terms
@@ -27,9 +26,7 @@ def renew_terms(folder: Path, analyser: Analyser, progress: Progress = lambda *_
         IndexNotFound, IndexBusy, IndexUnwritable, IndexDamaged.
     """
     with closing(Store(folder)) as store:
-        manifest = store.manifest
-    if manifest is None:
-        raise IndexNotFound(path=folder)
+        manifest = store.built_with
     if manifest.analyser == analyser.name:
         return False
     manifest = replace(manifest, analyser=analyser.name)

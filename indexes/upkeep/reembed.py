@@ -22,7 +22,6 @@ from indexes.disk.store import CALIBRATION, Store
 from indexes.disk.visible import key_ranges
 from indexes.disk.writer import OnStep, Writer, translated
 from indexes.durable import sync
-from indexes.errors import IndexNotFound
 from indexes.models.embedder import Embedder
 from indexes.types import EmbedderIdentity
 from indexes.upkeep.rebuild import Progress, stored_vectors
@@ -47,9 +46,7 @@ def reembed(
         TextTooLong: `embedder` would cut a chunk; the index stays as it was.
     """
     with closing(Store(folder)) as store:
-        manifest = store.manifest
-    if manifest is None:
-        raise IndexNotFound(path=folder)
+        manifest = store.built_with
     manifest = replace(manifest, embedder=embedder.identity)
     with Writer(folder, manifest, on_step, new_embedder=True) as writer, translated(folder):
         if writer.store.manifest.embedder.same_vectors(embedder.identity):

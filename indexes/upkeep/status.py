@@ -5,7 +5,6 @@ from pathlib import Path
 
 from indexes.disk import dense
 from indexes.disk.store import Store
-from indexes.errors import IndexNotFound
 from indexes.search.fusion import DEFAULT_WEIGHT
 from indexes.types import Calibration
 
@@ -44,9 +43,7 @@ def status(folder: Path) -> IndexStatus:
     """
     store = Store(folder)
     try:
-        manifest = store.manifest
-        if manifest is None:
-            raise IndexNotFound(path=folder)
+        manifest = store.built_with
         with store.snapshot():
             version = store.version
             documents = [row.document for row in store.documents.of(version)]
