@@ -6,8 +6,10 @@ import shutil
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from ingest.errors import PipelineError
+from rag.language import say_in
 from rag.models.servers import VllmGenerator
 from rag.pipeline import Pipeline
 from rag.serving.run import Check
@@ -35,9 +37,7 @@ def examine(pipeline: Pipeline, language: str) -> list[Check]:
     Nothing is contacted that the configuration does not name.
     """
     config = pipeline.config
-
-    def say(ko: str, en: str) -> str:
-        return ko if language == "ko" else en
+    say = partial(say_in, language)
 
     def attempt(name: str, look: Callable[[], str]) -> Check:
         try:

@@ -14,4 +14,9 @@ def language() -> str:
 
 def say(korean: str, english: str) -> str:
     """The wording for the language of the locale."""
-    return korean if language() == "ko" else english
+    return say_in(language(), korean, english)
+
+
+def say_in(chosen: str, korean: str, english: str) -> str:
+    """The wording for the language `chosen`: Korean for "ko", else English."""
+    return korean if chosen == "ko" else english

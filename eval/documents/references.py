@@ -19,6 +19,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from eval.documents.pages import ROOT
 from eval.documents.transcripts import LOCALES
+from rag.language import say_in
 
 MADE = {
     "en": "<!-- Made by `make docs`; changes here are lost. -->",
@@ -54,10 +55,6 @@ def made_references() -> dict[Path, str]:
     return made
 
 
-def say(language: str, korean: str, english: str) -> str:
-    return korean if language == "ko" else english
-
-
 # the command line
 
 
@@ -76,15 +73,15 @@ def command_line(language: str) -> str:
         parameter.opts[0]: parameter for parameter in commands["ingest"].params if parameter.opts[0] in SHARED
     }
     parts = [
-        say(language, "# 명령줄 참고서", "# The command line, command by command"),
+        say_in(language, "# 명령줄 참고서", "# The command line, command by command"),
         MADE[language],
-        say(
+        say_in(
             language,
             "명령마다 `--help` 가 같은 내용을 보여 줍니다. 종료 코드와 JSON처럼 모든 명령에 공통인 약속은 [문서 첫 쪽](README.md)에 있습니다.",
             "`--help` on each command says the same. Exit codes, JSON and what else all commands share stand on the"
             " [first page](README.md).",
         ),
-        say(language, "## 공통 옵션", "## Options that commands share"),
+        say_in(language, "## 공통 옵션", "## Options that commands share"),
         table(shared.values(), language),
     ]
     for name, command in commands.items():
@@ -94,7 +91,7 @@ def command_line(language: str) -> str:
             f"## rag {name}",
             paragraphs(command.help or ""),
             table(own, language) if own else "",
-            say(language, "공통: ", "Shared: ") + " ".join(used),
+            say_in(language, "공통: ", "Shared: ") + " ".join(used),
         ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -113,7 +110,7 @@ def paragraphs(text: str) -> str:
 
 def table(parameters: Iterable[Any], language: str) -> str:
     """Arguments and options, a row each."""
-    head = say(language, "| 인자, 옵션 | 기본값 | 뜻 |", "| argument, option | default | meaning |")
+    head = say_in(language, "| 인자, 옵션 | 기본값 | 뜻 |", "| argument, option | default | meaning |")
     rows = [
         f"| {written(parameter)} | {default(parameter)} | {cell(paragraphs(parameter.help or ''))} |"
         for parameter in parameters
@@ -156,9 +153,9 @@ def configuration(language: str) -> str:
 
     meant = meanings(TEMPLATES["embedded"])
     parts = [
-        say(language, "# 설정 참고서", "# The configuration, key by key"),
+        say_in(language, "# 설정 참고서", "# The configuration, key by key"),
         MADE[language],
-        say(
+        say_in(
             language,
             "`rag init` 이 모든 항목과 뜻을 적은 `rag.toml` 을 만듭니다. 모든 명령은 지금 폴더의 `rag.toml`(또는 `--config FILE`)을 읽고,"
             " `--set SECTION.KEY=VALUE` 로 한 번만 하나를 바꿀 수 있습니다. 적지 않은 항목은 기본값이고, 모르는 항목은 이름을"
@@ -169,7 +166,7 @@ def configuration(language: str) -> str:
             " `gpu-72b` change stands at the end.",
         ),
     ]
-    head = say(language, "| 항목 | 형 | 기본값 | 뜻 |", "| key | type | default | meaning |")
+    head = say_in(language, "| 항목 | 형 | 기본값 | 뜻 |", "| key | type | default | meaning |")
     for section in fields(Config):
         values = getattr(Config(), section.name)
         rows = [
@@ -178,7 +175,7 @@ def configuration(language: str) -> str:
             for key in fields(values)
         ]
         parts += [f"## {section.name}", "\n".join([head, "|---|---|---|---|", *rows])]
-    parts += [say(language, "## 프로필", "## Profiles"), profiles(language)]
+    parts += [say_in(language, "## 프로필", "## Profiles"), profiles(language)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -226,7 +223,7 @@ def profiles(language: str) -> str:
         f"| `{key}` | " + " | ".join(f"`{toml(values[key])}`" for values in (base, *read.values())) + " |"
         for key in keys
     ]
-    head = f"| {say(language, '항목', 'key')} | embedded | " + " | ".join(read) + " |"
+    head = f"| {say_in(language, '항목', 'key')} | embedded | " + " | ".join(read) + " |"
     return "\n".join([head, "|---" * (len(read) + 2) + "|", *rows])
 
 
@@ -242,9 +239,9 @@ def python_names(language: str) -> str:
     import rag
 
     parts = [
-        say(language, "# Python 참고서", "# The Python names, one by one"),
+        say_in(language, "# Python 참고서", "# The Python names, one by one"),
         MADE[language],
-        say(
+        say_in(
             language,
             "`from rag import …` 로 쓰는 이름 모두와, 그 이름들이 주는 것입니다. 설명은 코드에 적힌 그대로 영어입니다."
             " 쓰는 법은 [Python에서](python.md)에 있습니다.",

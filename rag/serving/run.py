@@ -9,12 +9,14 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from ingest.errors import PipelineError, first_line
 from rag.errors import ConfigError, ModelServerEnded, OutputFailed, PortTaken
+from rag.language import say_in
 from rag.models.clock import REAL, Clock
 from rag.models.connection import is_local, server_root
 from rag.models.generator import GenerationConfig
@@ -161,9 +163,7 @@ def check_server(generation: GenerationConfig, tokenizer: ModelTokenizer, langua
     If the first one fails (another model, or no server), there are no others.
     """
 
-    def say(korean: str, english: str) -> str:
-        return korean if language == "ko" else english
-
+    say = partial(say_in, language)
     restart = say(
         "rag serve-model 이 보여 주는 명령으로 다시 켜세요", "start it with the command of rag serve-model"
     )

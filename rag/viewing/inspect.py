@@ -16,6 +16,7 @@ from ingest.parse import Reading
 from ingest.raw import NO_BOX
 from ingest.repair.normalise import Line, Removed
 from rag.errors import PageNotFound
+from rag.language import say_in
 from rag.wire import shapes
 from rag.wire.bodies import inspect_json
 
@@ -51,11 +52,6 @@ class Piece:
     kind: PieceKind
     line: int
     begins: int
-
-
-def say(language: str, korean: str, english: str) -> str:
-    """`korean` or `english`, as `language` says."""
-    return korean if language == "ko" else english
 
 
 def selected(reading: Reading, numbers: Sequence[int]) -> list[int]:
@@ -141,28 +137,30 @@ def summary(reading: Reading, language: str) -> list[tuple[str, str]]:
     sizes = [chunk.tokens for chunk in reading.chunks]
     hidden = {page.number: page.hidden for page in document.pages if page.hidden}
     unreadable = ", ".join(map(str, document.unreadable_pages))
-    none = say(language, "없음", "none")
-    unit = say(language, "쪽", "pages") if document.unit == "page" else say(language, "구역", "sections")
+    none = say_in(language, "없음", "none")
+    unit = (
+        say_in(language, "쪽", "pages") if document.unit == "page" else say_in(language, "구역", "sections")
+    )
     return [
         (unit, f"{len(document.pages):,}"),
         (
-            say(language, "읽은 엔진", "read by"),
+            say_in(language, "읽은 엔진", "read by"),
             ", ".join(f"{name} {count:,}" for name, count in engines.most_common()),
         ),
-        (say(language, "글자", "characters"), f"{len(document.text):,}"),
-        (say(language, "제목", "headings"), f"{len(document.headings):,}"),
-        (say(language, "표", "tables"), f"{len(document.tables):,}"),
+        (say_in(language, "글자", "characters"), f"{len(document.text):,}"),
+        (say_in(language, "제목", "headings"), f"{len(document.headings):,}"),
+        (say_in(language, "표", "tables"), f"{len(document.tables):,}"),
         (
-            say(language, "청크", "chunks"),
+            say_in(language, "청크", "chunks"),
             f"{len(sizes):,}" + (f" ({min(sizes):,}–{max(sizes):,} {_tokens(language)})" if sizes else ""),
         ),
         (
-            say(language, "뺀 머리글·쪽번호", "running heads left out"),
+            say_in(language, "뺀 머리글·쪽번호", "running heads left out"),
             f"{len(reading.removed):,}",
         ),
-        (say(language, "못 읽은 쪽", "unreadable pages"), unreadable or none),
+        (say_in(language, "못 읽은 쪽", "unreadable pages"), unreadable or none),
         (
-            say(language, "보이지 않는 글자(뺌)", "hidden characters (left out)"),
+            say_in(language, "보이지 않는 글자(뺌)", "hidden characters (left out)"),
             ", ".join(f"{unit} {number}: {count:,}" for number, count in hidden.items()) or none,
         ),
     ]
@@ -171,18 +169,20 @@ def summary(reading: Reading, language: str) -> list[tuple[str, str]]:
 def page_title(page: Page, unit: str, language: str) -> str:
     """The title of one page: its number, its label, the engine that read it, and reasons to doubt it."""
     if unit == "page":
-        name = say(language, f"{page.number}쪽", f"Page {page.number}")
+        name = say_in(language, f"{page.number}쪽", f"Page {page.number}")
     else:
-        name = say(language, f"구역 {page.number}", f"Section {page.number}")
+        name = say_in(language, f"구역 {page.number}", f"Section {page.number}")
     parts = [name if page.label in ("", str(page.number)) else f"{name} «{page.label}»", page.engine]
     if page.confidence < 1:
         parts.append(
-            say(language, f"OCR 확신도 {page.confidence:.0%}", f"OCR confidence {page.confidence:.0%}")
+            say_in(language, f"OCR 확신도 {page.confidence:.0%}", f"OCR confidence {page.confidence:.0%}")
         )
     if page.hidden:
-        parts.append(say(language, f"보이지 않는 글자 {page.hidden:,}", f"{page.hidden:,} hidden characters"))
+        parts.append(
+            say_in(language, f"보이지 않는 글자 {page.hidden:,}", f"{page.hidden:,} hidden characters")
+        )
     if not page.readable:
-        parts.append(say(language, "읽을 수 없음", "unreadable"))
+        parts.append(say_in(language, "읽을 수 없음", "unreadable"))
     return " · ".join(parts)
 
 
@@ -192,9 +192,9 @@ def chunk_title(reading: Reading, index: int, language: str) -> str:
     kind = {"text": "text", "table": "row", "contents": "contents"}[chunk.kind]
     return " · ".join(
         (
-            f"{say(language, '청크', 'chunk')} {index + 1}",
+            f"{say_in(language, '청크', 'chunk')} {index + 1}",
             f"{chunk.tokens:,} {_tokens(language)}",
-            say(language, *KINDS[kind]),
+            say_in(language, *KINDS[kind]),
         )
     )
 
@@ -202,11 +202,11 @@ def chunk_title(reading: Reading, index: int, language: str) -> str:
 def continued(reading: Reading, position: int, language: str) -> str:
     """The note above a page that begins inside a chunk; `position`: offset of the page's first character."""
     index = bisect_right([chunk.start for chunk in reading.chunks], position) - 1
-    return say(language, f"… 청크 {index + 1} 계속", f"… chunk {index + 1} goes on")
+    return say_in(language, f"… 청크 {index + 1} 계속", f"… chunk {index + 1} goes on")
 
 
 def _tokens(language: str) -> str:
-    return say(language, "토큰", "tokens")
+    return say_in(language, "토큰", "tokens")
 
 
 # terminal
@@ -220,7 +220,7 @@ def terminal_report(reading: Reading, wanted: Sequence[int], language: str) -> I
         yield Text(f"  {name}  ", style="dim").append(value, style="default not dim")
     legend = Text("  ")
     for kind, names in KINDS.items():
-        legend.append(say(language, *names), style=STYLES[kind]).append("  ")
+        legend.append(say_in(language, *names), style=STYLES[kind]).append("  ")
     yield legend
     by_page, removed = pieces(reading), removed_lines(reading)
     for index in wanted:

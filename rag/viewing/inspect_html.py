@@ -15,6 +15,7 @@ from ingest.raw import NO_BOX, Box
 from ingest.workers.jobs import Draw, Picture
 from ingest.workers.pool import drawing_pool
 from rag.html.render import render
+from rag.language import say_in
 from rag.viewing.inspect import (
     KINDS,
     Piece,
@@ -23,7 +24,6 @@ from rag.viewing.inspect import (
     page_title,
     pieces,
     removed_lines,
-    say,
     styled,
     summary,
 )
@@ -64,8 +64,8 @@ def html_report(
         language=language,
         title=reading.document.title,
         summary=summary(reading, language),
-        kinds={kind: say(language, *names) for kind, names in KINDS.items()},
-        no_picture=say(language, "그림 없음", "no picture"),
+        kinds={kind: say_in(language, *names) for kind, names in KINDS.items()},
+        no_picture=say_in(language, "그림 없음", "no picture"),
         pages=[
             {
                 "number": reading.document.pages[index].number,
