@@ -6,7 +6,7 @@ One function for each result that has a layout of its own; the others are shown 
 
 from typing import Any
 
-from rag.display.words import NEAREST, loose, place, told, understanding, verdict
+from rag.display.words import NEAREST, loose, place_of, told, understanding, verdict
 from rag.html.render import render
 from rag.language import say
 
@@ -58,8 +58,4 @@ def _render(kind: str, it: Any = None, **fields: object) -> str:
         "evidence": say("근거", "Evidence"),
         "nearest": say("가장 가까운 발췌문", "Nearest passages"),
     }
-    return render("notebook", kind=kind, it=it, words=words, place=_place, verdict=verdict, **fields)
-
-
-def _place(one: Any) -> str:
-    return place(one.first_page, one.last_page, one.unit, one.ocr)
+    return render("notebook", kind=kind, it=it, words=words, place=place_of, verdict=verdict, **fields)

@@ -12,7 +12,7 @@ from rag.display.words import (
     NEAREST,
     QUOTE_CHARACTERS,
     loose,
-    place,
+    place_of,
     told,
     understanding,
     verdict,
@@ -33,16 +33,16 @@ def answer_text(answer: Any) -> str:
 
 def citation_text(citation: Any) -> str:
     """A `rag.answer.Citation`."""
-    where = place(citation.first_page, citation.last_page, citation.unit, citation.ocr)
-    heading = f"[{citation.marker}] {shown(citation.title)}, {where}  {verdict(citation.support)}"
+    heading = (
+        f"[{citation.marker}] {shown(citation.title)}, {place_of(citation)}  {verdict(citation.support)}"
+    )
     lines = [heading, shown(citation.columns), f"“{shown(citation.quote, QUOTE_CHARACTERS)}”"]
     return "\n    ".join(filter(None, lines))
 
 
 def passage_text(passage: Any) -> str:
     """A `rag.answer.Passage`."""
-    where = place(passage.first_page, passage.last_page, passage.unit, passage.ocr)
-    heading = f"{passage.rank}. {shown(passage.title)}, {where}  {passage.score:.3f}"
+    heading = f"{passage.rank}. {shown(passage.title)}, {place_of(passage)}  {passage.score:.3f}"
     return f"{heading}\n    “{shown(passage.text, QUOTE_CHARACTERS)}”"
 
 
@@ -111,14 +111,13 @@ def readable(text: str) -> str:
 
 
 def _nearest(passage: Any) -> str:
-    where = place(passage.first_page, passage.last_page, passage.unit, passage.ocr)
-    return f"{shown(passage.title)}, {where}\n    “{shown(passage.text, 200)}”"
+    return f"{shown(passage.title)}, {place_of(passage)}\n    “{shown(passage.text, 200)}”"
 
 
 def _cell(cell: Any) -> str:
     if not cell.citations:
         return readable(cell.text)
-    pages = dict.fromkeys(place(c.first_page, c.last_page, c.unit, c.ocr) for c in cell.citations)
+    pages = dict.fromkeys(map(place_of, cell.citations))
     return f"{shown(cell.text, QUOTE_CHARACTERS)} ({', '.join(pages)}) {verdict(cell.support)}"
 
 

@@ -22,6 +22,11 @@ def place(first: int, last: int, unit: Unit, ocr: float | None = None) -> str:
     return where(first, last, unit, language()) + read
 
 
+def place_of(found: Any) -> str:
+    """The pages of a passage or of a citation, as `place` writes them."""
+    return place(found.first_page, found.last_page, found.unit, found.ocr)
+
+
 def verdict(support: Support) -> str:
     """A verdict with its mark: «✓ 뒷받침함», «✓ supported»."""
     named = {

@@ -32,7 +32,7 @@ from rag.cli.terminal.views import (
     show_answer,
 )
 from rag.conversing.conversation import Conversation, read_turns
-from rag.display.words import place
+from rag.display.words import place_of
 from rag.language import language, say
 from rag.pipeline import Pipeline
 from rag.wire.bodies import answer_json, error_json, problem, row_json
@@ -220,8 +220,7 @@ class Talk:
             among = f" (1–{len(passages)})" if passages else ""
             self._tell(say(f"그런 번호의 발췌문이 없습니다{among}.", f"no passage of that number{among}"))
             return
-        where = place(passage.first_page, passage.last_page, passage.unit, passage.ocr)
-        title = Text(one_line(f"[{passage.marker}] {passage.title}, {where}"), style="bold")
+        title = Text(one_line(f"[{passage.marker}] {passage.title}, {place_of(passage)}"), style="bold")
         title.append(one_line(f"  {inner_context(passage.context, passage.title)}"), style="dim")
         self._console.print(title)
         self._console.print(Padding(Text(passage.text.strip(), style="cyan"), (0, 0, 1, 4), expand=False))

@@ -23,7 +23,7 @@ from rag.cli.terminal.options import (
     grouped,
 )
 from rag.cli.terminal.views import inner_context, shorten, show_understood, show_unreadable
-from rag.display.words import place
+from rag.display.words import place_of
 from rag.language import language, say
 from rag.wire.bodies import row_json, search_json
 
@@ -73,8 +73,7 @@ def search(
 def show_search(found: SearchResult) -> None:
     console, passages, seconds = out(), found.passages, found.seconds
     for passage in passages:
-        where = place(passage.first_page, passage.last_page, passage.unit, passage.ocr)
-        title = Text(one_line(f"{passage.rank}. {passage.title}, {where}"), style="bold")
+        title = Text(one_line(f"{passage.rank}. {passage.title}, {place_of(passage)}"), style="bold")
         title.append(
             one_line(f"  {passage.score:.3f}  {inner_context(passage.context, passage.title)}"), style="dim"
         )

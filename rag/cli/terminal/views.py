@@ -12,7 +12,7 @@ from indexes.wording import page_runs
 from ingest.raw import Unit
 from rag.answer import Answer, Citation, Sentence, ToolCall, UnreadablePages
 from rag.cli.terminal.console import one_line
-from rag.display.words import NEAREST, QUOTE_CHARACTERS, kind_name, place
+from rag.display.words import NEAREST, QUOTE_CHARACTERS, kind_name, place, place_of
 from rag.language import language, say
 from rag.pipeline import Pipeline
 from rag.wording.places import MARKS
@@ -90,8 +90,7 @@ def show_citations(console: Console, answer: Answer) -> None:
 
 def show_citation(console: Console, citation: Citation, context: str = "") -> None:
     line = Text(one_line(f"  [{citation.marker}] "), style="bold")
-    where = place(citation.first_page, citation.last_page, citation.unit, citation.ocr)
-    line.append(one_line(f"{citation.title}, {where} "))
+    line.append(one_line(f"{citation.title}, {place_of(citation)} "))
     line.append(MARKS[citation.support], style=COLORS[citation.support])
     context = context.removesuffix(citation.columns).removesuffix(" > ")
     if inner := inner_context(context, citation.title):
@@ -122,8 +121,7 @@ def show_nearest(console: Console, answer: Answer) -> None:
         return
     console.print(Text(say("가장 가까운 발췌문", "Nearest passages"), style="bold"))
     for passage in answer.passages[:NEAREST]:
-        where = place(passage.first_page, passage.last_page, passage.unit, passage.ocr)
-        console.print(Text(one_line(f"  {passage.title}, {where}"), style="bold"))
+        console.print(Text(one_line(f"  {passage.title}, {place_of(passage)}"), style="bold"))
         console.print(Padding(Text(shorten(passage.text, 200), style="cyan"), (0, 0, 0, 6), expand=False))
     console.print()
 
