@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from rag.cli.terminal.console import DONE, NOTHING, PARTLY, one_line, out, print_json
+from rag.cli.terminal.console import exit_code, one_line, out, print_json
 from rag.cli.terminal.opening import open_pipeline
 from rag.cli.terminal.options import (
     COMMON,
@@ -82,9 +82,8 @@ def ingest(
         print_json(ingest_json(report, language()))
     else:
         show_ingest(report)
-    succeeded = asdict(report.documents)
-    left_out = succeeded.pop("failed") + len(report.skipped)
-    raise typer.Exit(DONE if not left_out else PARTLY if any(succeeded.values()) else NOTHING)
+    found = sum(asdict(report.documents).values()) + len(report.skipped)
+    raise typer.Exit(exit_code(found, report.documents.failed + len(report.skipped)))
 
 
 def show_ingest(report) -> None:
@@ -97,7 +96,7 @@ def show_ingest(report) -> None:
         "removed": say("삭제", "removed"),
         "failed": say("실패", "failed"),
     }
-    done = [f"{label} {count:,}" for key, label in names.items() if (count := asdict(counts)[key])]
+    done = [f"{label} {count:,}" for key, label in names.items() if (count := getattr(counts, key))]
     rate = report.pages / report.seconds if report.seconds else 0
     console = out()
     console.print(
