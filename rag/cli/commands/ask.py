@@ -25,16 +25,10 @@ from rag.cli.terminal.options import (
     grouped,
 )
 from rag.cli.terminal.progress import progress_bar
-from rag.cli.terminal.views import (
-    show_answer,
-)
+from rag.cli.terminal.views import show_answer, show_pieces
 from rag.language import language, say
 from rag.pipeline import Pipeline
-from rag.wire.bodies import (
-    answer_json,
-    error_json,
-    row_json,
-)
+from rag.wire.bodies import answer_json, error_json, row_json
 
 commands = family()
 
@@ -114,12 +108,6 @@ def show_question(console: Console, question: str) -> None:
 def show_stream(pipeline: Pipeline, question: str, allowed: Filter) -> None:
     console = out()
     show_question(console, question)
-    live = console.is_terminal and pipeline.generator.writes
-    with pipeline.ask_stream(question, allowed) as stream:
-        for piece in stream:
-            if live:
-                console.print(Text(piece), end="", soft_wrap=True)
-        answer = stream.answer
-    if live:
-        console.print("\n")
-    show_answer(console, pipeline, answer, allowed, with_text=not live)
+    stream = pipeline.ask_stream(question, allowed)
+    live = show_pieces(console, pipeline, stream)
+    show_answer(console, pipeline, stream.answer, allowed, with_text=not live)

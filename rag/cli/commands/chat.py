@@ -27,10 +27,7 @@ from rag.cli.terminal.options import (
     family,
     grouped,
 )
-from rag.cli.terminal.views import (
-    inner_context,
-    show_answer,
-)
+from rag.cli.terminal.views import inner_context, show_answer, show_pieces
 from rag.conversing.conversation import Conversation, read_turns
 from rag.display.words import place_of
 from rag.language import language, say
@@ -198,18 +195,11 @@ class Talk:
             understood = say(f"이렇게 이해했습니다: {standalone}", f"understood: {standalone}")
             self._console.print(Text(understood, style="dim"), soft_wrap=True)
         self._console.print()
-        live = self._console.is_terminal and self._pipeline.generator.writes
-        with self._conversation.ask_stream(question, standalone) as stream:
-            for piece in stream:
-                if live:
-                    self._console.print(Text(piece), end="", soft_wrap=True)
-            self._last = stream.answer
-        if live:
-            self._console.print("\n")
-        self._show_answer(self._last, not live)
-
-    def _show_answer(self, answer: Answer, with_text: bool) -> None:
-        show_answer(self._console, self._pipeline, answer, self._conversation.allowed, with_text=with_text)
+        stream = self._conversation.ask_stream(question, standalone)
+        live = show_pieces(self._console, self._pipeline, stream)
+        self._last = stream.answer
+        allowed = self._conversation.allowed
+        show_answer(self._console, self._pipeline, self._last, allowed, with_text=not live)
         self._console.print()
 
     def _show(self, argument: str) -> None:

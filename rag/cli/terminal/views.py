@@ -15,9 +15,22 @@ from rag.cli.terminal.console import one_line
 from rag.display.words import NEAREST, QUOTE_CHARACTERS, kind_name, place, place_of
 from rag.language import language, say
 from rag.pipeline import Pipeline
+from rag.streaming.streams import AnswerStream
 from rag.wording.places import MARKS
 
 COLORS = {"supported": "green", "partial": "yellow", "unsupported": "red", "uncited": "red"}
+
+
+def show_pieces(console: Console, pipeline: Pipeline, stream: AnswerStream) -> bool:
+    """Take all pieces of `stream`; returns whether they were shown: at a terminal, what a model writes is."""
+    live = console.is_terminal and pipeline.generator.writes
+    with stream:
+        for piece in stream:
+            if live:
+                console.print(Text(piece), end="", soft_wrap=True)
+    if live:
+        console.print("\n")
+    return live
 
 
 def show_answer(
