@@ -19,6 +19,7 @@ from rag.cli.terminal.options import (
     family,
     grouped,
 )
+from rag.cli.terminal.views import check_line
 from rag.config import Config
 from rag.errors import TokenizerUnavailable
 from rag.language import language, say
@@ -33,11 +34,7 @@ from rag.serving.plan import (
 )
 from rag.serving.run import Check, check_server, ended, running_server, wait_until_ready
 from rag.wire import shapes
-from rag.wire.bodies import (
-    probes_json,
-    serve_plan_json,
-    started_json,
-)
+from rag.wire.bodies import probes_json, serve_plan_json, started_json
 
 commands = family()
 
@@ -183,8 +180,7 @@ def _looked_at(settings: Config, as_json: bool) -> list[Check]:
 
 
 def _print_check(check: Check) -> None:
-    line = Text("✓ " if check.ok else "✗ ", style="green" if check.ok else "red")
-    line.append(one_line(f"{check.name}: "), style="bold").append(check.what, style="default")
+    line = check_line(check)
     if check.remedy:
         line.append(one_line(f" — {check.remedy}"), style="default")
     out().print(line, soft_wrap=True)

@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
-from rag.cli.terminal.console import DONE, NOTHING, one_line, out, print_json
+from rag.cli.terminal.console import DONE, NOTHING, out, print_json
 from rag.cli.terminal.opening import open_pipeline
 from rag.cli.terminal.options import (
     COMMON,
@@ -18,6 +17,7 @@ from rag.cli.terminal.options import (
     family,
     grouped,
 )
+from rag.cli.terminal.views import check_line
 from rag.config import DEFAULT_FILE, TEMPLATES
 from rag.doctor import examine
 from rag.errors import ConfigError, ConfigExists
@@ -75,8 +75,7 @@ def doctor(
         print_json(probes_json(checks))
     else:
         for check in checks:
-            line = Text("✓ " if check.ok else "✗ ", style="green" if check.ok else "red")
-            line.append(one_line(f"{check.name}: "), style="bold").append(check.what, style="default")
+            line = check_line(check)
             if check.remedy:
                 line.append(f"\n    → {check.remedy}", style="yellow")
             out().print(line)

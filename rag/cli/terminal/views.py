@@ -15,6 +15,7 @@ from rag.cli.terminal.console import one_line
 from rag.display.words import NEAREST, QUOTE_CHARACTERS, kind_name, place, place_of
 from rag.language import language, say
 from rag.pipeline import Pipeline
+from rag.serving.run import Check
 from rag.streaming.streams import AnswerStream
 from rag.wording.places import MARKS
 
@@ -160,6 +161,12 @@ def show_footer(console: Console, documents: int, answer: Answer) -> None:
         ),
         soft_wrap=True,
     )
+
+
+def check_line(check: Check) -> Text:
+    """Whether what was looked at is well, and what was found; without the remedy."""
+    line = Text("✓ " if check.ok else "✗ ", style="green" if check.ok else "red")
+    return line.append(one_line(f"{check.name}: "), style="bold").append(check.what, style="default")
 
 
 def page_count(count: int, unit: Unit) -> str:
