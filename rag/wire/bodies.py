@@ -120,15 +120,7 @@ def text_json(document: StoredDocument, start: int, text: str, pages: Sequence[P
     """`text`, which begins at `start` of the document, and those of its `pages` on which it stands."""
     end = start + len(text)
     touched = [shaped(shapes.TextPage, page) for page in pages if page.start < end and page.end > start]
-    return shaped(
-        shapes.Text,
-        document,
-        document_id=document.document_id,
-        start=start,
-        end=end,
-        text=text,
-        pages=touched,
-    )
+    return shaped(shapes.Text, document, start=start, end=end, text=text, pages=touched)
 
 
 def list_json(
@@ -142,7 +134,6 @@ def list_json(
             shaped(
                 shapes.ListedDocument,
                 document,
-                document_id=document.document_id,
                 unreadable_pages=list(unreadable.get(document.document_id, ())),
                 ocr_pages=sorted(doubtful.get(document.document_id, ())),
             )
@@ -163,13 +154,7 @@ def show_json(
         }
         for page, file in pages
     ]
-    return {
-        "document_id": document.document_id,
-        "path": document.path,
-        "start": start,
-        "end": end,
-        "pages": shown,
-    }
+    return shaped(shapes.Show, document, start=start, end=end, pages=shown)
 
 
 def inspect_json(
@@ -247,15 +232,11 @@ def calibrate_json(index: Path, calibration: object | None) -> shapes.Calibrated
 
 
 def delete_json(documents: Iterable[StoredDocument]) -> shapes.Deletion:
-    return {"deleted": [{"document_id": d.document_id, "path": d.path} for d in documents]}
+    return {"deleted": [shaped(shapes.DeletedDocument, document) for document in documents]}
 
 
 def group_json(documents: Iterable[StoredDocument]) -> shapes.Grouping:
-    return {
-        "changed": [
-            {"document_id": d.document_id, "path": d.path, "groups": list(d.groups)} for d in documents
-        ]
-    }
+    return {"changed": [shaped(shapes.GroupedDocument, document) for document in documents]}
 
 
 def compact_json(index: Path, compaction: object, seconds: float) -> shapes.Compaction:
