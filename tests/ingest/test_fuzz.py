@@ -21,7 +21,7 @@ SOURCES = sorted(SAMPLES.glob("*.pdf"))
 
 
 def test_damaged_samples_are_read_whole_or_refused(tmp_path):
-    count = tries(30)
+    count = tries(60)
     report = run(SOURCES, 7, range(count), fuzz_options(CHARACTERS), tmp_path)
     assert not report.broken
     assert sum(sum(row.values()) for row in report.outcomes.values()) == count
