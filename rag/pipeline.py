@@ -43,7 +43,7 @@ from rag.streaming.streams import AnswerStream, AsyncAnswerStream
 from rag.summarising.checkpoints import Checkpoints
 from rag.summarising.job import JobProgress, OnProgress, summarise
 from rag.summarising.kinds import EXECUTIVE, Style, SummaryOptions
-from rag.summarising.stages import SummaryStages, summary_key
+from rag.summarising.stages import SummaryStages, order_of, summary_key
 from rag.tools.ask import ask_with_tools
 from rag.viewing.show import ShownPage, show
 
@@ -530,7 +530,8 @@ class Pipeline:
 
     def summary_key(self, document: StoredDocument, options: SummaryOptions) -> str:
         """The `key` that the summary of `document` would have."""
-        return summary_key(self._reading_stages(), document, options)
+        stages = self._reading_stages()
+        return summary_key(stages, order_of(stages, options), document)
 
     def compare(
         self,

@@ -63,7 +63,7 @@ def assemble(
         completion_tokens=tally.completion_tokens,
         generator=stages.generator.name,
         tokenizer=stages.tokenizer.name,
-        key=summary_key(stages, document, order.options),
+        key=summary_key(stages, order, document),
         warnings=notices_of(
             tally,
             layout.citations,
@@ -133,10 +133,11 @@ def _most_telling(
 
 def _shortened(stages: SummaryStages, order: Order, said: Sequence[Stated]) -> Sequence[Stated]:
     """The first statements of `said`, up to the length asked for; at least one if that is in tokens."""
-    if not order.tokens:
+    limit = order.options.tokens
+    if not limit:
         return said[: order.sentences]
     sizes = accumulate(stages.tokenizer.count(stated.text) for stated in said)
-    return said[: max(1, sum(size <= order.tokens for size in sizes))]
+    return said[: max(1, sum(size <= limit for size in sizes))]
 
 
 # the statements → the text and its offsets

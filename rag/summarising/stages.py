@@ -36,9 +36,9 @@ class SummaryStages:
 class Order:
     """What is asked of the model, the same for each document.
 
-    `sentences`: the most sentences or rows of a summary; for a kind by chapters, of each chapter. `tokens`: the same
-    limit in tokens, if the user gave one. `completion_tokens`: the most tokens of one completion. `reserved`: the
-    tokens of the window that no prompt may use: `completion_tokens` and the generator's margin.
+    `sentences`: the most sentences or rows of a summary; for a kind by chapters, of each chapter.
+    `completion_tokens`: the most tokens of one completion. `reserved`: the tokens of the window that no prompt may
+    use: `completion_tokens` and the generator's margin.
     `task` asks for the summary itself, when everything that it is about is in the prompt; `part` asks what to keep
     of one window among several.
     """
@@ -46,7 +46,6 @@ class Order:
     options: SummaryOptions
     kind: Kind
     sentences: int
-    tokens: int | None
     completion_tokens: int
     reserved: int
     task: str
@@ -77,7 +76,6 @@ def order_of(stages: SummaryStages, options: SummaryOptions) -> Order:
         options=options,
         kind=kind,
         sentences=sentences,
-        tokens=options.tokens,
         completion_tokens=completion_tokens,
         reserved=completion_tokens + stages.generator.margin,
         task=kind.task.format(length=lines.format(sentences), **shared),
@@ -95,13 +93,13 @@ def sampling(stages: SummaryStages, order: Order) -> Sampling:
     )
 
 
-def summary_key(stages: SummaryStages, document: StoredDocument, options: SummaryOptions) -> str:
+def summary_key(stages: SummaryStages, order: Order, document: StoredDocument) -> str:
     """A key of 32 hex digits, equal for two jobs that would make the same summary of `document`."""
-    order, generation = order_of(stages, options), stages.generation
+    generation = stages.generation
     decides = [
         FLOW,
         [document.document_id, document.title, document.parser],
-        asdict(options),
+        asdict(order.options),
         asdict(stages.summary),
         [stages.generator.name, stages.generator.margin, stages.tokenizer.fingerprint],
         [generation.window, generation.reserved_output, generation.temperature, generation.grammar],
