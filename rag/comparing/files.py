@@ -96,9 +96,8 @@ def quotes(cell: ComparisonCell) -> str:
 
 
 def _evidence(citation: Citation, title: str) -> str:
-    quote = " ".join(citation.quote.split())
     columns = f" ({citation.columns})" if citation.columns else ""
-    return f"「{title}」 {place(citation)} {MARKS[citation.support]} “{quote}”{columns}"
+    return f"「{title}」 {place(citation)} {MARKS[citation.support]} “{citation.quote}”{columns}"
 
 
 WRITERS: dict[str, Callable[[Comparison], str]] = {
