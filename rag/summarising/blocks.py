@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from indexes.types import StoredDocument
 from ingest.document import Chunk
 from ingest.korean.analyse import sentence_spans
-from ingest.raw import Unit
 from rag.answer import PackedPassage
 from rag.errors import PromptTooLong
 from rag.prompting.packing import Prompt, ledger
@@ -139,10 +138,9 @@ def written_block(
     context: str,
     passages: tuple[PackedPassage, ...],
     pages: frozenset[int],
-    unit: Unit,
 ) -> Block:
     """A sentence as a block of the next level. Its headings, `context`, decide where windows end; no prompt shows them."""
-    place = places(pages, unit)
+    place = places(pages, passages[0].unit)
     return Block(
         text=text,
         written=True,

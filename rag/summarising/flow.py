@@ -144,7 +144,6 @@ def carried(stages: SummaryStages, window: Window, said: Sequence[Stated]) -> li
             context=stated.context,
             passages=stated.passages,
             pages=stated.pages,
-            unit=stated.passages[0].unit,
         )
         if block.tokens <= room:
             blocks.append(block)
