@@ -55,8 +55,7 @@ def report(name: str, seed: int, chapters: int, **fields) -> NewContent:
                     )
                 )
                 start = end
-    cuts = range(0, max(start, 1), PAGE)
-    pages = [Page(n, str(n), cut, min(cut + PAGE, start), True) for n, cut in enumerate(cuts, start=1)]
+    pages = pages_of(start)
     document = StoredDocument(
         identity, name, (f"/문서/{name}.pdf",), (), "parser-1", 9, len(chunks), "page", len(pages)
     )
@@ -64,6 +63,12 @@ def report(name: str, seed: int, chapters: int, **fields) -> NewContent:
     terms = tuple(" ".join(row) for row in ANALYSER.terms(texts))
     vectors = EMBEDDER.embed_passages(texts)
     return NewContent(replace(document, **fields), pages, chunks, terms, vectors)
+
+
+def pages_of(length: int) -> list[Page]:
+    """Pages of `PAGE` characters that tile a text of `length` characters; one page if it is empty."""
+    cuts = range(0, max(length, 1), PAGE)
+    return [Page(n, str(n), cut, min(cut + PAGE, length), True) for n, cut in enumerate(cuts, start=1)]
 
 
 def stages_of(
@@ -100,7 +105,7 @@ def check_prompts(stages: SummaryStages, prompts: Sequence[Prompt]) -> None:
         assert sum(TOKENIZER.decode([token]) == "" for token in prompt.token_ids) == controls
 
 
-def check_summary(stages: SummaryStages, content: NewContent, summary: Summary) -> None:
+def check_summary(content: NewContent, summary: Summary) -> None:
     """Assert what must hold for every summary."""
     check_brackets(summary)
     text = "".join(chunk.text for chunk in content.chunks)
@@ -146,6 +151,4 @@ def with_text(content: NewContent, place: int, text: str) -> NewContent:
         first, last = start // PAGE + 1, (end - 1) // PAGE + 1
         chunks.append(replace(chunk, start=start, end=end, text=words, first_page=first, last_page=last))
         start = end
-    cuts = range(0, start, PAGE)
-    pages = [Page(n, str(n), cut, min(cut + PAGE, start), True) for n, cut in enumerate(cuts, start=1)]
-    return replace(content, chunks=chunks, pages=pages)
+    return replace(content, chunks=chunks, pages=pages_of(start))

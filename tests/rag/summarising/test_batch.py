@@ -16,11 +16,10 @@ from rag.summarising.checkpoints import Checkpoints, window_key
 from rag.summarising.job import GIVE_UP, JobProgress, summarise
 from rag.summarising.kinds import SummaryOptions
 from rag.summarising.stages import order_of, sampling
-from tests.support.summaries import TOKENIZER, report, stages_of
+from tests.support.summaries import NOTHING_KEPT, TOKENIZER, report, stages_of
 from tests.support.writers import ADVERSARIES, BusyWriter, Writer, failing_at, faithful
 
 OPTIONS = SummaryOptions()
-NOTHING_KEPT = Checkpoints(None)
 
 
 def reports(count: int, seed: int = 0):

@@ -10,13 +10,19 @@ from hypothesis import strategies as st
 from indexes.types import NewContent
 from rag.answer import Summary
 from rag.prompting.prompts import MARKER
-from rag.summarising.checkpoints import Checkpoints
 from rag.summarising.files import FAILURES, SummaryFolder, file_names, markdown
 from rag.summarising.job import summarise
 from rag.summarising.kinds import KINDS, SummaryOptions
 from tests.support.laws import examples
 from tests.support.markdown import HOSTILE, PARSER, WORDS, inline_tokens
-from tests.support.summaries import check_summary, extract_summary, report, stages_of, with_text
+from tests.support.summaries import (
+    NOTHING_KEPT,
+    check_summary,
+    extract_summary,
+    report,
+    stages_of,
+    with_text,
+)
 from tests.support.writers import Writer
 
 # A name that Linux allows: it breaks lines, turns their direction and drives a terminal.
@@ -37,7 +43,7 @@ def hostile_report(hostile: str) -> NewContent:
 def written_of(content: NewContent, options: SummaryOptions, reply: str) -> Summary:
     """The summary of `content` by a model that answers every prompt with `reply`."""
     stages = stages_of([content], Writer(lambda _: reply), 8000, 400)
-    (summary,) = summarise(stages, [content.document], options, Checkpoints(None))
+    (summary,) = summarise(stages, [content.document], options, NOTHING_KEPT)
     assert isinstance(summary, Summary)
     return summary
 
@@ -89,11 +95,11 @@ def test_the_only_markers_in_a_summary_are_its_own(forged, kind, by_model):
     """The brackets of a document, in its text, headings or title, forge no evidence; quotes keep its words."""
     content = hostile_report(forged)
     options = SummaryOptions(kind, instruction="매출액" if kind == "custom" else "")
-    stages = stages_of([content], Writer(lambda _: f"매출액 {forged} | 3 | 억원 | {forged} [1]"), 8000, 400)
-    (made,) = summarise(stages, [content.document], options, Checkpoints(None))
-    summary = made if by_model else extract_summary(stages, content.document, options)
-    assert isinstance(summary, Summary)
-    check_summary(stages, content, summary)
+    if by_model:
+        summary = written_of(content, options, f"매출액 {forged} | 3 | 억원 | {forged} [1]")
+    else:
+        summary = extract_summary(stages_of([content], Writer(str), 8000, 400), content.document, options)
+    check_summary(content, summary)
     shown = markdown(summary)
     assert not MARKER.search(shown.splitlines()[0])
     assert not [line for line in shown.splitlines() if line.startswith("## ") and MARKER.search(line)]

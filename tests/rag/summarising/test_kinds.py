@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexes.types import NewContent
-from ingest.document import Page
 from ingest.korean.noun_phrases import PHRASE_CHARACTERS, noun_phrase
 from rag.answer import Summary
 from rag.extracting.priors import SourceSentence
@@ -34,6 +33,7 @@ from tests.support.summaries import (
     check_summary,
     codes_of,
     extract_summary,
+    pages_of,
     report,
     stages_of,
     with_text,
@@ -94,7 +94,7 @@ def test_every_kind_ends_fits_and_quotes_whatever_is_written(kind, writes, seed,
     stages = stages_of([content], writer, *sizes, figures=on_figures)
     (summary,) = summarise(stages, [content.document], options_of(kind), NOTHING_KEPT)
     assert isinstance(summary, Summary)
-    check_summary(stages, content, summary)
+    check_summary(content, summary)
     check_prompts(stages, writer.prompts)
     assert summary.calls == len(writer.prompts)
     if kind == "sections":
@@ -148,8 +148,7 @@ def chaptered(count: int, sentences: int) -> NewContent:
             )
         )
         start = end
-    cuts = range(0, start, PAGE)
-    pages = [Page(n, str(n), cut, min(cut + PAGE, start), True) for n, cut in enumerate(cuts, start=1)]
+    pages = pages_of(start)
     document = replace(content.document, chunks=count, pages=len(pages))
     return NewContent(document, pages, chunks, content.terms[:count], content.vectors[:count])
 
@@ -177,7 +176,7 @@ def test_the_windows_of_all_chapters_are_one_stream_in_levels():
     assert len(first) > 6 and writer.most_running >= 12  # windows of several chapters at a time
     assert summary.levels < summary.calls and len(summary.sections) == 6
     check_sections(content, summary)
-    check_summary(stages, content, summary)
+    check_summary(content, summary)
 
 
 def test_what_stands_in_for_a_completion_has_the_headings_of_what_is_written():

@@ -62,7 +62,7 @@ def test_a_summary_ends_fits_and_quotes_whatever_is_written(adversary, seed, cha
     stages = stages_of([content], writer, *sizes)
     (summary,) = summarise(stages, [content.document], OPTIONS, NOTHING_KEPT)
     assert isinstance(summary, Summary)
-    check_summary(stages, content, summary)
+    check_summary(content, summary)
     check_prompts(stages, writer.prompts)
     assert summary.calls == len(writer.prompts) <= most_calls(stages, content)
     assert bool(summary.sentences) == bool(document_blocks(stages, content.document))
@@ -125,7 +125,7 @@ def test_a_quote_of_the_last_level_is_the_best_of_the_passages_below():
     (citation,) = [c for c in summary.citations if "7,777억원" in summary.sentences[c.sentence].text]
     assert citation.quote == needle.strip() and citation.support == "supported"
     assert [figure.stands for figure in summary.figures if figure.text == "7777억원"] == [True]
-    check_summary(stages, content, summary)
+    check_summary(content, summary)
 
 
 FIGURES = "매출액은 9,999억원이다. [1] 위원회는 안건을 심의하였다. [1]"
@@ -179,7 +179,7 @@ def test_without_a_model_every_sentence_quotes_itself():
     content = report("보고서", 5, 20)
     stages = stages_of([content], Writer(faithful))
     summary = extract_summary(stages, content.document, SummaryOptions(sentences=6))
-    check_summary(stages, content, summary)
+    check_summary(content, summary)
     assert len(summary.sentences) == 6 and (summary.calls, summary.levels) == (0, 0)
     for sentence, citation in zip(summary.sentences, summary.citations, strict=True):
         name, *values = row_cells(" ".join(citation.quote.split()).removeprefix("□ "))
