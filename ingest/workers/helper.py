@@ -38,7 +38,8 @@ def main(arguments: Sequence[str], make_worker: Callable[..., Worker] = Worker) 
     """
     descriptor, size, folder = arguments
     os.dup2(2, 1)  # standard output is the caller's, who may print JSON there
-    start = wire.build(Start, json.load(sys.stdin))
+    # Its bytes: the locale may have another encoding than UTF-8, and a password stray bytes.
+    start = wire.build(Start, json.load(sys.stdin.buffer))
     worker = make_worker(start.options, reads=start.reads)
     settle_memory()
     _give_memory_back()  # what loading has freed; children would each free their view of it

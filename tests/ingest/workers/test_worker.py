@@ -224,6 +224,15 @@ def test_children_know_the_words_of_the_dictionary(tmp_path):
     assert parsed.terms != Parser(options()).parse(paths[0]).terms
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "euc-kr", "ascii"])
+def test_options_reach_the_helper_in_any_locale(fresh_helpers, monkeypatch, tmp_path, encoding):
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    path = write(tmp_path, "적금.pdf", "청년도약계좌 가입 대상을 정한다.")
+    known = replace(options(), passwords=(("*", "\udcff"),), dictionary=("청년도약계좌",))
+    with WorkerPool(known) as pool:
+        assert list(pool.parse([path])) == [Parser(known).parse(path)]
+
+
 LOADED = """
 import sys
 from ingest.workers.jobs import Worker
