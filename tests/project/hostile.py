@@ -3,7 +3,6 @@
 python -m tests.project.hostile
 """
 
-import hashlib
 import json
 import pkgutil
 import re
@@ -21,38 +20,31 @@ from indexes.search.copies import shingles
 from ingest.document import Chunk
 from ingest.errors import UnreadableFile
 from ingest.korean import aliases, analyse, expressions, noun_phrases
-from ingest.parse import ParseOptions, Parser
+from ingest.parse import Parser
 from ingest.structure import terms
 from ingest.titles import title_of
-from rag.answer import PackedPassage
 from rag.conversing import conversation
 from rag.evidence import citations, support
 from rag.extracting import extract, found_actions, found_figures, priors, values
 from rag.prompting import calls, markers, prompts
 from rag.summarising import rows
-from rag.summarising.kinds import KINDS
+from rag.summarising.kinds import FIGURES
 from rag.wording.markdown import markdown_cell, markdown_lines
 from rag.wording.tables import harmless, row_cells
 from tests.support.laws import some
-from tests.support.parsing import CHARACTERS
+from tests.support.parsing import options
+from tests.support.passages import page_three, passage
 
-PARSER = Parser(ParseOptions(CHARACTERS, "bigram"))
+PARSER = Parser(options())
 
 
 def chunk(text: str) -> Chunk:
     return Chunk("가:0-9", "가", 0, len(text), text, text[:500], 1, 1, 1)
 
 
-def passage(text: str) -> PackedPassage:
-    return PackedPassage(
-        marker=1, document_id="가", path="가.pdf", title="가", context="", first_page=1, last_page=1,
-        start=0, end=len(text), tokens=1, text=text, score=1.0,
-    )  # fmt: skip
-
-
 def parse(text: str, ending: str = ".txt") -> None:
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{hashlib.md5(text.encode()).hexdigest()}{ending}"
+        path = Path(folder) / f"글{ending}"
         path.write_text(text, "utf-8")
         try:
             PARSER.parse(str(path))
@@ -60,9 +52,6 @@ def parse(text: str, ending: str = ".txt") -> None:
             return
 
 
-FIGURES, ACTIONS = (
-    next(kind for kind in KINDS.values() if name in kind.name) for name in ("figures", "actions")
-)
 DATE = "2024-03-01"
 FUNCTIONS: dict[str, Callable[[str], object]] = {
     "fold": analyse.fold,
@@ -126,9 +115,7 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "harmless": harmless,
     "markdown_cell": markdown_cell,
     "markdown_lines": markdown_lines,
-    "resolve": lambda text: citations.resolve(
-        text, [passage("가나다")], lambda *_: citations.Place(1, 1, "가.pdf", "가")
-    ),
+    "resolve": lambda text: citations.resolve(text, [passage(1, "가나다")], page_three),
 }
 # Repeated units on which a pattern that tries every start, or every way to split repeats, takes quadratic time.
 UNITS = (" ", "a", "3", "-", "다.", "(가", "3.", " \n")
