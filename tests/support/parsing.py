@@ -1,5 +1,7 @@
 """Options for reading files in worker processes, and questions that tests ask of the processes and results."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from ingest.errors import UnreadableFile
@@ -35,15 +37,14 @@ def write_big(folder: Path, name: str, pages: int) -> str:
 
 def children_of(pid: int) -> list[int]:
     """The ids of the running processes that the process `pid` started."""
-    found = []
+    return [child for child, fields in stats() if int(fields[1]) == pid]
+
+
+def stats() -> Iterator[tuple[int, list[str]]]:
+    """The id of each process and what proc(5) says of it: state, parent, group and so on."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text(encoding="utf-8").rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[1]) == pid:
-            found.append(int(stat.parent.name))
-    return found
+        with contextlib.suppress(OSError):  # it has ended in the meantime
+            yield int(stat.parent.name), stat.read_text(encoding="utf-8").rpartition(")")[2].split()
 
 
 def codes(results) -> list[str]:

@@ -18,7 +18,7 @@ from ingest.parse import IngestConfig, Parsed, ParseOptions
 from ingest.workers.jobs import Draw, Locate
 from ingest.workers.pool import WorkerPool
 from tests.support.files.pdfs import _file, make_pdf
-from tests.support.parsing import CHARACTERS, children_of, codes, write, write_big
+from tests.support.parsing import CHARACTERS, children_of, codes, stats, write, write_big
 
 LIMITS = IngestConfig(workers=1, timeout_seconds=3, max_memory_mb=192, max_pages=1000, max_characters=100_000)
 FLATE = b"/FlateDecode "
@@ -269,14 +269,7 @@ def group_alive(group: int) -> bool:
     except ProcessLookupError:
         return False
     # What the system has not collected yet is dead, too.
-    states = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text(encoding="utf-8").rpartition(")")[2].split()
-        except OSError:
-            continue
-        states += [fields[0]] if int(fields[2]) == group else []
-    return any(state != "Z" for state in states)
+    return any(int(fields[2]) == group and fields[0] != "Z" for _, fields in stats())
 
 
 def wait_for(holds: Callable[[], bool], seconds: float = 20) -> None:
