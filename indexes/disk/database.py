@@ -11,9 +11,8 @@ from pathlib import Path
 from indexes.disk.schema import DATABASE, TABLES, checksum, create_database, sealed
 from indexes.errors import IndexDamaged, IndexNotFound
 
-IDLE = (
-    8  # connections that are kept open for the next read; more reads at once open more, which are then closed
-)
+# Connections that are kept open for the next read; more reads at once open more, which are then closed.
+IDLE = 8
 
 
 class _Block(threading.local):

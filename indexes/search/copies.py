@@ -31,9 +31,8 @@ Reason = Literal["copy", "older", "newer"]
 # algorithms have .96, two benefits .93, the ticks of a table for two levels of protection .93.
 COPY, VERSION = 0.97, 0.6
 SHINGLE = 5
-HASH_BITS = (
-    44  # the bits above hold the passage's position, so that one sort orders the hashes of all passages
-)
+# The bits above hold the passage's position, so that one sort orders the hashes of all passages.
+HASH_BITS = 44
 # Two passages are compared if they share at least half of their 8 lowest hashes (as versions: a quarter of 32).
 # Copies share nearly all of them, versions two thirds.
 COPY_SKETCH, COPY_SHARED = 8, 0.5

@@ -115,9 +115,8 @@ AMOUNT_TERM = re.compile(rf"(?P<number>{NUMBER}){S}(?P<small>[십백천]?)(?P<la
 SMALL = {"": 1, "십": 10, "백": 100, "천": 1_000}
 LARGE = {"": 1, "만": 10**4, "억": 10**8, "조": 10**12}
 DECIMALS = 10**6  # amounts are integers of millionths, so they are exact whatever their size
-SMALLEST_PLAIN = (
-    10_000  # a smaller plain number needs no canonical form: as a word it is in the index already
-)
+# A smaller plain number needs no canonical form: as a word it is in the index already.
+SMALLEST_PLAIN = 10_000
 
 LENGTHS = {"month": 1, "quarter": 3, "half": 6, "year": 12}
 RELATIVE_WORDS = {

@@ -116,9 +116,8 @@ def _continues(before: CleanLine, after: CleanLine, room: float, habits: Habits)
     if other.page - one.page > 1 or LEADERS.search(before.text) or not _one_style(before, after):
         return False
     if not unicodedata.is_normalized("NFC", before.text[-8:] + after.text[:8]):
-        return (
-            False  # `after` begins with a bare accent or jamo, which would combine with the end of `before`
-        )
+        # `after` begins with a bare accent or jamo, which would combine with the end of `before`.
+        return False
     if _closes(before.text, after.text):
         return room <= _word_room(after)
     ended = PARAGRAPH_END.search(before.text) is not None

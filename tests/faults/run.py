@@ -53,9 +53,8 @@ RARE = (
     "truncate log",
 )  # steps of compacting; to die at one, the child begins by compacting
 ACTIONS = 12  # the most actions of one child
-DEATHS = (
-    60  # the number of deaths of one index; then a new one is made, because deleted documents slow it down
-)
+# The number of deaths of one index; then a new one is made, because deleted documents slow it down.
+DEATHS = 60
 LONGEST = 0.08  # seconds until a random death
 WORDS = ("예산", "휴가", "계약", "보안", "점검", "이용료", "출입", "보고")
 SECTOR = 512
