@@ -82,14 +82,17 @@ class Rendered:
 class ModelTokenizer:
     """The tokenizer and chat template of one model."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, folder: Path | None = None) -> None:
         """Load "embedded", a local folder, or a hub name.
+
+        Args:
+            folder: the folder of `name`, where it was looked up already: a hub name is looked up over the network.
 
         Raises:
             TokenizerUnavailable: no such files, or they cannot be read.
         """
         self.name = name
-        folder = EMBEDDED_FOLDER if name == EMBEDDED else _folder(name)
+        folder = folder or _folder(name)
         self.folder = folder  # which holds its files
         config = _read_json(name, folder / "tokenizer_config.json")
         self._full = _load_tokenizer(name, folder, config)
@@ -278,18 +281,20 @@ def open_tokenizer(name: str) -> ModelTokenizer:
 
     Args and errors: see `ModelTokenizer`. It takes 0.2 to 1.3 s to load, and several threads may use it.
     """
-    folder = EMBEDDED_FOLDER if name == EMBEDDED else _folder(name)
+    folder = _folder(name)
     files = (folder / file for file in FILES)
     states = (path.stat() for path in files if path.is_file())
-    return _loaded(name, tuple((state.st_ino, state.st_size, state.st_mtime_ns) for state in states))
+    return _loaded(name, folder, tuple((state.st_ino, state.st_size, state.st_mtime_ns) for state in states))
 
 
 @lru_cache(maxsize=2)
-def _loaded(name: str, states: tuple[tuple[int, ...], ...]) -> ModelTokenizer:
-    return ModelTokenizer(name)
+def _loaded(name: str, folder: Path, states: tuple[tuple[int, ...], ...]) -> ModelTokenizer:
+    return ModelTokenizer(name, folder)
 
 
 def _folder(name: str) -> Path:
+    if name == EMBEDDED:
+        return EMBEDDED_FOLDER
     if Path(name).is_dir():
         return Path(name)
     try:
