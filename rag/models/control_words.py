@@ -21,13 +21,13 @@ BARRED = r"[<\[](?=[|｜])"
 CLOSED_BY_BAR = r"<(?=/?[A-Za-z_]{1,40}\|>)"
 # <start_of_turn> (Gemma), <tool_call> (Qwen, Hermes), <seed:bos> (Seed), <tool_call:begin>
 JOINED = r"<(?=/?[A-Za-z]{1,40}(?:[_:][A-Za-z0-9]{1,40}){1,8}>)"
-# <unused12>, </s>, <bos>, <think>, <TOOLCALL> (Nemotron), <thought>, <eod> …
-NAMED = (
-    r"<(?=/?(?:unused\d+|s|bos|eos|bop|eop|sop|eod|eot|eom|pad|unk|cls|sep|mask|think|thinking|thought"
-    r"|tool|tools|toolcall|toolcalls|toolresponse|system|user|assistant|image|video|audio|img|box|ref|quad"
-    r"|BOS|EOS|BOP|EOP|SOP|EOD|EOT|EOM|PAD|UNK|CLS|SEP|MASK|THINK|THINKING|THOUGHT"
-    r"|TOOL|TOOLS|TOOLCALL|TOOLCALLS|TOOLRESPONSE|SYSTEM|USER|ASSISTANT|IMAGE|VIDEO|AUDIO|IMG)>)"
+# Words that are control words both in small letters and in capitals.
+IN_BOTH_CASES = (
+    "bos|eos|bop|eop|sop|eod|eot|eom|pad|unk|cls|sep|mask|think|thinking|thought"
+    "|tool|tools|toolcall|toolcalls|toolresponse|system|user|assistant|image|video|audio|img"
 )
+# <unused12>, </s>, <bos>, <think>, <TOOLCALL> (Nemotron), <thought>, <eod> …
+NAMED = rf"<(?=/?(?:unused\d+|s|box|ref|quad|{IN_BOTH_CASES}|{IN_BOTH_CASES.upper()})>)"
 # <<SYS>> (Llama 2)
 DOUBLED = r"<(?=</?SYS>>)"
 # [INST], [/INST], [TOOL_CALLS] … (Mistral, Llama 2), [EOT], [CLS], [PAD7], [gMASK] and [sMASK] (GLM)
