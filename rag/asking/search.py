@@ -11,6 +11,7 @@ from rag.asking.read import read_query
 from rag.asking.resolve import unreadable_pages
 from rag.asking.retrieve import Retrieved, retrieve
 from rag.asking.stages import RetrievalStages
+from rag.prompting.packing import place_of_words
 
 
 def search(stages: RetrievalStages, queries: Sequence[str], allowed: Filter) -> list[SearchResult]:
@@ -40,7 +41,6 @@ def _named(engine: SearchEngine, passage: types.Passage) -> Passage:
     """`passage` with the path, title and page unit of its document, and its OCR confidence."""
     chunk = passage.chunk
     document = engine.with_id(chunk.document_id)
-    words_end = chunk.start + (len(chunk.text.rstrip()) or len(chunk.text))
     return Passage(
         rank=passage.rank,
         score=passage.score,
@@ -48,5 +48,5 @@ def _named(engine: SearchEngine, passage: types.Passage) -> Passage:
         path=document.path,
         title=document.title,
         unit=document.unit,
-        ocr=engine.place_of(chunk.document_id, chunk.start, words_end).ocr,
+        ocr=place_of_words(engine.place_of, chunk.document_id, chunk.start, chunk.text).ocr,
     )

@@ -121,6 +121,47 @@ def newest(history: Sequence[Turn], tokenizer: ModelTokenizer, room: int) -> lis
     return kept[::-1]
 
 
+def unmarked(
+    document: StoredDocument,
+    place: Place,
+    start: int,
+    text: str,
+    tokens: int,
+    context: str = "",
+    score: float = 0.0,
+) -> PackedPassage:
+    """`text`, which begins at character `start` of `document`, as it is packed before it has a marker of its own."""
+    return PackedPassage(
+        marker=WIDEST_MARKER,
+        document_id=document.document_id,
+        path=document.path,
+        title=document.title,
+        context=context,
+        first_page=place.first_page,
+        last_page=place.last_page,
+        start=start,
+        end=start + len(text),
+        text=text,
+        tokens=tokens,
+        score=score,
+        unit=document.unit,
+        ocr=place.ocr,
+    )
+
+
+def placed(packed: PackedPassage, place_of: Callable[[str, int, int], Place]) -> PackedPassage:
+    """`packed` with the pages of its text."""
+    place = place_of_words(place_of, packed.document_id, packed.start, packed.text)
+    return replace(packed, first_page=place.first_page, last_page=place.last_page, ocr=place.ocr)
+
+
+def place_of_words(
+    place_of: Callable[[str, int, int], Place], document_id: str, start: int, text: str
+) -> Place:
+    """The pages of `text`, which begins at character `start` of a document, without the blanks at its end."""
+    return place_of(document_id, start, start + (len(text.rstrip()) or len(text)))
+
+
 @dataclass(frozen=True, slots=True)
 class Shelf:
     """Where passages are taken from, and how they are counted."""
@@ -139,31 +180,12 @@ class Shelf:
     def take(self, passage: Passage, tokens: int) -> PackedPassage:
         """The whole of `passage` as it is packed; `tokens` are those of its text."""
         chunk, document = passage.chunk, self.with_id(passage.chunk.document_id)
-        place = self._place(chunk.document_id, chunk.start, chunk.text)
-        return PackedPassage(
-            marker=WIDEST_MARKER,
-            document_id=chunk.document_id,
-            path=document.path,
-            title=document.title,
-            context=chunk.context,
-            first_page=place.first_page,
-            last_page=place.last_page,
-            start=chunk.start,
-            end=chunk.end,
-            text=chunk.text,
-            tokens=tokens,
-            score=passage.score,
-            unit=document.unit,
-            ocr=place.ocr,
-        )
+        place = place_of_words(self.place_of, chunk.document_id, chunk.start, chunk.text)
+        return unmarked(document, place, chunk.start, chunk.text, tokens, chunk.context, passage.score)
 
     def placed(self, packed: PackedPassage) -> PackedPassage:
         """`packed` with the pages of the text that it has now, after it was cut or joined."""
-        place = self._place(packed.document_id, packed.start, packed.text)
-        return replace(packed, first_page=place.first_page, last_page=place.last_page, ocr=place.ocr)
-
-    def _place(self, document_id: str, start: int, text: str) -> Place:
-        return self.place_of(document_id, start, start + len(text.rstrip()))
+        return placed(packed, self.place_of)
 
     def header(self, packed: PackedPassage) -> int:
         """The tokens of what a prompt shows around the passage's text."""

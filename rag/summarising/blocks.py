@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from indexes.types import StoredDocument
-from ingest.document import Chunk
+from indexes.types import Place, StoredDocument
 from ingest.korean.analyse import sentence_spans
 from rag.answer import PackedPassage
 from rag.errors import PromptTooLong
-from rag.prompting.packing import Prompt, ledger
+from rag.prompting.packing import Prompt, ledger, placed, unmarked
 from rag.prompting.prompts import block_text, in_other_brackets, pages_text, summary_messages
 from rag.prompting.tokens import ModelTokenizer
 from rag.summarising.division import MOST_BLOCKS, Chapter, chapters, headings_of, windows
@@ -88,33 +87,14 @@ def document_blocks(stages: SummaryStages, document: StoredDocument) -> list[Blo
             text = last.text + chunk.text
             passages[-1] = replace(last, end=chunk.end, text=text, tokens=last.tokens + tokens)
         else:
-            passages.append(_passage(document, chunk, tokens))
+            place = Place(chunk.first_page, chunk.last_page, None)
+            passages.append(unmarked(document, place, chunk.start, chunk.text, tokens, chunk.context))
     return [_verbatim(stages, passage) for passage in passages]
-
-
-def _passage(document: StoredDocument, chunk: Chunk, tokens: int) -> PackedPassage:
-    return PackedPassage(
-        marker=0,  # a window gives it one
-        document_id=document.document_id,
-        path=document.path,
-        title=document.title,
-        context=chunk.context,
-        first_page=chunk.first_page,
-        last_page=chunk.last_page,
-        start=chunk.start,
-        end=chunk.end,
-        text=chunk.text,
-        tokens=tokens,
-        score=0.0,
-        unit=document.unit,
-    )
 
 
 def _verbatim(stages: SummaryStages, passage: PackedPassage) -> Block:
     """A passage as a block; its pages are those of its text without the blanks at the end."""
-    words_end = passage.start + (len(passage.text.rstrip()) or len(passage.text))
-    place = stages.engine.place_of(passage.document_id, passage.start, words_end)
-    passage = replace(passage, first_page=place.first_page, last_page=place.last_page, ocr=place.ocr)
+    passage = placed(passage, stages.engine.place_of)
     context = passage.context.removeprefix(passage.title).removeprefix(" > ")
     # The passage's tokens are known, unless the prompt shows its brackets as other ones, with other tokens.
     counted = in_other_brackets(passage.text) == passage.text

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from indexes.errors import AmbiguousDocument, DocumentNotFound
-from indexes.types import Filter, StoredDocument
+from indexes.types import Filter, Place, StoredDocument
 from ingest.document import Page
 from ingest.errors import Notice
 from ingest.korean.analyse import LONGEST_ROW, sentence_spans
@@ -14,7 +14,7 @@ from rag.asking.copies import leave_out_copies
 from rag.asking.read import MOST_CHARACTERS
 from rag.asking.retrieve import retrieve
 from rag.asking.stages import Stages
-from rag.prompting.packing import Shelf
+from rag.prompting.packing import Shelf, unmarked
 from rag.prompting.prompts import (
     FOUND,
     FOUND_NOTHING,
@@ -113,21 +113,7 @@ def _opened(stages: Stages, document: StoredDocument, pages: Sequence[Page]) -> 
         text = around[first - low : last - low]
         if text.strip():
             tokens = stages.tokenizer.count(shown_text(text))
-            yield PackedPassage(
-                marker=0,
-                document_id=document.document_id,
-                path=document.path,
-                title=document.title,
-                context="",
-                first_page=pages[0].number,
-                last_page=pages[-1].number,
-                start=first,
-                end=last,
-                text=text,
-                tokens=tokens,
-                score=0.0,
-                unit=document.unit,
-            )
+            yield unmarked(document, Place(pages[0].number, pages[-1].number, None), first, text, tokens)
 
 
 def shelf_of(stages: Stages) -> Shelf:
