@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from indexes.disk.schema import DATABASE, TABLES, checksum, create_database, sealed
+from indexes.disk.schema import DATABASE, TABLES, checksum, create_database, insert
 from indexes.errors import IndexDamaged, IndexNotFound
 
 # Connections that are kept open for the next read; more reads at once open more, which are then closed.
@@ -159,9 +159,7 @@ class Database:
 
     def insert(self, table: str, rows: Iterable[Sequence]) -> None:
         """Add rows, given without their checksums."""
-        columns = TABLES[table]
-        marks = ", ".join("?" * len(columns.split(",")))
-        self.connection.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", map(sealed, rows))
+        insert(self.connection, table, rows)
 
     def close_row(self, table: str, by: str, name: str, version: int) -> None:
         """End the current row whose column `by` is `name`: `version` and later ones do not have it."""

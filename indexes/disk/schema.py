@@ -10,7 +10,7 @@ another. Its column `content` is the key of the document's first chunk; pages an
 import json
 import sqlite3
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -71,8 +71,7 @@ def create_database(path: Path, fill: Callable[[sqlite3.Connection], None] = lam
     try:
         connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" + SCHEMA)
         connection.execute("BEGIN")
-        meta = [("format", str(FORMAT)), ("version", "0"), ("next_key", "1")]
-        connection.executemany("INSERT INTO meta VALUES (?, ?, ?)", map(sealed, meta))
+        set_facts(connection, {"format": str(FORMAT), "version": "0", "next_key": "1"})
         fill(connection)
         connection.execute("COMMIT")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -81,6 +80,18 @@ def create_database(path: Path, fill: Callable[[sqlite3.Connection], None] = lam
     sync(aside)
     aside.rename(path)
     sync(path.parent)
+
+
+def insert(connection: sqlite3.Connection, table: str, rows: Iterable[Sequence]) -> None:
+    """Add rows, given without their checksums."""
+    columns = TABLES[table]
+    marks = ", ".join("?" * len(columns.split(",")))
+    connection.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", map(sealed, rows))
+
+
+def set_facts(connection: sqlite3.Connection, facts: Mapping[str, str]) -> None:
+    """Store facts about the index, by name, in the table `meta`."""
+    connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", map(sealed, facts.items()))
 
 
 def objects_of(connection: sqlite3.Connection) -> set[tuple[str, str, str]]:

@@ -19,7 +19,7 @@ from indexes.disk.schema import (
     objects_of,
     own_objects,
     seal_of,
-    sealed,
+    set_facts,
 )
 from indexes.disk.texts import Texts
 from indexes.errors import IndexDamaged, IndexFormat, IndexNotFound, IndexOutdated
@@ -81,7 +81,7 @@ class Store:
         return self.database.checked("meta", rows)[0][1] if rows else None
 
     def set_meta(self, name: str, value: str) -> None:
-        self.connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", sealed((name, value)))
+        set_facts(self.connection, {name: value})
 
     def check_seal(self) -> None:
         """Check that the rows of documents and files are those of the last commit.

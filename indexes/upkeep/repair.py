@@ -17,7 +17,16 @@ from numpy.typing import NDArray
 
 from indexes.disk import dense, versions
 from indexes.disk.documents import DocumentRow
-from indexes.disk.schema import DATABASE, FORMAT, TABLES, checksum, create_database, seal_of, sealed
+from indexes.disk.schema import (
+    DATABASE,
+    FORMAT,
+    TABLES,
+    checksum,
+    create_database,
+    insert,
+    seal_of,
+    set_facts,
+)
 from indexes.disk.store import Store
 from indexes.disk.visible import key_ranges
 from indexes.disk.writer import OnStep, Writer, take_lock, translated
@@ -165,11 +174,11 @@ class _Salvage:
                 self.lost.append(_lost(row))
                 continue
             for table, found in rows.items():
-                _insert(new, table, found)
-            _insert(new, "documents", [row])
+                insert(new, table, found)
+            insert(new, "documents", [row])
             next_key = max(next_key, content + max(1, chunks))
             self.saved += 1
-        _insert(new, "files", self._files)
+        insert(new, "files", self._files)
         meta = {
             "format": str(FORMAT),
             "version": str(self.version),
@@ -177,7 +186,7 @@ class _Salvage:
             "manifest": self._meta.get("manifest") or manifest.to_json(),
             "seal": seal_of(new),
         }
-        new.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", map(sealed, meta.items()))
+        set_facts(new, meta)
 
     def _good(self, table: str) -> list[tuple]:
         """The undamaged rows of a table, without their checksums."""
@@ -200,11 +209,6 @@ class _Salvage:
         with suppress(sqlite3.DatabaseError):
             return seal_of(self._old)
         return None
-
-
-def _insert(new: sqlite3.Connection, table: str, rows: Sequence[tuple]) -> None:
-    marks = ", ".join("?" * len(TABLES[table].split(",")))
-    new.executemany(f"INSERT INTO {table} ({TABLES[table]}) VALUES ({marks})", map(sealed, rows))
 
 
 def _lost(row: Sequence) -> Lost:

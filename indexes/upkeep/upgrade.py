@@ -7,18 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from indexes.disk import versions
-from indexes.disk.schema import (
-    CHUNK_COLUMNS,
-    DATABASE,
-    DOCUMENT_COLUMNS,
-    FILE_COLUMNS,
-    FORMAT,
-    OUTDATED,
-    PAGE_COLUMNS,
-    create_database,
-    seal_of,
-    sealed,
-)
+from indexes.disk.schema import DATABASE, FORMAT, OUTDATED, create_database, insert, seal_of, set_facts
 from indexes.disk.writer import take_lock, translated
 from indexes.durable import sync
 from indexes.errors import IndexDamaged, IndexFormat, IndexInUse, IndexNotFound
@@ -72,27 +61,24 @@ def _fill(folder: Path, old: sqlite3.Connection, new: sqlite3.Connection) -> Non
         "SELECT id, title, paths, groups, parser, bytes, content, chunks, unit, added FROM documents"
         " WHERE removed IS NULL"
     ).fetchall()
-    _insert(
-        new, "documents", DOCUMENT_COLUMNS, ((*row[:9], pages[row[6]], row[9], None) for row in documents)
-    )
+    insert(new, "documents", ((*row[:9], pages[row[6]], row[9], None) for row in documents))
     for row in documents:
         content, chunks = row[6], row[7]
-        _insert(
+        insert(
             new,
             "pages",
-            PAGE_COLUMNS,
             old.execute(
                 "SELECT content, number, label, start, end, readable, engine, confidence, hidden, source"
                 " FROM pages WHERE content = ?",
                 (content,),
             ),
         )
-        _insert(new, "chunks", CHUNK_COLUMNS, _chunks(folder, old, content, content + chunks))
+        insert(new, "chunks", _chunks(folder, old, content, content + chunks))
     files = old.execute("SELECT name, kind, bytes, sha256 FROM files").fetchall()
     version = int(meta["version"])
-    _insert(new, "files", FILE_COLUMNS, ((*row, version, None) for row in files))
+    insert(new, "files", ((*row, version, None) for row in files))
     meta["seal"] = seal_of(new)
-    new.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", map(sealed, meta.items()))
+    set_facts(new, meta)
 
 
 def _chunks(folder: Path, old: sqlite3.Connection, first: int, last: int):
@@ -106,8 +92,3 @@ def _chunks(folder: Path, old: sqlite3.Connection, first: int, last: int):
         if zlib.crc32(f"{context}\0{text}".encode()) != stored:
             raise IndexDamaged(path=folder, detail=f"{DATABASE}: the text of chunk {row[0]}")
         yield tuple(row)
-
-
-def _insert(new: sqlite3.Connection, table: str, columns: str, rows) -> None:
-    marks = ", ".join("?" * len(columns.split(",")))
-    new.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", map(sealed, rows))
