@@ -60,13 +60,13 @@ TABLES = {
 
 
 def create_database(path: Path, fill: Callable[[sqlite3.Connection], None] = lambda _: None) -> None:
-    """Make a database at `path`, empty or filled by `fill`; it replaces a file that is there.
+    """Make a database at `path`, empty or filled by `fill`; it replaces the one that is there, with its log.
 
     It is made under another name, synced and renamed, so that nobody ever sees half of it.
     """
     aside = path.with_suffix(".new")
-    for ending in ("", "-wal", "-shm"):
-        Path(f"{aside}{ending}").unlink(missing_ok=True)
+    aside.unlink(missing_ok=True)
+    _forget_log(aside)
     connection = sqlite3.connect(aside, isolation_level=None)
     try:
         connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" + SCHEMA)
@@ -79,7 +79,13 @@ def create_database(path: Path, fill: Callable[[sqlite3.Connection], None] = lam
         connection.close()
     sync(aside)
     aside.rename(path)
+    _forget_log(path)
     sync(path.parent)
+
+
+def _forget_log(path: Path) -> None:
+    for ending in ("-wal", "-shm"):
+        Path(f"{path}{ending}").unlink(missing_ok=True)
 
 
 def insert(connection: sqlite3.Connection, table: str, rows: Iterable[Sequence]) -> None:

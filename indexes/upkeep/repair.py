@@ -133,8 +133,6 @@ def _salvage(folder: Path, manifest: Manifest, done: Repair, on_step: OnStep) ->
         salvage = _Salvage(old, folder)
         create_database(path, lambda new: salvage.fill(new, manifest))
     on_step("salvaged")
-    for ending in ("-wal", "-shm"):  # of the damaged database
-        Path(f"{path}{ending}").unlink(missing_ok=True)
     if (folder / versions.FOLDER).is_dir():  # the markers are of commits that are gone
         shutil.rmtree(folder / versions.FOLDER)
     versions.confirm(versions.mark(folder, salvage.version))

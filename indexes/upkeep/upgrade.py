@@ -40,8 +40,6 @@ def upgrade(folder: Path) -> str:
         versions.mark(folder, version)
         sync(folder / versions.FOLDER)
         create_database(path, lambda new: _fill(folder, old, new))
-    for ending in ("-wal", "-shm"):  # of the old database
-        Path(f"{path}{ending}").unlink(missing_ok=True)
     return found
 
 
