@@ -54,17 +54,8 @@ def check(folder: Path) -> tuple[int, list[Finding]]:
 
 def _check_version(store: Store) -> tuple[int, list[Finding]]:
     with store.snapshot():
-        store.check_schema()
         version = store.version
-        store.check_seal()
-        store.check_version()
-        documents = store.documents.of(version)
-        findings = _check_database(store) + _check_rows(store)
-        damaged = damaged_documents(store, documents)
-        findings += [
-            Finding(DATABASE, f"{row.document.title} ({row.document.path}): {what}", REREAD)
-            for row, what in damaged
-        ]
+        documents, findings = check_database(store)
         files = damaged_files(store)
         findings += [Finding(file.name, what, REPAIR) for file, what in files]
         if not files:  # damaged files are not given to the libraries that read them
@@ -81,7 +72,26 @@ def _what(error: Exception) -> str:
     return detail.removeprefix(f"{DATABASE}: ")
 
 
-def _check_database(store: Store) -> list[Finding]:
+def check_database(store: Store) -> tuple[list[DocumentRow], list[Finding]]:
+    """The documents of the last version, and the findings in the database; for use inside `snapshot`.
+
+    Raises:
+        IndexDamaged: the database is not this program's, or its rows are not those of the last commit.
+        sqlite3.DatabaseError, ValueError, TypeError: a row cannot even be read.
+    """
+    store.check_schema()
+    store.check_seal()
+    store.check_version()
+    documents = store.documents.of(store.version)
+    findings = _check_integrity(store) + _check_rows(store)
+    findings += [
+        Finding(DATABASE, f"{row.document.title} ({row.document.path}): {what}", REREAD)
+        for row, what in _damaged_documents(store, documents)
+    ]
+    return documents, findings
+
+
+def _check_integrity(store: Store) -> list[Finding]:
     rows = store.connection.execute("PRAGMA integrity_check(10)").fetchall()
     return [Finding(DATABASE, text, SALVAGE) for (text,) in rows if text != "ok"]
 
@@ -129,7 +139,7 @@ def damaged_segments(store: Store) -> list[tuple[str, str]]:
     return found
 
 
-def damaged_documents(store: Store, documents: Sequence[DocumentRow]) -> Iterator[tuple[DocumentRow, str]]:
+def _damaged_documents(store: Store, documents: Sequence[DocumentRow]) -> Iterator[tuple[DocumentRow, str]]:
     """(document, what is wrong) for each of `documents` with missing or damaged pages or chunks."""
     for row in documents:
         try:

@@ -33,7 +33,7 @@ from indexes.disk.writer import OnStep, Writer, take_lock, translated
 from indexes.errors import IndexDamaged, IndexFormat, IndexNotFound
 from indexes.models.embedder import Embedder
 from indexes.types import Manifest
-from indexes.upkeep.check import check, damaged_documents, damaged_files, damaged_segments
+from indexes.upkeep.check import check, check_database, damaged_files, damaged_segments
 from indexes.upkeep.rebuild import Progress, stored_terms, stored_vectors
 from ingest.korean.analyse import Analyser
 
@@ -92,28 +92,14 @@ def _is_damaged(folder: Path) -> bool:
     """Whether a row of the database is damaged or missing."""
     try:
         with closing(Store(folder)) as store, store.snapshot():
-            store.check_schema()
-            store.check_seal()
-            store.check_version()
-            documents = store.documents.of(store.version)
-            rows = store.connection.execute("PRAGMA integrity_check(1)").fetchall()
-            return (
-                rows != [("ok",)]
-                or store.manifest is None
-                or any(_bad_rows(store.connection, table) for table in TABLES)
-                or any(True for _ in damaged_documents(store, documents))
-            )
+            _, findings = check_database(store)
+            return bool(findings) or store.manifest is None
     except IndexFormat as exc:
         if exc.fields["found"] is None:
             return True
         raise
     except (IndexDamaged, sqlite3.DatabaseError, ValueError, TypeError):
         return True
-
-
-def _bad_rows(connection: sqlite3.Connection, table: str) -> bool:
-    rows = connection.execute(f"SELECT {TABLES[table]} FROM {table}")
-    return any(checksum(row[:-1]) != row[-1] for row in rows)
 
 
 # rows → a database of those that are whole
