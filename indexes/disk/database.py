@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from indexes.disk.schema import DATABASE, TABLES, checksum, create_database, insert
+from indexes.disk.schema import DATABASE, TABLES, checksum, create_database, insert, intact
 from indexes.errors import IndexDamaged, IndexNotFound
 
 # Connections that are kept open for the next read; more reads at once open more, which are then closed.
@@ -148,7 +148,7 @@ class Database:
         """
         found = []
         for row in rows:
-            if checksum(row[:-1]) != row[-1]:
+            if not intact(row):
                 raise self.damaged(f"a row of {table}, {row[0]}")
             found.append(row[:-1])
         return found

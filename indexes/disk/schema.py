@@ -141,3 +141,8 @@ def checksum(row: Sequence) -> int:
 def sealed(row: Sequence) -> tuple:
     """`row` with its checksum at the end."""
     return (*row, checksum(row))
+
+
+def intact(row: Sequence) -> bool:
+    """Whether the checksum at the end of `row` is its own."""
+    return checksum(row[:-1]) == row[-1]

@@ -5,7 +5,7 @@ from dataclasses import astuple
 
 from indexes.disk.database import Database
 from indexes.disk.documents import DocumentRow
-from indexes.disk.schema import CHUNK_COLUMNS, PAGE_COLUMNS, checksum
+from indexes.disk.schema import CHUNK_COLUMNS, PAGE_COLUMNS, intact
 from ingest.document import Chunk, Page, chunk_id
 
 
@@ -125,8 +125,8 @@ class Texts:
         return [self._chunk(row.document.document_id, chunk) for chunk in rows]
 
     def _chunk(self, document_id: str, row: tuple) -> Chunk:
-        key, start, end, first_page, last_page, tokens, kind, context, text, stored = row
-        if checksum(row[:-1]) != stored or len(text) != end - start:
+        key, start, end, first_page, last_page, tokens, kind, context, text, _ = row
+        if not intact(row) or len(text) != end - start:
             raise self._database.damaged(f"the text of chunk {key}")
         return Chunk(
             id=chunk_id(document_id, start, end),

@@ -11,7 +11,7 @@ import numpy as np
 from indexes.disk import dense, lexical
 from indexes.disk.documents import DocumentRow
 from indexes.disk.files import StoredFile
-from indexes.disk.schema import DATABASE, TABLES, checksum
+from indexes.disk.schema import DATABASE, TABLES, intact
 from indexes.disk.store import Store
 from indexes.disk.visible import key_ranges
 from indexes.errors import IndexDamaged
@@ -101,8 +101,7 @@ def _check_rows(store: Store) -> list[Finding]:
     findings = []
     for table, columns in TABLES.items():
         bad = sum(
-            checksum(row[:-1]) != row[-1]
-            for row in store.connection.execute(f"SELECT {columns} FROM {table} NOT INDEXED")
+            not intact(row) for row in store.connection.execute(f"SELECT {columns} FROM {table} NOT INDEXED")
         )
         if bad:
             findings.append(Finding(DATABASE, f"{bad} rows of {table} are not what was written", SALVAGE))

@@ -21,9 +21,9 @@ from indexes.disk.schema import (
     DATABASE,
     FORMAT,
     TABLES,
-    checksum,
     create_database,
     insert,
+    intact,
     seal_of,
     set_facts,
 )
@@ -177,7 +177,7 @@ class _Salvage:
         return self._rows(table, "TRUE", ())
 
     def _rows(self, table: str, where: str, parameters: Sequence) -> list[tuple]:
-        return [row[:-1] for row in self._read(table, where, parameters) if checksum(row[:-1]) == row[-1]]
+        return [row[:-1] for row in self._read(table, where, parameters) if intact(row)]
 
     def _read(self, table: str, where: str, parameters: Sequence) -> Iterator[tuple]:
         """The rows of a table up to the first that SQLite cannot read."""
@@ -186,7 +186,7 @@ class _Salvage:
 
     def _unreadable_documents(self, known: set[str]) -> Iterator[Lost]:
         for row in self._read("documents", "removed IS NULL", ()):
-            if checksum(row[:-1]) != row[-1] and str(row[0]) not in known:
+            if not intact(row) and str(row[0]) not in known:
                 yield _lost(row)
 
     def _seal(self) -> str | None:
