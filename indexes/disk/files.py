@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from indexes.disk.database import Database
+from indexes.disk.dense import segment_of
 from indexes.disk.schema import FILE_COLUMNS
 from ingest.errors import shown
 
@@ -70,7 +71,7 @@ class Files:
 
     def segments(self) -> list[str]:
         """Names of the last version's segments of vectors, sorted."""
-        return sorted({Path(file.name).name.partition(".")[0] for file in self.current("dense")})
+        return sorted({segment_of(file.name) for file in self.current("dense")})
 
     def postings(self) -> list[Path]:
         """The folder of the last version's postings, in a list of one; empty if it has none."""

@@ -330,7 +330,7 @@ class Writer:
         """
         stored = self._store.files.current("dense")
         merged, total = [], 0
-        for name in sorted({dense.segment_of(file.name) for file in stored}, reverse=True):
+        for name in reversed(self._store.files.segments()):
             segment = dense.open_segment(self.folder / "dense", name)
             if len(segment.keys) > total and merged:
                 break
@@ -366,8 +366,7 @@ class Writer:
         return None if unchanged else files
 
     def _postings(self) -> Path | None:
-        stored = self._store.files.current("lexical")
-        return self.folder / Path(stored[0].name).parent if stored else None
+        return next(iter(self._store.files.postings()), None)
 
     def _write_version(
         self, version: int, removed, added, *, anew: bool = False, merge: bool = False
