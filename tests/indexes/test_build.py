@@ -12,7 +12,6 @@ import pytest
 
 from indexes.build import delete
 from indexes.discover import discover
-from indexes.disk.retriever import Retriever
 from indexes.disk.schema import DATABASE
 from indexes.disk.store import Store
 from indexes.errors import ChunkTooLong, DocumentNotFound, NoSuchPath, NothingToIngest
@@ -20,12 +19,11 @@ from indexes.report import Counts
 from indexes.types import MODES, Filter
 from indexes.upkeep.calibrate import FEWEST
 from indexes.upkeep.check import check
-from ingest.korean.analyse import BigramAnalyser
 from ingest.parse import IngestConfig, ParseOptions
 from ingest.structure.chunking import ChunkingConfig
 from tests.support.fakes import BigramEmbedder
 from tests.support.files.pdfs import make_pdf
-from tests.support.indexes import ingest_files, short_chunks
+from tests.support.indexes import ingest_files, reader, short_chunks
 from tests.support.parsing import CHARACTERS
 
 TOPICS = ("개인정보 보호", "예산 집행", "안전 점검", "휴가 신청", "계약 이행", "감사 결과")
@@ -69,10 +67,6 @@ def write(path: Path, topic: str, note: str = "") -> Path:
 
 def damage(path: Path) -> None:
     path.write_bytes(b"%PDF-1.7\n" + b"\0" * 300)
-
-
-def reader(index: Path) -> Retriever:
-    return Retriever(index, BigramEmbedder(), BigramAnalyser())
 
 
 def documents(index: Path) -> dict[str, tuple]:

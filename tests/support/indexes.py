@@ -76,13 +76,14 @@ def held(folder: Path) -> list[str]:
     return [row.document.title for row in rows]
 
 
-def python(program: str, *arguments) -> subprocess.Popen:
+def python(program: str, *arguments, **more) -> subprocess.Popen:
     """A process of this Python that runs the source `program`; its output is a pipe."""
     return subprocess.Popen(
         [sys.executable, "-c", program, *map(str, arguments)],
         stdout=subprocess.PIPE,
         cwd=ROOT,
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        **more,
     )
 
 

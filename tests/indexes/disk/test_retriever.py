@@ -5,17 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from indexes.disk.retriever import Retriever
 from indexes.disk.writer import Writer
 from indexes.errors import DocumentNotFound, IndexDamaged, IndexNotFound
 from indexes.search.config import SearchConfig
-from indexes.types import MODES, Filter, Manifest, NewContent, StoredDocument
-from ingest.document import Chunk, Page, chunk_id
-from ingest.korean.analyse import BigramAnalyser
-from tests.support.fakes import BigramEmbedder
+from indexes.types import MODES, Filter
+from tests.support.indexes import MANIFEST, content, reader
 
-EMBEDDER = BigramEmbedder()
-ANALYSER = BigramAnalyser()
 TEXTS = {
     "인사 규정": ("연차 휴가는 열다섯 날이다. ", "육아 휴직은 한 해이다. "),
     "보수 규정": ("수당은 매달 지급한다. ", "휴가 중에도 보수를 지급한다. "),
@@ -32,25 +27,17 @@ def document_id(name: str) -> str:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("index")
-    with Writer(folder, Manifest(EMBEDDER.identity, ANALYSER.name, "characters")) as writer:
+    with Writer(folder, MANIFEST) as writer:
         for name, texts in TEXTS.items():
-            identity, chunks, start = document_id(name), [], 0
-            for text in texts:
-                end = start + len(text)
-                chunks.append(Chunk(chunk_id(identity, start, end), identity, start, end, text, "", 1, 1, 9))
-                start = end
             paths = (f"/문서/{name}.pdf", f"/사본/{name} (2).pdf")
-            document = StoredDocument(identity, name, paths, GROUPS[name], "p", 1)
-            terms = [" ".join(row) for row in ANALYSER.terms(texts)]
-            pages = [Page(1, "1", 0, start, True)]
-            writer.add(NewContent(document, pages, chunks, terms, EMBEDDER.embed_passages(texts)))
+            writer.add(content(name, *texts, groups=GROUPS[name], paths=paths))
             writer.commit()
     return folder
 
 
 @pytest.fixture(scope="module")
 def retriever(folder):
-    return Retriever(folder, EMBEDDER, ANALYSER)
+    return reader(folder)
 
 
 def titles(retriever, query: str, allowed: Filter, mode: str = "hybrid", k: int = 10) -> set[str]:
@@ -146,7 +133,7 @@ def test_threads_get_the_answers_that_one_thread_gets(retriever):
 
 def test_a_folder_without_an_index_is_said_to_be_one(tmp_path):
     with pytest.raises(IndexNotFound, match="rag ingest"):
-        Retriever(tmp_path, EMBEDDER, ANALYSER)
+        reader(tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["dense", "lexical"])
@@ -161,7 +148,7 @@ def test_a_file_that_is_cut_or_gone_is_noticed_on_opening(folder, tmp_path, kind
     else:
         victim.write_bytes(victim.read_bytes()[:-1])
     with pytest.raises(IndexDamaged, match="rag check"):
-        Retriever(copy, EMBEDDER, ANALYSER)
+        reader(copy)
 
 
 @pytest.mark.parametrize("bad", [{"k": 0}, {"mode": "fuzzy"}, {"dense_weight": -1.0}, {"analyser": "mecab"}])

@@ -6,14 +6,12 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexes.disk.retriever import Retriever
 from indexes.disk.writer import Writer
 from indexes.search.questions import document_names, read_question
 from indexes.types import EVERYTHING, Filter, StoredDocument
 from ingest.korean.analyse import BigramAnalyser
 from ingest.structure.terms import index_terms
-from tests.support.fakes import BigramEmbedder
-from tests.support.indexes import MANIFEST, content
+from tests.support.indexes import MANIFEST, content, reader
 
 LAW, DECREE = "개인정보 보호법", "개인정보 보호법 시행령"
 
@@ -104,7 +102,7 @@ def search(tmp_path, question: str, allowed: Filter = EVERYTHING):
             article(6, "동의에 관한 적용례", "동의를 받는 방법과 동의 사항은 동의에 따른다. ", "동의 지침")
         )
         writer.commit()
-    retriever = Retriever(tmp_path, BigramEmbedder(), BigramAnalyser())
+    retriever = reader(tmp_path)
     found = [
         retriever.with_id(p.chunk.document_id).title
         for p in retriever.retrieve([question], 2, "lexical", allowed)[0]

@@ -1,9 +1,7 @@
 """After compacting nothing of a deleted document is left in any file."""
 
 import json
-import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 from random import Random
@@ -18,7 +16,7 @@ from indexes.errors import IndexInUse
 from indexes.types import MODES
 from indexes.upkeep.check import check
 from indexes.upkeep.compact import compact
-from tests.support.indexes import ANALYSER, MANIFEST, ROOT, content, found, numbered, reader
+from tests.support.indexes import ANALYSER, MANIFEST, content, found, numbered, python, reader
 
 RUN = 12
 SECRET = [
@@ -165,14 +163,7 @@ def holder(tmp_path):
         writer.add(secret)
         writer.add(numbered(1))
         writer.commit()
-        process = subprocess.Popen(
-            [sys.executable, "-c", HOLDER, str(tmp_path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=ROOT,
-            text=True,
-            env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
-        )
+        process = python(HOLDER, tmp_path, stdin=subprocess.PIPE, text=True)
         process.first = process.stdout.readline()
         writer.remove(secret.document.document_id)
         writer.commit()
