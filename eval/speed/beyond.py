@@ -27,7 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.report import machine, save, table
-from eval.speed.index import in_process, quantiles
+from eval.speed.index import in_process
+from eval.speed.latency import quantiles
 from eval.speed.memory import pss_mb
 from eval.speed.scale import COMMIT_CHUNKS, SEED, STATUTES, sentences
 from eval.training.statutes import read_laws

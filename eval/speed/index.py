@@ -11,12 +11,13 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from eval.report import machine, save, table
+from eval.speed.latency import quantiles
 from eval.speed.memory import pss_mb
 from eval.speed.processes import OTHERS_PYTHON, ROOT
 from eval.speed.scale import SIZES, sentences
@@ -132,19 +133,6 @@ def measure(shared: Path, index: Path) -> dict[str, Any]:
     opened.close()
     pipeline.close()
     return row | _add_one(pipeline, document, index)
-
-
-def quantiles(work: Callable[[str], Any], queries: Sequence[str]) -> str:
-    """Milliseconds of `work` on each query: the median and the 95th percentile."""
-    for query in queries[:5]:
-        work(query)
-    times = []
-    for query in queries:
-        started = time.perf_counter()
-        work(query)
-        times.append(1000 * (time.perf_counter() - started))
-    times.sort()
-    return f"{times[len(times) // 2]:.1f} / {times[int(0.95 * len(times))]:.1f}"
 
 
 def _add_one(pipeline: Pipeline, document: Parsed, index: Path) -> dict[str, float]:

@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from eval.speed.latency import quantiles
 from eval.speed.memory import pss_mb
 from indexes.models.embedder import open_embedder
 
@@ -55,17 +56,6 @@ def main(texts_path: str, queries_path: str) -> None:
         BM25Retriever.from_texts([*texts, *texts[:100]], k=10)
         row["add_and_save_s"] = time.perf_counter() - started
     print(json.dumps(row))
-
-
-def quantiles(work, queries: list[str]) -> str:
-    """As in bench_index.py, which imports what this environment has not."""
-    times = []
-    for query in queries:
-        started = time.perf_counter()
-        work(query)
-        times.append(1000 * (time.perf_counter() - started))
-    times.sort()
-    return f"{times[len(times) // 2]:.1f} / {times[int(0.95 * len(times))]:.1f}"
 
 
 if __name__ == "__main__":
