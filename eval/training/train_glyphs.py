@@ -4,6 +4,7 @@ Counted in the embedded fonts of the shared PDFs. What is learnt are 162 numbers
 any one font or file: a syllable's logarithm is the sum of its initial's, medial's and final's.
 """
 
+import argparse
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -68,8 +69,10 @@ def fit(fonts: list[Glyphs]) -> NDArray[np.int64]:
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("shared", type=Path, metavar="SHARED", help="the folder that holds data/pdf")
     fonts: list[Glyphs] = []
-    for path in sorted((Path(sys.argv[1]) / "data/pdf").rglob("*.[pP][dD][fF]")):
+    for path in sorted((parser.parse_args().shared / "data/pdf").rglob("*.[pP][dD][fF]")):
         try:
             pdf = pypdfium2.PdfDocument(path)
         except pypdfium2.PdfiumError:

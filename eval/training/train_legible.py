@@ -1,10 +1,11 @@
-"""`python -m eval.training.train_legible [SHARED]`: the pairs of syllables that Korean is written with → ingest/korean/pairs.bin.
+"""`python -m eval.training.train_legible SHARED`: the pairs of syllables that Korean is written with → ingest/korean/pairs.bin.
 
 Counted in the 2,355 statutes of the shared folder, which are public domain, so that what is learnt
 from them may be shipped. Law knows no dishes, no talk and few names, and a list of those is a real
 page: pairs of the syllables of names count as known, and those of a few lines written for this file.
 """
 
+import argparse
 import gzip
 import json
 import sys
@@ -77,8 +78,9 @@ def known_pairs(counts: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def main() -> int:
-    shared = Path(sys.argv[1])
-    known = known_pairs(count_pairs(shared / "data/text/statutes.jsonl.gz"))
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("shared", type=Path, metavar="SHARED", help="the folder that holds data/text")
+    known = known_pairs(count_pairs(parser.parse_args().shared / "data/text/statutes.jsonl.gz"))
     PAIRS.write_bytes(zlib.compress(np.packbits(known).tobytes(), 9))
     print(f"{known.sum():,} of {known.size:,} pairs, {PAIRS.stat().st_size:,} bytes")
     return 0
