@@ -6,10 +6,7 @@ The command line's help is worded when its modules are loaded, so a process make
 import ast
 import inspect
 import json
-import os
 import pkgutil
-import subprocess
-import sys
 import textwrap
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,8 +14,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from eval.documents.pages import ROOT
-from eval.documents.transcripts import LOCALES
+from eval.documents.languages import spoken
+from eval.documents.pages import LANGUAGES, ROOT
 from rag.language import say_in
 
 MADE = {
@@ -38,19 +35,8 @@ def made_references() -> dict[Path, str]:
         RuntimeError: a page could not be made; the error output says why.
     """
     made: dict[Path, str] = {}
-    for language, locale in LOCALES.items():
-        done = subprocess.run(
-            [sys.executable, "-m", "eval.documents.references"],
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            cwd=ROOT,
-            env={**os.environ, "LC_ALL": locale, "COLUMNS": "100"},
-            check=False,
-        )
-        if done.returncode:
-            raise RuntimeError(f"the references were not made: {done.stderr}")
-        for name, text in json.loads(done.stdout).items():
+    for language in LANGUAGES:
+        for name, text in json.loads(spoken("eval.documents.references", language)).items():
             made[ROOT / "docs" / language / name] = text
     return made
 

@@ -11,22 +11,19 @@ run first, ingests them itself. A process speaks one language, so each language 
 import contextlib
 import io
 import json
-import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from eval.documents.languages import spoken
 from eval.documents.pages import LANGUAGES, ROOT, fences, page_of
 
 SAMPLES = ROOT / "eval" / "samples"
-LOCALES = {"en": "en_US.UTF-8", "ko": "ko_KR.UTF-8"}
-COLUMNS = "100"
 CUT = "…"
 FIRST = "README"  # it ingests the samples, and the pages after it begin with what it made
 INGEST = "$ rag ingest eval/samples"
@@ -101,25 +98,13 @@ def run_language(language: str, pages: Sequence[str]) -> list[tuple[Step, str]]:
     """Each step of `pages` in a language, and what it printed, run in a process of its own.
 
     Raises:
-        subprocess.CalledProcessError: the process failed; its error output says why.
+        RuntimeError: the process failed; the message is its error output.
     """
     todo = [
         asdict(step) for name in pages for step in steps(name, page_of(name, language).read_text("utf-8"))
     ]
-    environment = {**os.environ, "LC_ALL": LOCALES[language], "COLUMNS": COLUMNS, "NO_COLOR": "1"}
-    done = subprocess.run(
-        [sys.executable, "-m", "eval.documents.transcripts"],
-        input=json.dumps(todo),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        cwd=ROOT,
-        env=environment,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(f"the transcripts were not run: {done.stderr}")
-    printed = json.loads(done.stdout.splitlines()[-1])
+    said = spoken("eval.documents.transcripts", language, json.dumps(todo))
+    printed = json.loads(said.splitlines()[-1])
     return [(Step(**step), text) for step, text in zip(todo, printed, strict=True)]
 
 
