@@ -320,7 +320,7 @@ def follow_ups(
     config: ConfigOption = None,
     overrides: SetOption = [],
 ) -> None:
-    """Are follow-up questions understood, and whole ones left alone? On eval/followups.jsonl."""
+    """Are follow-up questions understood, and whole ones left alone? On eval/retrieval/followups.jsonl."""
     with Pipeline.open(index, load_config(config, overrides)) as pipeline:
         pipeline.ingest(sorted(SAMPLES.glob("*.pdf")))
         result = followups.measure(pipeline, followups.load_dialogues())

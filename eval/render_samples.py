@@ -4,8 +4,8 @@ Each ``sample_sources/<stem>.md`` becomes ``samples/<stem>.pdf``; each line of
 ``sample_sources/<stem>.questions.jsonl`` becomes one line of ``samples/questions.jsonl``, with
 the physical pages (from 1) on which its evidence was laid out.
 
-    python eval/samples/render.py            write everything
-    python eval/samples/render.py --check    exit 1 if anything is out of date
+    python eval/render_samples.py            write everything
+    python eval/render_samples.py --check    exit 1 if anything is out of date
 
 The same source, font and reportlab version always give the same bytes.
 """
