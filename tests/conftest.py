@@ -13,6 +13,7 @@ from ingest.workers import pool
 from rag import Config, Pipeline
 from rag.api.loaded import Models
 from tests.support import laws  # noqa: F401 - sets how many examples laws are tried with
+from tests.support.files.shared import shared_folder
 from tests.support.processes.warm import WarmStart
 
 START_PROCESS = pool.start_process
@@ -38,7 +39,7 @@ def fresh_helpers(monkeypatch) -> None:
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The shared data folder, which is not part of the project."""
-    folder = Path(os.environ.get("RAG_SHARED") or Path(__file__).parents[2] / "shared")
+    folder = shared_folder()
     if not (folder / "data").is_dir():
         pytest.skip(f"no shared data at {folder} (set RAG_SHARED)")
     return folder.resolve()

@@ -27,6 +27,7 @@ from rag.errors import PromptTooLong
 from rag.prompting.packing import HISTORY_SHARE, Prompt, pack
 from rag.prompting.prompts import MARKER, Turn, answer_messages, passage_block
 from rag.prompting.tokens import EMBEDDED_FOLDER, Message, ModelTokenizer
+from tests.support.files.shared import tokenizer_folder
 from tests.support.slow_tokens import SlowTokenizer
 
 # Plain words, and jamo, Hanja, wide and enclosed characters, emoji with joiners, digits, blanks, private-use
@@ -359,7 +360,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args()
     started = time.monotonic()
-    folder = tokenizer_folder()
+    folder = str(tokenizer_folder())
     found = run(folder, given.seed, given.count, given.workers)
     print(f"tokenizer: {Path(folder).name}, seed {given.seed}")
     for name, count in found.cases.items():
@@ -378,13 +379,6 @@ def main() -> int:
     for what in found.wrong[:20]:
         print("WRONG", what)
     return 1 if found.wrong else 0
-
-
-def tokenizer_folder() -> str:
-    """The folder of the tokenizer of A.X 4.0 Light if it exists; else "embedded", the one that ships."""
-    folder = Path(os.environ.get("RAG_SHARED") or Path(__file__).parents[2] / "shared")
-    real = folder / "models" / "A.X-4.0-Light"
-    return str(real) if real.is_dir() else "embedded"
 
 
 if __name__ == "__main__":

@@ -1,15 +1,14 @@
 """Fixtures: a random model of the tokenizer's vocabulary, and vLLM servers with it."""
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from indexes.search.config import SearchConfig
 from rag.config import Config, ModelsConfig
 from rag.models.generator import GenerationConfig
-from rag.prompting.tokens import EMBEDDED_FOLDER, ModelTokenizer
+from rag.prompting.tokens import ModelTokenizer
+from tests.support.files.shared import tokenizer_folder
 from tests.support.servers.tiny_model import WINDOW, TinyModel, write_tiny_model
 from tests.support.servers.vllm import MODEL, Server, running_server
 
@@ -21,10 +20,7 @@ def tiny_model(tmp_path_factory) -> TinyModel:
     Either way its tokenizer is an ordinary folder: one called "embedded" belongs to no model, and its ids
     are never sent to a server.
     """
-    shared = Path(os.environ.get("RAG_SHARED") or Path(__file__).parents[3] / "shared")
-    real = shared / "models" / "A.X-4.0-Light"
-    source = real if (real / "tokenizer.json").is_file() else EMBEDDED_FOLDER
-    return write_tiny_model(source, tmp_path_factory.mktemp("tiny"))
+    return write_tiny_model(tokenizer_folder(), tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture(scope="session")

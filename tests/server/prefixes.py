@@ -21,7 +21,7 @@ from rag.conversing.conversation import Exchange
 from rag.models.generator import GenerationConfig, Sampling
 from rag.prompting.packing import Prompt, pack
 from rag.prompting.prompts import Turn
-from tests.ledger import tokenizer_folder
+from tests.support.files.shared import tokenizer_folder
 from tests.support.servers.tiny_model import WINDOW, TinyModel, write_tiny_model
 from tests.support.servers.vllm import MODEL, Server, running_server
 
@@ -104,7 +104,7 @@ def main() -> None:
     given = parser.parse_args()
     print(f"{'window':>7}  {'questions':32}{'prompts':>8}{'tokens':>10}{'hits':>10}{'rate':>7}{'by ids':>10}")
     with tempfile.TemporaryDirectory(prefix="rag-prefixes-") as name:
-        model = write_tiny_model(Path(tokenizer_folder()), Path(name, "model"))
+        model = write_tiny_model(tokenizer_folder(), Path(name, "model"))
         for window in given.windows:  # a server each: prompts of two windows begin alike
             for row in on_a_server(model, Path(name, str(window)), window, given.count):
                 print(

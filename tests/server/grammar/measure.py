@@ -10,7 +10,6 @@ prints how many, and what the grammar costs.
 
 import argparse
 import json
-import os
 import re
 import sys
 import tempfile
@@ -26,7 +25,8 @@ from rag.models.generator import GenerationConfig, Sampling
 from rag.models.servers import VllmGenerator
 from rag.prompting.packing import Prompt
 from rag.prompting.prompts import answer_messages
-from rag.prompting.tokens import EMBEDDED_FOLDER, ModelTokenizer
+from rag.prompting.tokens import ModelTokenizer
+from tests.support.files.shared import tokenizer_folder
 from tests.support.servers.tiny_model import WINDOW, write_tiny_model
 from tests.support.servers.vllm import MODEL, Server, running_server
 
@@ -177,10 +177,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=1000, help="answers a row")
     parser.add_argument("--sizes", type=int, nargs="+", default=[3, 40, 120], help="passages in a prompt")
     options = parser.parse_args(arguments)
-    shared = Path(os.environ.get("RAG_SHARED", "../shared")) / "models" / "A.X-4.0-Light"
-    source = shared if (shared / "tokenizer.json").is_file() else EMBEDDED_FOLDER
     with tempfile.TemporaryDirectory() as folder:
-        model = write_tiny_model(source, Path(folder) / "model")
+        model = write_tiny_model(tokenizer_folder(), Path(folder) / "model")
         tokenizer = ModelTokenizer(str(model.tokenizer))
         served = ("--model", str(model.weights), "--tokenizer", str(model.tokenizer))
         with running_server(served, Path(folder)) as server:
