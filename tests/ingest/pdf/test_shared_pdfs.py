@@ -97,7 +97,8 @@ def test_statutes_have_their_articles_as_headings(results):
     statutes = [r for r in results if isinstance(r, Parsed) and "/statutes/" in r.path]
     assert len(statutes) > (50 if PROFILE == "full" else 0)
     without = [s.path for s in statutes if sum("조(" in h.title for h in s.document.headings) < 3]
-    assert len(without) <= 0.05 * max(len(statutes), 54), without  # 54 are there: of a part of them, as of all
+    # 54 are there: of a part of them, as of all
+    assert len(without) <= 0.05 * max(len(statutes), 54), without
 
 
 def test_no_file_made_to_break_readers_breaks_the_run_or_comes_out_empty(robust):
